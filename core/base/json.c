@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/json.h"
+
+#include "base/buf.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+bool json_parse(const char *text, size_t len, json_t **ret_json, struct error *err)
+{
+    json_error_t where;
+    json_t *json = json_loadb(text, len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
+
+    if (!json)
+        return error_set(err, ERROR_INVALID, "not JSON: line %d, column %d: %s", where.line, where.column,
+                         where.text);
+    *ret_json = json;
+    return true;
+}
+
+json_t *json_at(const json_t *json, const char *path)
+{
+    json_t *value = NULL;
+
+    while (*path) {
+        size_t len = strcspn(path, ".");
+
+        value = json_object_getn(json, path, len);
+        if (!value || json_is_null(value))
+            return NULL;
+        json = value;
+        path += len + (path[len] == '.');
+    }
+    return value;
+}
+
+const char *json_text_at(const json_t *json, const char *path)
+{
+    return json_string_value(json_at(json, path));
+}
+
+int64_t json_int_at(const json_t *json, const char *path, int64_t otherwise)
+{
+    const json_t *value = json_at(json, path);
+
+    return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}
+
+bool json_bool_at(const json_t *json, const char *path, bool otherwise)
+{
+    const json_t *value = json_at(json, path);
+
+    return json_is_boolean(value) ? json_is_true(value) : otherwise;
+}
+
+bool json_read_text(const json_t *json, const char *path, const char **ret, struct error *err)
+{
+    const json_t *value = json_at(json, path);
+
+    if (!value)
+        return true;
+    if (!json_is_string(value))
+        return error_set(err, ERROR_INVALID, "%s: must be a text", path);
+    if (strlen(json_string_value(value)) != json_string_length(value))
+        return error_set(err, ERROR_INVALID, "%s: must not contain a NUL character", path);
+    *ret = json_string_value(value);
+    return true;
+}
+
+bool json_read_int(const json_t *json, const char *path, int64_t low, int64_t high, int64_t *ret,
+                   struct error *err)
+{
+    const json_t *value = json_at(json, path);
+
+    if (!value)
+        return true;
+    if (!json_is_integer(value))
+        return error_set(err, ERROR_INVALID, "%s: must be an integer", path);
+    int64_t n = json_integer_value(value);
+    if (n < low || n > high)
+        return error_set(err, ERROR_INVALID,
+                         "%s: %" PRId64 " is not within %" PRId64 " and %" PRId64, path, n, low, high);
+    *ret = n;
+    return true;
+}
+
+bool json_read_bool(const json_t *json, const char *path, bool *ret, struct error *err)
+{
+    const json_t *value = json_at(json, path);
+
+    if (!value)
+        return true;
+    if (!json_is_boolean(value))
+        return error_set(err, ERROR_INVALID, "%s: must be true or false", path);
+    *ret = json_is_true(value);
+    return true;
+}
+
+bool json_read_array(const json_t *json, const char *path, json_t **ret, struct error *err)
+{
+    json_t *value = json_at(json, path);
+
+    if (!value)
+        return true;
+    if (!json_is_array(value))
+        return error_set(err, ERROR_INVALID, "%s: must be a list", path);
+    *ret = value;
+    return true;
+}
+
+bool json_read_object(const json_t *json, const char *path, json_t **ret, struct error *err)
+{
+    json_t *value = json_at(json, path);
+
+    if (!value)
+        return true;
+    if (!json_is_object(value))
+        return error_set(err, ERROR_INVALID, "%s: must be an object", path);
+    *ret = value;
+    return true;
+}
+
+void json_set_take(json_t *object, const char *key, json_t *value)
+{
+    if (value && json_object_set_new(object, key, value) != 0)
+        abort();
+}
+
+void json_set_text(json_t *object, const char *key, const char *text)
+{
+    if (text)
+        json_set_take(object, key, json_text(text));
+}
+
+void json_set_int(json_t *object, const char *key, int64_t value)
+{
+    json_set_take(object, key, json_integer(value));
+}
+
+void json_set_bool(json_t *object, const char *key, bool value)
+{
+    json_set_take(object, key, json_boolean(value));
+}
+
+/* The length of a well-formed UTF-8 sequence at s, 0 if there is none. */
+static size_t sequence(const unsigned char *s)
+{
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xC2 ? 0 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : s[0] < 0xF5 ? 4 : 0;
+
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) ||
+        (s[0] == 0xF4 && s[1] > 0x8F))
+        return 0;
+    return n;
+}
+
+static json_t *repaired(const char *text)
+{
+    __attribute__((cleanup(buf_done_cleanup))) struct buf b = BUF_INIT;
+
+    while (*text) {
+        size_t n = sequence((const unsigned char *) text);
+
+        if (n)
+            buf_add(&b, text, n);
+        else
+            buf_adds(&b, "\xEF\xBF\xBD");
+        text += n ? n : 1;
+    }
+    return json_string(buf_text(&b));
+}
+
+json_t *json_text(const char *text)
+{
+    json_t *json = json_string(text);
+
+    return json ? json : repaired(text);
+}
+
+char *json_print(const json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+
+    if (!text)
+        abort();
+    return text;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The cursor: turns time into triggers, each exactly once (design, sections 2 and 4).
+ *
+ * `next` is the partition to run next, `next_offset` the instant at which it falls due (Styx
+ * behaviour, 6.6).  Whoever sets a cursor (creation, change of schedule or offset, a wish of the
+ * API) increments the epoch; whoever advances it does not.  With the workflow's UID the epoch is
+ * the key of the triggers, so that a cursor that was set back runs its partitions again while one
+ * that was merely repeated does not.
+ */
+#ifndef KHARON_MODEL_CURSOR_H
+#define KHARON_MODEL_CURSOR_H
+
+#include "model/schedule.h"
+
+struct cursor {
+    int64_t epoch;                  /* 0: never set */
+    instant next, next_offset;
+};
+
+/* Sets the cursor to the first partition after now - offset; false with ERROR_INVALID if the
+ * schedule never comes. */
+bool cursor_start(struct cursor *c, const struct schedule *s, const struct offset *o, instant now,
+                  struct error *err);
+/* Moves on by one partition; false if there is none. */
+bool cursor_advance(struct cursor *c, const struct schedule *s, const struct offset *o);
+/* Strictly: Styx triggers when now is after the instant (6.7); at the instant itself is too early
+ * by a clock that ticks in milliseconds, so due means now >= next_offset + 1 ms never matters to
+ * anybody and we fire at the instant. */
+bool cursor_due(const struct cursor *c, instant now);
+
+/* Moves past everything that is due, without triggering: what a suspended workflow's cursor does.
+ * Counts and names what was passed. */
+struct cursor_skip {
+    int64_t count;                  /* at most CURSOR_SKIP_COUNT_MAX, then it stands for "or more" */
+    instant first, last;            /* partitions; meaningless if count is 0 */
+};
+#define CURSOR_SKIP_COUNT_MAX 100000
+bool cursor_skip_due(struct cursor *c, const struct schedule *s, const struct offset *o, instant now,
+                     struct cursor_skip *ret_skip);
+
+#endif

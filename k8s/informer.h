@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * An informer: a local copy of all objects of a kind in some namespaces, kept up to date.
+ *
+ * It lists in pages, watches from there with bookmarks, resumes where a stream ended, and lists
+ * again when its version has expired.  Objects are decoded once into the caller's struct; JSON is
+ * not kept.  Changes are told to one handler, as "this object changed": an event never says what to
+ * do.  An object that came back under its name with another UID is told as a removal and an
+ * addition.
+ *
+ * The copy lags.  What is absent here is not proven absent (design, section 4); what the program
+ * itself wrote is put in at once with informer_observe, and older news about it is ignored.
+ *
+ * Objects are owned by the informer and borrowed until control returns to the loop, except that an
+ * object given to on_change as `old` is freed when on_change returns.
+ */
+#ifndef KHARON_K8S_INFORMER_H
+#define KHARON_K8S_INFORMER_H
+
+#include "base/loop.h"
+#include "base/map.h"
+#include "base/rng.h"
+#include "k8s/client.h"
+
+#define K8S_MAX_INDEXES 4
+
+struct k8s_object {
+    struct k8s_meta meta;
+    void *value;                    /* the caller's decoded struct */
+    char *key;                      /* "namespace/name" */
+    struct map_node by_key;
+    struct {
+        struct map_node node;
+        char *key;                  /* NULL: not in this index */
+    } indexes[K8S_MAX_INDEXES];
+    uint64_t generation_of_list;    /* internal: seen in this re-list */
+};
+
+struct k8s_kind {
+    const struct k8s_resource *resource;
+    const char *label_selector;     /* NULL: all */
+    /* The struct for an object.  Never fails: what cannot be understood is said in the struct. */
+    void *(*decode)(const json_t *object);
+    void (*free)(void *value);
+    /* Keys under which informer_first finds objects; the caller frees; NULL: not in this index. */
+    char *(*index_key[K8S_MAX_INDEXES])(const struct k8s_object *object);
+};
+
+struct k8s_informer_handler {
+    /* One of old and new may be NULL.  During the first list too. */
+    void (*on_change)(const struct k8s_object *old, const struct k8s_object *new, void *arg);
+    /* All namespaces have been listed; once. */
+    void (*on_synced)(void *arg);
+};
+
+struct k8s_informer;
+
+/* namespaces: NULL-terminated; empty means all.  Starts with k8s_informer_start. */
+struct k8s_informer *k8s_informer_new(struct loop *loop, struct k8s *k8s, struct rng *rng,
+                                      const struct k8s_kind *kind, const char *const *namespaces,
+                                      const struct k8s_informer_handler *handler, void *arg);
+void k8s_informer_free(struct k8s_informer *informer);
+void k8s_informer_start(struct k8s_informer *informer);
+bool k8s_informer_synced(const struct k8s_informer *informer);
+/* Lists everything again, consistently; on_synced runs when that is done. */
+void k8s_informer_resync(struct k8s_informer *informer);
+
+struct k8s_object *k8s_informer_get(const struct k8s_informer *informer, const char *ns, const char *name);
+struct k8s_object *k8s_informer_get_key(const struct k8s_informer *informer, const char *key);
+struct k8s_object *k8s_informer_first(const struct k8s_informer *informer, int index, const char *key);
+struct k8s_object *k8s_informer_next(const struct k8s_object *object, int index);
+size_t k8s_informer_count(const struct k8s_informer *informer);
+/* All objects, in the order in which they were first seen. */
+#define k8s_informer_foreach(object, informer)                                                     \
+    map_foreach (object, k8s_informer_map(informer), by_key)
+const struct map *k8s_informer_map(const struct k8s_informer *informer);
+
+/* Puts in what a write of ours returned, or a live GET; ignored if something newer is known. */
+void k8s_informer_observe(struct k8s_informer *informer, const json_t *object);
+/* A live GET proved that this UID is gone. */
+void k8s_informer_observe_gone(struct k8s_informer *informer, const char *ns, const char *name, const char *uid);
+
+/* How the copy does: for metrics and readiness. */
+struct k8s_informer_stats {
+    int64_t last_contact_ms;        /* LOOP_MONOTONIC; any answer, event or bookmark */
+    uint64_t events, lists, watch_ends, decode_errors;
+    uint64_t newest_version;
+};
+struct k8s_informer_stats k8s_informer_stats(const struct k8s_informer *informer);
+
+#endif
