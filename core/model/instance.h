@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A workflow instance as a value: decoded from and encoded to the custom resource
+ * `WorkflowInstance`, spec (what is wished) and status (the run).
+ */
+#ifndef KHARON_MODEL_INSTANCE_H
+#define KHARON_MODEL_INSTANCE_H
+
+#include "model/run.h"
+
+struct instance {
+    struct identity id;
+    char *problem;                  /* why it could not be decoded; NULL: it could */
+
+    char *workflow;                 /* object name, same namespace */
+    char *parameter;
+    struct run_trigger trigger;     /* seq 0: none given, an ad hoc run by hand */
+    int64_t halt_through;
+    bool has_retry;
+    int64_t retry_counter, retry_delay_ms;
+
+    struct run run;                 /* status */
+    int64_t observed_generation;
+};
+
+struct instance *instance_decode(const json_t *object);
+void instance_free(struct instance *inst);
+DEFINE_CLEANUP(struct instance *, instance_free);
+
+/* The trigger that is wished for: spec.trigger, or the implied ad hoc one (seq 1, id from creation time
+ * and UID: ad-hoc-cli-<13-digit millis>-<5 digits>).  `ret_trigger` is to be run_trigger_done'd. */
+void instance_wanted_trigger(const struct instance *inst, struct run_trigger *ret_trigger);
+
+/* A trigger waits to be taken, or the state is not terminal (design, section 3). */
+bool instance_active(const struct instance *inst);
+
+/* The object to create.  owner texts are copied. */
+json_t *instance_encode_new(const char *ns, const char *workflow, const char *parameter,
+                            const struct run_trigger *trigger);
+json_t *run_trigger_encode(const struct run_trigger *trigger);
+/* The `status` object, conditions included.  `previous` gives lastTransitionTime of conditions that did
+ * not change; may be NULL. */
+json_t *run_encode_status(const struct run *run, int64_t generation, instant now);
+json_t *description_encode(const struct description *d);
+json_t *event_encode(const struct event *e);       /* as in status.events */
+
+#endif
