@@ -54,6 +54,7 @@ slot_claim_locked() {
     local n
     if ! slot_mine; then
         [ ! -e "$state/slot" ] || say "$name: another cluster took its addresses; starting afresh"
+        slots_forgotten
         n=$(slot_free) || { say "all 16 slots are taken; see 'cluster list'" && return 1; }
         state_purge
         slot_use "$n"
@@ -61,6 +62,13 @@ slot_claim_locked() {
         echo "$slot" | write_file "$state/slot"
     fi
     mkdir -p "$run" && echo "$state" | write_file "$run/owner"
+}
+
+slots_forgotten() { # what runs for this state directory although the directory was deleted by hand
+    local n
+    for n in $(seq 0 15); do
+        [ "$(slot_owner "$n")" != "$state" ] || (slot_use "$n" && cluster_stop)
+    done
 }
 
 slot_free() { # one that nobody uses, better one that no stopped cluster of this cache would want back
