@@ -1,11 +1,182 @@
 {{/* SPDX-License-Identifier: Apache-2.0 */}}
+{{/*
+Names are fixed, not made from the release's name: a namespace holds one installation, which has one lease.
+Cluster-wide objects carry the namespace in their name, so that installations do not meet.
+*/}}
 
-{{/* Labels of everything the chart makes. */}}
+{{/* Labels that select the pods of a program: (dict "name" PROGRAM "root" $) */}}
+{{- define "kharon.selector" -}}
+app.kubernetes.io/name: {{ .name }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+{{- end }}
+
+{{/* Labels of what belongs to one program, the same argument. */}}
+{{- define "kharon.programLabels" -}}
+{{ include "kharon.selector" . }}
+{{ include "kharon.commonLabels" .root }}
+{{- end }}
+
+{{/* Labels of what belongs to none. */}}
 {{- define "kharon.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 app.kubernetes.io/name: kharon
 app.kubernetes.io/instance: {{ .Release.Name }}
+{{ include "kharon.commonLabels" . }}
+{{- end }}
+
+{{- define "kharon.commonLabels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/part-of: kharon
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- end }}
+
+{{/* The watched namespaces as a JSON list: that of the release, then the others. */}}
+{{- define "kharon.namespaces" -}}
+{{- concat (list .Release.Namespace) (without .Values.watchNamespaces .Release.Namespace | sortAlpha) | toJson }}
+{{- end }}
+
+{{- define "kharon.namespacesArgument" -}}
+--namespaces={{ include "kharon.namespaces" . | fromJsonArray | join "," }}
+{{- end }}
+
+{{/* Arguments that say where components live; both programs must agree. */}}
+{{- define "kharon.placeArguments" -}}
+- {{ include "kharon.namespacesArgument" . | quote }}
+- "--installation-namespace={{ .Release.Namespace }}"
+{{- with .Values.componentNamespaces }}
+{{- $pairs := list }}
+{{- range $component, $namespace := . }}
+{{- $pairs = append $pairs (printf "%s=%s" $component $namespace) }}
+{{- end }}
+- {{ printf "--component-namespaces=%s" (join "," $pairs) | replace "$" "$$" | quote }}
+{{- end }}
+{{- end }}
+
+{{- define "kharon.image" -}}
+image: {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
+imagePullPolicy: {{ .Values.image.pullPolicy }}
+{{- end }}
+
+{{- define "kharon.imagePullSecrets" -}}
+{{- with .Values.imagePullSecrets }}
+imagePullSecrets:
+  {{- range . }}
+  - name: {{ . }}
+  {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Every pod of ours satisfies the Pod Security Standard "restricted". */}}
+{{- define "kharon.podSecurity" -}}
+securityContext:
+  runAsNonRoot: true
+  runAsUser: 65532
+  runAsGroup: 65532
+  seccompProfile: {type: RuntimeDefault}
+{{- end }}
+
+{{- define "kharon.containerSecurity" -}}
+securityContext:
+  allowPrivilegeEscalation: false
+  readOnlyRootFilesystem: true
+  capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* Both programs answer these on port 8081. */}}
+{{- define "kharon.probes" -}}
+livenessProbe:
+  httpGet: {path: /livez, port: probes}
+  periodSeconds: 10
+  timeoutSeconds: 3
+  failureThreshold: 3
+readinessProbe:
+  httpGet: {path: /readyz, port: probes}
+  periodSeconds: 2
+  timeoutSeconds: 2
+  failureThreshold: 3
+{{- end }}
+
+{{/* Annotations of a program's pods: (dict "values" VALUES-OF-THE-PROGRAM "root" $) */}}
+{{- define "kharon.podAnnotations" -}}
+{{- $all := dict }}
+{{- if .root.Values.metrics.annotations }}
+{{- $all = dict "prometheus.io/scrape" "true" "prometheus.io/port" "8081" "prometheus.io/path" "/metrics" }}
+{{- end }}
+{{- with merge (dict) .values.podAnnotations $all }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Where the pods of a program run: (dict "values" VALUES-OF-THE-PROGRAM "name" PROGRAM "root" $) */}}
+{{- define "kharon.placement" -}}
+{{- with .values.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+{{- with .values.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .values.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+topologySpreadConstraints:
+  - maxSkew: 1
+    topologyKey: kubernetes.io/hostname
+    whenUnsatisfiable: ScheduleAnyway
+    labelSelector:
+      matchLabels:
+        {{- include "kharon.selector" . | nindent 8 }}
+{{- end }}
+
+{{/* (dict "name" PROGRAM "root" $) */}}
+{{- define "kharon.disruptionBudget" -}}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "kharon.programLabels" . | nindent 4 }}
+spec:
+  maxUnavailable: 1
+  selector:
+    matchLabels:
+      {{- include "kharon.selector" . | nindent 6 }}
+{{- end }}
+
+{{/* (dict "name" PROGRAM "root" $) */}}
+{{- define "kharon.serviceAccount" -}}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  name: {{ .name }}
+  namespace: {{ .root.Release.Namespace }}
+  labels:
+    {{- include "kharon.programLabels" . | nindent 4 }}
+automountServiceAccountToken: false
+{{- end }}
+
+{{/* What the schema of the values cannot say, or not clearly. */}}
+{{- define "kharon.check" -}}
+{{- $api := .Values.apiserver }}
+{{- if ne $api.authentication "none" }}
+{{- fail (printf "apiserver.authentication is %q: this version of Kharon only knows \"none\"" $api.authentication) }}
+{{- end }}
+{{- if ne $api.service.type "ClusterIP" }}
+{{- fail (printf "apiserver.service.type is %q: it must be ClusterIP while apiserver.authentication is \"none\", because whoever reaches the API may run pods" $api.service.type) }}
+{{- end }}
+{{- $namespaces := include "kharon.namespaces" . | fromJsonArray }}
+{{- range $component, $namespace := .Values.componentNamespaces }}
+{{- if not (has $namespace $namespaces) }}
+{{- fail (printf "componentNamespaces.%s is %q, which is not watched: add it to watchNamespaces" $component $namespace) }}
+{{- end }}
+{{- end }}
 {{- end }}
