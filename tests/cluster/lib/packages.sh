@@ -1,16 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 #
-# Debian packages, a list for each purpose. Only what is missing is installed.
+# Installs Debian packages: of the lists in packages.sh, what is missing.
 
-packages_build=(gcc g++ cmake ninja-build pkg-config libc6-dev
-    libcurl4-openssl-dev libh2o-evloop-dev libjansson-dev libyaml-dev libpcre2-dev libssl-dev zlib1g-dev libcmocka-dev)
-packages_test=(clang clang-format llvm jq curl python3 shellcheck)
-packages_cluster=(containerd runc containernetworking-plugins busybox-static buildah mmdebstrap
-    iptables nftables conntrack ethtool socat iproute2 kmod procps util-linux openssl ca-certificates curl unzip
-    gcc libc6-dev)
+. "$cluster_dir/packages.sh"
 
-packages_missing() { # LIST...: "LIST" is the name of an array above
+packages_missing() { # LIST...
     local list
     for list; do
         local -n names=packages_$list

@@ -15,6 +15,7 @@ release_image() { # prints the name with the tag
 release_install() { # [ARG...]
     local image
     if [ "$name" != existing ]; then need_up install; else cluster_use; fi
+    command -v helm >/dev/null || with_lock "$cache/binaries.lock" helm_fetch || return 1
     image=$(release_image) || return 1
     say "$image: installing the chart"
     helm upgrade --install kharon "$repo/charts/kharon" --namespace kharon --create-namespace \

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# The front door. Every target does its own set-up and may be run again at any time. The work is in the CMake presets,
+# tests/run and tests/cluster/cluster.
+
+.DEFAULT_GOAL := help
+.PHONY: help packages build demo test lint bench cluster-up cluster-down env clean
+.NOTPARALLEL:
+
+CLUSTER := tests/cluster/cluster
+KINDS :=
+
+help:            ## list the targets
+	@sed -n 's/\$$\$$/$$/; s/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+
+packages:        ## install the Debian packages that are missing
+	@$(CLUSTER) packages build test
+
+build: packages  ## build kharon-operator and kharon-apiserver into build/release/bin
+	@cmake --preset release >/dev/null
+	@cmake --build --preset release
+
+demo:            ## a cluster, Kharon in it, and two workflows to watch; all of it stays up
+	@$(CLUSTER) packages build
+	@$(CLUSTER) up
+	@$(CLUSTER) install
+	@tests/demo
+
+test:            ## every test; KINDS="unit checks" for some
+	@$(CLUSTER) packages build test
+	@tests/run $(KINDS)
+
+lint: packages   ## formatting, include direction, scripts, generated files
+	@tests/run checks
+
+bench: packages  ## the benchmarks
+	@tests/bench/run
+
+cluster-up:      ## start the local Kubernetes
+	@$(CLUSTER) up
+
+cluster-down:    ## stop it
+	@$(CLUSTER) down
+
+env:             ## commands for your shell: eval "$$(make -s env)"
+	@$(CLUSTER) env
+
+clean:           ## remove what was built here (clusters and caches stay)
+	rm -rf build
