@@ -17,7 +17,7 @@
  * A virtual loop (loop_new_virtual) has no descriptors and no real time: when nothing is queued, a
  * turn moves the clocks to the next timer.  The whole operator runs on one in simulations.
  *
- * Clocks, all in milliseconds: CLOCK_OF_DAY is UTC and may be set by people; MONOTONIC never steps
+ * Clocks, all in milliseconds: OF_DAY is UTC and may be set by people; MONOTONIC never steps
  * (back-off); BOOT counts while the machine sleeps too (leases).
  */
 #ifndef KHARON_BASE_LOOP_H
