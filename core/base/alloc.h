@@ -16,6 +16,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 #define CLEANUP(func) __attribute__((cleanup(func##_cleanup)))

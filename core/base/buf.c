@@ -54,23 +54,85 @@ void buf_addf(struct buf *b, const char *format, ...)
 {
     va_list args;
 
+    buf_reserve(b, 32);
+    size_t room = b->cap - b->len;
     va_start(args, format);
-    CLEANUP(free) char *s = xvasprintf(format, args);
+    int len = vsnprintf(b->data + b->len, room, format, args);
     va_end(args);
-    buf_adds(b, s);
+    assert(len >= 0);
+    if ((size_t) len >= room) {
+        buf_reserve(b, (size_t) len);
+        va_start(args, format);
+        vsnprintf(b->data + b->len, (size_t) len + 1, format, args);
+        va_end(args);
+    }
+    b->len += (size_t) len;
 }
 
-static void add_escaped(struct buf *b, unsigned char c)
+/* The length of a well-formed UTF-8 sequence at s (Unicode, table 3-7), 0 if there is none. */
+static size_t sequence(const unsigned char *s)
+{
+    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xC2 ? 0 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : s[0] < 0xF5 ? 4 : 0;
+
+    for (size_t i = 1; i < n; i++)
+        if ((s[i] & 0xC0) != 0x80)
+            return 0;
+    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) ||
+        (s[0] == 0xF4 && s[1] > 0x8F))
+        return 0;
+    return n;
+}
+
+#define REPLACEMENT "\xEF\xBF\xBD"
+
+void buf_add_utf8(struct buf *b, const char *s)
+{
+    while (*s) {
+        size_t n = sequence((const unsigned char *) s);
+
+        if (n)
+            buf_add(b, s, n);
+        else
+            buf_adds(b, REPLACEMENT);
+        s += n ? n : 1;
+    }
+}
+
+static bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+static void add_control(struct buf *b, unsigned char c)
 {
     static const char named[] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r',
                                  ['\t'] = 't', ['"'] = '"',  ['\\'] = '\\'};
 
     if (c < sizeof(named) && named[c])
         buf_addf(b, "\\%c", named[c]);
-    else if (c < 0x20 || c == 0x7F)
-        buf_addf(b, "\\u%04x", c);
     else
-        buf_addc(b, (char) c);
+        buf_addf(b, "\\u%04x", c);
+}
+
+/* Adds what can be added in one go and returns how much of s that was; s is not empty. */
+static size_t add_escaped(struct buf *b, const unsigned char *s)
+{
+    size_t n = 0;
+
+    while (is_plain(s[n]))
+        n++;
+    if (n == 0 && s[0] < 0x80) {
+        add_control(b, s[0]);
+        return 1;
+    }
+    if (n == 0)
+        n = sequence(s);
+    if (n == 0) {
+        buf_adds(b, REPLACEMENT);
+        return 1;
+    }
+    buf_add(b, s, n);
+    return n;
 }
 
 void buf_add_json(struct buf *b, const char *s)
@@ -80,8 +142,8 @@ void buf_add_json(struct buf *b, const char *s)
         return;
     }
     buf_addc(b, '"');
-    for (; *s; s++)
-        add_escaped(b, (unsigned char) *s);
+    while (*s)
+        s += add_escaped(b, (const unsigned char *) s);
     buf_addc(b, '"');
 }
 

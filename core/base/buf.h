@@ -32,7 +32,13 @@ void buf_add(struct buf *b, const void *data, size_t len);
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void buf_add_json(struct buf *b, const char *s);     /* a JSON string with its quotes; NULL is null */
+
+/* s with U+FFFD for each byte that is not UTF-8. */
+void buf_add_utf8(struct buf *b, const char *s);
+
+/* A JSON string with its quotes, valid whatever s is; NULL is null. */
+void buf_add_json(struct buf *b, const char *s);
+
 void buf_remove_front(struct buf *b, size_t n);
 const char *buf_text(const struct buf *b);
 char *buf_take(struct buf *b) __attribute__((returns_nonnull));     /* empties b; the caller frees */

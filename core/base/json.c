@@ -142,33 +142,11 @@ void json_set_bool(json_t *object, const char *key, bool value)
     json_set_take(object, key, json_boolean(value));
 }
 
-/* The length of a well-formed UTF-8 sequence at s, 0 if there is none. */
-static size_t sequence(const unsigned char *s)
-{
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xC2 ? 0 : s[0] < 0xE0 ? 2 : s[0] < 0xF0 ? 3 : s[0] < 0xF5 ? 4 : 0;
-
-    for (size_t i = 1; i < n; i++)
-        if ((s[i] & 0xC0) != 0x80)
-            return 0;
-    if ((s[0] == 0xE0 && s[1] < 0xA0) || (s[0] == 0xED && s[1] > 0x9F) || (s[0] == 0xF0 && s[1] < 0x90) ||
-        (s[0] == 0xF4 && s[1] > 0x8F))
-        return 0;
-    return n;
-}
-
 static json_t *repaired(const char *text)
 {
     __attribute__((cleanup(buf_done_cleanup))) struct buf b = BUF_INIT;
 
-    while (*text) {
-        size_t n = sequence((const unsigned char *) text);
-
-        if (n)
-            buf_add(&b, text, n);
-        else
-            buf_adds(&b, "\xEF\xBF\xBD");
-        text += n ? n : 1;
-    }
+    buf_add_utf8(&b, text);
     return json_string(buf_text(&b));
 }
 

@@ -57,16 +57,27 @@ static void add_time(struct buf *b, int64_t ms)
     buf_addf(b, "%s.%03dZ", text, (int) (ms % 1000));
 }
 
+/* A text line stays one line of fields, and what others sent does not steer a terminal. */
+static bool needs_quotes(const char *text)
+{
+    if (!text || !*text)
+        return true;
+    for (; *text; text++)
+        if ((unsigned char) *text <= ' ' || strchr("\"=\\\x7F", *text))
+            return true;
+    return false;
+}
+
 static void add_value(struct buf *b, const struct log_field *f)
 {
     if (f->type == LOG_FIELD_INT)
         buf_addf(b, "%" PRId64, f->number);
     else if (f->type == LOG_FIELD_BOOL)
         buf_adds(b, f->number ? "true" : "false");
-    else if (as_json || !f->text || !f->text[0] || strpbrk(f->text, " \"\n\r\t="))
+    else if (as_json || needs_quotes(f->text))
         buf_add_json(b, f->text);
     else
-        buf_adds(b, f->text);
+        buf_add_utf8(b, f->text);
 }
 
 static void add_json_line(struct buf *b, enum log_level level, const char *message,

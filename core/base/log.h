@@ -28,6 +28,7 @@ struct log_field {
 #define KV(k, v)                                                                                   \
     _Generic((v),                                                                                  \
         char *: log_field_text, const char *: log_field_text, bool: log_field_bool,                \
+        unsigned long: log_field_count, unsigned long long: log_field_count,                       \
         default: log_field_int)((k), (v))
 
 static inline struct log_field log_field_text(const char *key, const char *text)
@@ -38,6 +39,11 @@ static inline struct log_field log_field_text(const char *key, const char *text)
 static inline struct log_field log_field_int(const char *key, int64_t number)
 {
     return (struct log_field) {.key = key, .type = LOG_FIELD_INT, .number = number};
+}
+
+static inline struct log_field log_field_count(const char *key, uint64_t number)
+{
+    return log_field_int(key, number > INT64_MAX ? INT64_MAX : (int64_t) number);
 }
 
 static inline struct log_field log_field_bool(const char *key, bool value)
