@@ -51,9 +51,8 @@ uint64_t rng_next(struct rng *rng)
 
 uint64_t rng_below(struct rng *rng, uint64_t n)
 {
-    uint64_t x, reject = -n % n;    /* 2^64 mod n: values below it would favour small results */
-
     assert(n > 0);
+    uint64_t x, reject = -n % n;    /* 2^64 mod n: values below it would favour small results */
     do
         x = rng_next(rng);
     while (x < reject);
@@ -63,5 +62,6 @@ uint64_t rng_below(struct rng *rng, uint64_t n)
 int64_t rng_between(struct rng *rng, int64_t low, int64_t high)
 {
     assert(low <= high);
-    return low + (int64_t) rng_below(rng, (uint64_t) (high - low) + 1);
+    uint64_t n = (uint64_t) high - (uint64_t) low + 1;
+    return (int64_t) ((uint64_t) low + (n ? rng_below(rng, n) : rng_next(rng)));
 }
