@@ -2,46 +2,23 @@
 /*
  * A workflow as a value: decoded from and encoded to the custom resource `Workflow`.
  *
- * Field names and limits are those of the CRD (charts/kharon/templates/crds).  workflow_decode never
- * fails: what it could not understand is said in `problem`, and nobody acts on such a workflow.
- * Rules about the content (Styx behaviour, 5.2) are in validate.h.
+ *     CLEANUP(workflow_free) struct workflow *wf = workflow_decode(object);
+ *     if (wf->problem)
+ *         ...say so in status, and do not act on it
  *
- * All texts are owned by the struct; NULL is absent.
+ * Field names, defaults and limits are those of the CRD (charts/kharon/templates/crds).
+ * workflow_decode never fails: the first thing that it could not understand is said in `problem`, as
+ * "<path>: <what is wrong>", and members that come after it may have their defaults.  Identity is
+ * always decoded.  Unknown members are ignored.  Rules about the content (Styx behaviour, 5.2) are in
+ * validate.h.
+ *
+ * All texts are owned by the struct; NULL is absent.  Nothing points back into the JSON.
  */
 #ifndef KHARON_MODEL_WORKFLOW_H
 #define KHARON_MODEL_WORKFLOW_H
 
-#include "base/json.h"
 #include "model/cursor.h"
-
-struct env_var {
-    char *name, *value;
-};
-
-struct env {
-    struct env_var *vars;
-    size_t n;
-};
-
-/* Appends, or replaces the value of a name that is there. */
-void env_set(struct env *env, const char *name, const char *value);
-const char *env_get(const struct env *env, const char *name);     /* NULL: absent */
-void env_copy(struct env *to, const struct env *from);            /* lays `from` over `to` */
-void env_done(struct env *env);
-json_t *env_encode(const struct env *env);                        /* [{name, value}] */
-bool env_decode(const json_t *list, struct env *env, struct error *err);     /* NULL list: empty */
-
-struct texts {
-    char **items;
-    size_t n;
-};
-
-void texts_add(struct texts *t, const char *text);
-bool texts_contain(const struct texts *t, const char *text);
-void texts_copy(struct texts *to, const struct texts *from);      /* appends */
-void texts_done(struct texts *t);
-json_t *texts_encode(const struct texts *t);
-bool texts_decode(const json_t *list, struct texts *t, struct error *err);   /* NULL list: empty */
+#include "model/env.h"
 
 /* What runs: the block that Workflow and DagTask share. */
 struct template {
@@ -56,9 +33,9 @@ struct template {
 
 /* What every object has and decisions look at. */
 struct identity {
-    char *ns, *name, *uid;
+    char *ns, *name, *uid;          /* never NULL once decoded; "" is absent */
     int64_t generation;
-    instant created;                /* whole seconds */
+    instant created;                /* whole seconds; 0: not said, which an API server never does */
     bool deleting;
 };
 
@@ -69,23 +46,24 @@ enum catch_up { CATCH_UP_ALL, CATCH_UP_LATEST, CATCH_UP_NONE };
 const char *catch_up_name(enum catch_up c);
 
 struct cursor_wish {
-    char *id;                       /* NULL: no wish */
+    char *id;                       /* NULL: no wish, and nothing else counts */
     instant next, next_offset;      /* INSTANT_NONE: leave as it is */
 };
 
 struct skipped {
     instant from, to;               /* partitions, both inclusive */
-    int64_t count;
+    int64_t count;                  /* CURSOR_SKIP_COUNT_MAX: that many or more */
     char *reason;                   /* Suspended, AlreadyActive, CatchUp … */
     instant at;
 };
 
 #define WORKFLOW_MAX_SKIPPED 10
 
+/* NULL status: it was never set.  NULL type is "Ready". */
 struct workflow_condition {
     char *type, *status, *reason, *message;
     int64_t observed_generation;
-    instant since;
+    instant since;                  /* when `status` last changed */
 };
 
 struct workflow_status {
@@ -97,7 +75,7 @@ struct workflow_status {
     struct {
         char *partition, *result, *reason, *message;
         instant at;
-    } last_decision;
+    } last_decision;                /* NULL result: none yet */
     struct skipped skipped[WORKFLOW_MAX_SKIPPED];     /* newest first */
     size_t n_skipped;
     int active;
@@ -125,6 +103,7 @@ struct workflow {
     struct workflow_status status;
 };
 
+struct workflow *workflow_new(void);        /* all defaults, identity of empty texts */
 struct workflow *workflow_decode(const json_t *object);
 void workflow_free(struct workflow *wf);
 DEFINE_CLEANUP(struct workflow *, workflow_free);
@@ -133,15 +112,29 @@ DEFINE_CLEANUP(struct workflow *, workflow_free);
 const char *workflow_component(const struct workflow *wf);
 const char *workflow_id(const struct workflow *wf);
 
-/* The `spec` object. */
+/*
+ * The `spec` object, in the order of the CRD.  What is absent, empty or the CRD's default is left
+ * out, so that who applies it owns no more than was said.
+ */
 json_t *workflow_encode_spec(const struct workflow *wf);
-/* The `status` object. */
+
+/* The `status` object.  Members that are absent are null, so that a merge patch removes what was
+ * there. */
 json_t *workflow_encode_status(const struct workflow_status *s);
+/* `to` is not initialised before. */
 void workflow_status_copy(struct workflow_status *to, const struct workflow_status *from);
 void workflow_status_done(struct workflow_status *s);
-/* Puts it first and drops the oldest beyond the limit; joins it to the newest if that has the same
- * reason and ends right before. */
+
+/*
+ * Records a range that was skipped (nothing, if its count is 0): puts it first, and drops the oldest
+ * beyond the limit.  Joins it to the newest instead, if that has the same reason and the range
+ * begins with the partition that follows it in `observed_schedule`.
+ */
 void workflow_status_skip(struct workflow_status *s, const struct cursor_skip *skip, const char *reason,
                           instant at);
+
+/* For workflow_decode: false with the path and what is wrong; `s` may be partly filled then.  NULL is the
+ * status of an object that has none. */
+bool workflow_status_decode(const json_t *status, struct workflow_status *s, struct error *err);
 
 #endif
