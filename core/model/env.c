@@ -14,7 +14,7 @@ static struct env_var *find(const struct env *env, const char *name)
 void env_set(struct env *env, const char *name, const char *value)
 {
     struct env_var *var = find(env, name);
-    char *copy = xstrdup(value);    /* value may be the one that is replaced */
+    char *copy = xstrdup(value); /* value may be the one that is replaced */
 
     if (var) {
         free(var->value);
@@ -22,7 +22,7 @@ void env_set(struct env *env, const char *name, const char *value)
         return;
     }
     env->vars = xrealloc(env->vars, env->n + 1, sizeof(*env->vars));
-    env->vars[env->n++] = (struct env_var) {xstrdup(name), copy};
+    env->vars[env->n++] = (struct env_var){xstrdup(name), copy};
 }
 
 const char *env_get(const struct env *env, const char *name)
@@ -45,7 +45,7 @@ void env_done(struct env *env)
         free(env->vars[i].value);
     }
     free(env->vars);
-    *env = (struct env) {0};
+    *env = (struct env){0};
 }
 
 json_t *env_encode(const struct env *env)
@@ -86,7 +86,8 @@ bool env_decode(const json_t *list, struct env *env, struct error *err)
         return true;
     if (!json_is_array(list))
         return error_set(err, ERROR_INVALID, "must be a list");
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         if (!decode_var(item, &decoded, err)) {
             env_done(&decoded);
             return error_prefix(err, "item %zu", i);
@@ -118,7 +119,7 @@ bool texts_contain(const struct texts *t, const char *text)
 
 void texts_copy(struct texts *to, const struct texts *from)
 {
-    size_t n = from->n;             /* from may be to */
+    size_t n = from->n; /* from may be to */
 
     for (size_t i = 0; i < n; i++)
         texts_add(to, from->items[i]);
@@ -129,7 +130,7 @@ void texts_done(struct texts *t)
     for (size_t i = 0; i < t->n; i++)
         free(t->items[i]);
     free(t->items);
-    *t = (struct texts) {0};
+    *t = (struct texts){0};
 }
 
 json_t *texts_encode(const struct texts *t)
@@ -159,10 +160,8 @@ bool texts_decode(const json_t *list, struct texts *t, struct error *err)
         return true;
     if (!json_is_array(list))
         return error_set(err, ERROR_INVALID, "must be a list");
-    json_array_foreach (list, i, item)
-        if (!check_text(item, err))
-            return error_prefix(err, "item %zu", i);
-    json_array_foreach (list, i, item)
-        texts_add(t, json_string_value(item));
+    json_array_foreach(list, i,
+                       item) if (!check_text(item, err)) return error_prefix(err, "item %zu", i);
+    json_array_foreach(list, i, item) texts_add(t, json_string_value(item));
     return true;
 }

@@ -88,7 +88,7 @@ void field_set_instant(json_t *object, const char *key, instant t)
 
 void field_set_object(json_t *object, const char *key, const char *text)
 {
-    struct error ignored;           /* our own text, made by field_object */
+    struct error ignored; /* our own text, made by field_object */
     json_t *value = NULL;
 
     if (text && json_parse(text, strlen(text), &value, &ignored))

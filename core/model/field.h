@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fields of custom resources: readers and writers for the types that the model has and JSON has not.
+ * Fields of custom resources: readers and writers for the types that the model has and JSON has
+ * not.
  *
  * Readers are strict and go beside json_read_* of base/json.h: absent leaves *ret alone, anything
  * else than the type is ERROR_INVALID and names the path.  What they return is owned by the caller;
@@ -15,7 +16,8 @@
 bool field_text(const json_t *json, const char *path, char **ret, struct error *err);
 bool field_texts(const json_t *json, const char *path, struct texts *ret, struct error *err);
 bool field_env(const json_t *json, const char *path, struct env *ret, struct error *err);
-bool field_int(const json_t *json, const char *path, int low, int high, int *ret, struct error *err);
+bool field_int(const json_t *json, const char *path, int low, int high, int *ret,
+               struct error *err);
 bool field_instant(const json_t *json, const char *path, instant *ret, struct error *err);
 /* An object of any content, as compact JSON text. */
 bool field_object(const json_t *json, const char *path, char **ret, struct error *err);

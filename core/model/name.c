@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define HASH_DIGITS 20
-#define SLUG_MAX (LIMIT_OBJECT_NAME - 1 - HASH_DIGITS)
+#define SLUG_MAX    (LIMIT_OBJECT_NAME - 1 - HASH_DIGITS)
 
 char *instance_name(const char *workflow, const char *parameter)
 {
@@ -24,7 +24,8 @@ static bool is_alphanumeric(char c)
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
 }
 
-/* Parts of lower-case letters, digits and inner '-', joined by dots (RFC 1123, as Kubernetes reads it). */
+/* Parts of lower-case letters, digits and inner '-', joined by dots (RFC 1123, as Kubernetes reads
+ * it). */
 static bool is_object_name(const char *text)
 {
     char before = '.';
@@ -38,8 +39,8 @@ static bool is_object_name(const char *text)
     return is_alphanumeric(before);
 }
 
-/* Every run of other characters becomes one '-'; none at the ends.  There is no dot in it, and so what is
- * made of it is never the plain name of another pair. */
+/* Every run of other characters becomes one '-'; none at the ends.  There is no dot in it, and so
+ * what is made of it is never the plain name of another pair. */
 static char *slug(const char *text)
 {
     struct buf b = BUF_INIT;
@@ -65,7 +66,7 @@ char *workflow_object_name(const char *component, const char *id)
     if (is_object_name(plain) && !strchr(component, '.') && strlen(plain) <= LIMIT_OBJECT_NAME)
         return TAKE(plain);
     CLEANUP(free) char *readable = slug(plain);
-    CLEANUP(free) char *pair = xasprintf("%s#%s", component, id);     /* a component has no '#' */
+    CLEANUP(free) char *pair = xasprintf("%s#%s", component, id); /* a component has no '#' */
     sha256_hex(pair, strlen(pair), digits);
     return xasprintf("%s%s%.*s", readable, *readable ? "-" : "", HASH_DIGITS, digits);
 }

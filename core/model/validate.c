@@ -7,7 +7,8 @@
 #include <ctype.h>
 #include <string.h>
 
-static void add(struct texts *errors, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct texts *errors, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void add(struct texts *errors, const char *format, ...)
 {
@@ -58,7 +59,7 @@ static void check_identity(const struct workflow *wf, struct texts *errors)
 /* ---- environment ---- */
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-#define DIGITS "0123456789"
+#define DIGITS  "0123456789"
 
 /* Styx takes every name, and then each try of such a workflow fails at Kubernetes (5.2). */
 static bool is_env_name(const char *name)
@@ -75,7 +76,7 @@ static void check_env(const struct env *env, size_t limit, struct texts *errors)
         size += count_characters(env->vars[i].name) + count_characters(env->vars[i].value);
     check_at_most(errors, "env too big", size, limit);
     if (env->n > LIMIT_ENV_VARS || size > limit)
-        return;                     /* there is no end to what could be said of each */
+        return; /* there is no end to what could be said of each */
     for (size_t i = 0; i < env->n; i++)
         if (!is_env_name(env->vars[i].name))
             add(errors, "invalid env var name: %s", env->vars[i].name);
@@ -124,7 +125,8 @@ static void add_bad_timeout(const char *text, struct texts *errors)
         add(errors, "running timeout must be an ISO-8601 duration: write %s for %s", guess, text);
         return;
     }
-    add(errors, "running timeout must be an ISO-8601 duration such as PT2H (two hours) or PT90M: %s", text);
+    add(errors,
+        "running timeout must be an ISO-8601 duration such as PT2H (two hours) or PT90M: %s", text);
 }
 
 static void check_running_timeout(const char *text, int64_t max_ms, struct texts *errors)
@@ -222,7 +224,8 @@ static void check_flyte(const struct workflow *wf, struct texts *errors)
         add(errors, "configuration cannot specify both docker and flyte parameters");
     const char *type = json_text_at(conf, "reference_id.resource_type");
     if (!type || strcmp(type, "LAUNCH_PLAN") != 0)
-        add(errors, "only launch plans (\"LAUNCH_PLAN\") are supported as resource type, but received: %s",
+        add(errors,
+            "only launch plans (\"LAUNCH_PLAN\") are supported as resource type, but received: %s",
             type ? type : "null");
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
         const char *text = json_text_at(json_at(conf, "reference_id"), fields[i]);
@@ -240,7 +243,8 @@ static void check_limits(const struct texts *limits, struct texts *errors)
 }
 
 /* In the order of the specification's table. */
-void workflow_validate(const struct workflow *wf, const struct validate_limits *limits, struct texts *errors)
+void workflow_validate(const struct workflow *wf, const struct validate_limits *limits,
+                       struct texts *errors)
 {
     const struct template *t = &wf->template;
 

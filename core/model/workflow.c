@@ -42,7 +42,7 @@ void identity_decode(const json_t *object, struct identity *id)
 
     if (text)
         instant_parse(text, &created, &ignored);
-    *id = (struct identity) {
+    *id = (struct identity){
         .ns = text_or_empty(object, "metadata.namespace"),
         .name = text_or_empty(object, "metadata.name"),
         .uid = text_or_empty(object, "metadata.uid"),
@@ -57,7 +57,7 @@ void identity_done(struct identity *id)
     free(id->ns);
     free(id->name);
     free(id->uid);
-    *id = (struct identity) {0};
+    *id = (struct identity){0};
 }
 
 /* ---- decoding ---- */
@@ -103,8 +103,8 @@ static bool decode_wish(const json_t *object, struct cursor_wish *wish, struct e
 static bool check_blocks(const json_t *object, struct error *err)
 {
     static const char *const blocks[] = {
-        "spec",      "spec.template",       "spec.deploymentSource", "spec.historyLimit",
-        "spec.setNext", "status", "status.lastDecision",
+        "spec",         "spec.template", "spec.deploymentSource", "spec.historyLimit",
+        "spec.setNext", "status",        "status.lastDecision",
     };
     json_t *ignored;
 
@@ -144,8 +144,7 @@ static bool decode_spec(const json_t *object, struct workflow *wf, struct error 
 /* The status comes first: the cursor in it is kept whatever a user wrote into spec. */
 static bool decode(const json_t *object, struct workflow *wf, struct error *err)
 {
-    return check_blocks(object, err) &&
-           workflow_status_decode(json_at(object, "status"), &wf->status, err) &&
+    return check_blocks(object, err) && workflow_status_decode(object, &wf->status, err) &&
            decode_spec(object, wf, err);
 }
 
@@ -153,7 +152,7 @@ struct workflow *workflow_new(void)
 {
     struct workflow *wf = NEW(struct workflow);
 
-    wf->id = (struct identity) {.ns = xstrdup(""), .name = xstrdup(""), .uid = xstrdup("")};
+    wf->id = (struct identity){.ns = xstrdup(""), .name = xstrdup(""), .uid = xstrdup("")};
     wf->deployment_time = INSTANT_NONE;
     wf->catch_up = CATCH_UP_ALL;
     wf->max_active = MAX_ACTIVE_DEFAULT;

@@ -8,18 +8,18 @@
 
 /* ---- decoding ---- */
 
-static bool decode_last_decision(const json_t *status, struct workflow_status *s, struct error *err)
+static bool decode_last_decision(const json_t *object, struct workflow_status *s, struct error *err)
 {
-    return field_text(status, "lastDecision.partition", &s->last_decision.partition, err) &&
-           field_instant(status, "lastDecision.at", &s->last_decision.at, err) &&
-           field_text(status, "lastDecision.result", &s->last_decision.result, err) &&
-           field_text(status, "lastDecision.reason", &s->last_decision.reason, err) &&
-           field_text(status, "lastDecision.message", &s->last_decision.message, err);
+    return field_text(object, "status.lastDecision.partition", &s->last_decision.partition, err) &&
+           field_instant(object, "status.lastDecision.at", &s->last_decision.at, err) &&
+           field_text(object, "status.lastDecision.result", &s->last_decision.result, err) &&
+           field_text(object, "status.lastDecision.reason", &s->last_decision.reason, err) &&
+           field_text(object, "status.lastDecision.message", &s->last_decision.message, err);
 }
 
 static bool decode_skipped_item(const json_t *item, struct skipped *skipped, struct error *err)
 {
-    *skipped = (struct skipped) {.from = INSTANT_NONE, .to = INSTANT_NONE, .at = INSTANT_NONE};
+    *skipped = (struct skipped){.from = INSTANT_NONE, .to = INSTANT_NONE, .at = INSTANT_NONE};
     return field_instant(item, "from", &skipped->from, err) &&
            field_instant(item, "to", &skipped->to, err) &&
            json_read_int(item, "count", 0, CURSOR_SKIP_COUNT_MAX, &skipped->count, err) &&
@@ -27,19 +27,20 @@ static bool decode_skipped_item(const json_t *item, struct skipped *skipped, str
            field_instant(item, "at", &skipped->at, err);
 }
 
-static bool decode_skipped(const json_t *status, struct workflow_status *s, struct error *err)
+static bool decode_skipped(const json_t *object, struct workflow_status *s, struct error *err)
 {
     json_t *list = NULL, *item;
     size_t i;
 
-    if (!json_read_array(status, "skipped", &list, err))
+    if (!json_read_array(object, "status.skipped", &list, err))
         return false;
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         if (i == WORKFLOW_MAX_SKIPPED)
             break;
-        s->n_skipped++;             /* before it is whole: who frees the status frees it too */
+        s->n_skipped++; /* before it is whole: who frees the status frees it too */
         if (!decode_skipped_item(item, &s->skipped[i], err))
-            return error_prefix(err, "skipped: item %zu", i);
+            return error_prefix(err, "status.skipped: item %zu", i);
     }
     return true;
 }
@@ -53,55 +54,57 @@ static bool decode_condition(const json_t *item, struct workflow_condition *c, s
            field_instant(item, "lastTransitionTime", &c->since, err);
 }
 
-static bool decode_ready(const json_t *status, struct workflow_status *s, struct error *err)
+static bool decode_ready(const json_t *object, struct workflow_status *s, struct error *err)
 {
     json_t *list = NULL, *item;
     size_t i;
 
-    if (!json_read_array(status, "conditions", &list, err))
+    if (!json_read_array(object, "status.conditions", &list, err))
         return false;
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item)
+    {
         const char *type = json_text_at(item, "type");
 
         if (type && strcmp(type, "Ready") == 0)
             return decode_condition(item, &s->ready, err) ||
-                   error_prefix(err, "conditions: item %zu", i);
+                   error_prefix(err, "status.conditions: item %zu", i);
     }
     return true;
 }
 
-/* An epoch without instants, or the other way round, would look like a cursor that was never set and
- * so trigger what was triggered before. */
-static bool decode_cursor(const json_t *status, struct cursor *c, struct error *err)
+/* An epoch without instants, or the other way round, would look like a cursor that was never set
+ * and so trigger what was triggered before. */
+static bool decode_cursor(const json_t *object, struct cursor *c, struct error *err)
 {
-    if (!json_read_int(status, "epoch", 0, INT64_MAX, &c->epoch, err) ||
-        !field_instant(status, "next", &c->next, err) ||
-        !field_instant(status, "nextOffset", &c->next_offset, err))
+    if (!json_read_int(object, "status.epoch", 0, INT64_MAX, &c->epoch, err) ||
+        !field_instant(object, "status.next", &c->next, err) ||
+        !field_instant(object, "status.nextOffset", &c->next_offset, err))
         return false;
     if (c->epoch > 0 && (c->next == INSTANT_NONE || c->next_offset == INSTANT_NONE))
-        return error_set(err, ERROR_INVALID, "%s: missing", c->next == INSTANT_NONE ? "next" : "nextOffset");
+        return error_set(err, ERROR_INVALID, "status.%s: missing",
+                         c->next == INSTANT_NONE ? "next" : "nextOffset");
     return true;
 }
 
-bool workflow_status_decode(const json_t *status, struct workflow_status *s, struct error *err)
+bool workflow_status_decode(const json_t *object, struct workflow_status *s, struct error *err)
 {
-    bool read =
-        field_text(status, "componentId", &s->component_id, err) &&
-        field_text(status, "workflowId", &s->workflow_id, err) &&
-        json_read_int(status, "observedGeneration", 0, INT64_MAX, &s->observed_generation, err) &&
-        field_text(status, "observedSchedule", &s->observed_schedule, err) &&
-        field_text(status, "observedOffset", &s->observed_offset, err) &&
-        decode_cursor(status, &s->cursor, err) &&
-        field_text(status, "setNextId", &s->set_next_id, err) &&
-        decode_last_decision(status, s, err) && decode_skipped(status, s, err) &&
-        field_int(status, "active", 0, INT_MAX, &s->active, err) && decode_ready(status, s, err);
-
-    return read || error_prefix(err, "status");
+    return field_text(object, "status.componentId", &s->component_id, err) &&
+           field_text(object, "status.workflowId", &s->workflow_id, err) &&
+           json_read_int(object, "status.observedGeneration", 0, INT64_MAX, &s->observed_generation,
+                         err) &&
+           field_text(object, "status.observedSchedule", &s->observed_schedule, err) &&
+           field_text(object, "status.observedOffset", &s->observed_offset, err) &&
+           decode_cursor(object, &s->cursor, err) &&
+           field_text(object, "status.setNextId", &s->set_next_id, err) &&
+           decode_last_decision(object, s, err) && decode_skipped(object, s, err) &&
+           field_int(object, "status.active", 0, INT_MAX, &s->active, err) &&
+           decode_ready(object, s, err);
 }
 
 /* ---- encoding ---- */
 
-/* Members of an atomic block, or of a list: written as a whole, so absent ones are simply left out. */
+/* Members of an atomic block, or of a list: written as a whole, so absent ones are simply left out.
+ */
 static json_t *encode_skipped_item(const struct skipped *skipped)
 {
     json_t *json = json_object();
@@ -219,7 +222,7 @@ void workflow_status_done(struct workflow_status *s)
     free(s->ready.status);
     free(s->ready.reason);
     free(s->ready.message);
-    *s = (struct workflow_status) {0};
+    *s = (struct workflow_status){0};
 }
 
 /* ---- what was skipped ---- */
@@ -231,12 +234,13 @@ static bool follows(const char *schedule_text, instant last, instant next)
     struct error ignored;
     instant after;
 
-    return schedule_text && last != INSTANT_NONE && schedule_parse(schedule_text, &schedule, &ignored) &&
+    return schedule_text && last != INSTANT_NONE &&
+           schedule_parse(schedule_text, &schedule, &ignored) &&
            schedule_next(&schedule, last, &after) && after == next;
 }
 
-static bool join_skipped(struct workflow_status *s, const struct cursor_skip *skip, const char *reason,
-                         instant at)
+static bool join_skipped(struct workflow_status *s, const struct cursor_skip *skip,
+                         const char *reason, instant at)
 {
     struct skipped *newest = &s->skipped[0];
 
@@ -251,8 +255,8 @@ static bool join_skipped(struct workflow_status *s, const struct cursor_skip *sk
     return true;
 }
 
-void workflow_status_skip(struct workflow_status *s, const struct cursor_skip *skip, const char *reason,
-                          instant at)
+void workflow_status_skip(struct workflow_status *s, const struct cursor_skip *skip,
+                          const char *reason, instant at)
 {
     if (skip->count == 0 || join_skipped(s, skip, reason, at))
         return;
@@ -260,7 +264,7 @@ void workflow_status_skip(struct workflow_status *s, const struct cursor_skip *s
         free(s->skipped[--s->n_skipped].reason);
     memmove(&s->skipped[1], &s->skipped[0], s->n_skipped * sizeof(s->skipped[0]));
     s->n_skipped++;
-    s->skipped[0] = (struct skipped) {
+    s->skipped[0] = (struct skipped){
         .from = skip->first,
         .to = skip->last,
         .count = skip->count,
