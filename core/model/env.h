@@ -12,18 +12,18 @@
 #include "base/json.h"
 
 struct env_var {
-    char *name, *value; /* never NULL */
+    char *name, *value;             /* never NULL */
 };
 
 struct env {
-    struct env_var *vars; /* no name twice */
+    struct env_var *vars;           /* no name twice */
     size_t n;
 };
 
 /* Appends, or replaces the value of a name that is there. */
 void env_set(struct env *env, const char *name, const char *value);
-const char *env_get(const struct env *env, const char *name); /* NULL: absent */
-void env_copy(struct env *to, const struct env *from);        /* lays `from` over `to` */
+const char *env_get(const struct env *env, const char *name);     /* NULL: absent */
+void env_copy(struct env *to, const struct env *from);            /* lays `from` over `to` */
 void env_done(struct env *env);
 /* [{name, value}] */
 json_t *env_encode(const struct env *env);
@@ -32,14 +32,14 @@ json_t *env_encode(const struct env *env);
 bool env_decode(const json_t *list, struct env *env, struct error *err);
 
 struct texts {
-    char **items; /* never NULL */
+    char **items;                   /* never NULL */
     size_t n;
 };
 
 void texts_add(struct texts *t, const char *text);
 void texts_add_take(struct texts *t, char *text);
 bool texts_contain(const struct texts *t, const char *text);
-void texts_copy(struct texts *to, const struct texts *from); /* appends */
+void texts_copy(struct texts *to, const struct texts *from);      /* appends */
 void texts_done(struct texts *t);
 json_t *texts_encode(const struct texts *t);
 /* Appends a list of texts.  NULL list: nothing. */

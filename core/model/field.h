@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Fields of custom resources: readers and writers for the types that the model has and JSON has
- * not.
+ * Fields of custom resources: readers and writers for types that the model has and JSON has not.
  *
  * Readers are strict and go beside json_read_* of base/json.h: absent leaves *ret alone, anything
  * else than the type is ERROR_INVALID and names the path.  What they return is owned by the caller;

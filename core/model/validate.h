@@ -4,9 +4,9 @@
  *
  * Everybody who takes a workflow in or is about to run one asks here: the HTTP API at deployment
  * and at a trigger, the operator when it looks at the object and again at PREPARE, since limits may
- * have changed in between.  A broken rule is one text, worded as in the specification; where a
- * limit is broken that is "<message>: <value>, limit = <limit>", durations in ISO-8601.  Lengths
- * are counted in characters (Unicode code points), as the CRD counts them, unless bytes are said.
+ * have changed in between.  A broken rule is one text, worded as in the specification; a broken
+ * limit is "<message>: <value>, limit = <limit>", durations in ISO-8601.  Lengths are
+ * counted in characters (Unicode code points), as the CRD counts them, unless bytes are said.
  */
 #ifndef KHARON_MODEL_VALIDATE_H
 #define KHARON_MODEL_VALIDATE_H
@@ -14,15 +14,15 @@
 #include "model/workflow.h"
 
 /* Styx behaviour, 5.2 */
-#define LIMIT_TEXT                   256 /* id, commit, service account, limit name, retry condition */
-#define LIMIT_LIMITS                 5
-#define LIMIT_ENV_VARS               128
-#define LIMIT_ENV                    16384
+#define LIMIT_TEXT 256              /* id, commit, service account, limit name, retry condition */
+#define LIMIT_LIMITS 5
+#define LIMIT_ENV_VARS 128
+#define LIMIT_ENV 16384
 #define LIMIT_RUNNING_TIMEOUT_MIN_MS MINUTE_MS
-#define LIMIT_ARGS                   1000000
-/* Ours (design, sections 3 and 8): the arguments are also one environment variable, which the
- * kernel limits; bytes, each argument counted with its separator. */
-#define LIMIT_ARGS_BYTES  98304
+#define LIMIT_ARGS 1000000
+/* Ours (design, sections 3 and 8): the arguments are also one environment variable, whose
+ * length the kernel limits; bytes, each argument counted with its separator. */
+#define LIMIT_ARGS_BYTES 98304
 #define LIMIT_TRIGGER_ENV 8192
 #define LIMIT_OBJECT_NAME 232
 
