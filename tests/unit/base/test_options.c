@@ -104,12 +104,8 @@ TEST(the_table_of_this_test_is_sound)
 
 TEST(values_of_all_types)
 {
-    char text[500];
-
-    /* argv has to outlive the config, so that texts are looked at here */
     PARSES("", "0 home one,two  4 5000 2  ");
-    snprintf(text, sizeof(text), "--dry-run|--workers=7|--lease-duration|1m|--log-format=auto");
-    PARSES(text, "1 home one,two  7 60000 0  ");
+    PARSES("--dry-run|--workers=7|--lease-duration|1m|--log-format=auto", "1 home one,two  7 60000 0  ");
     PARSES("--dry-run|--dry-run=false", "0 home one,two  4 5000 2  ");
     PARSES("--workers|-2", "0 home one,two  -2 5000 2  ");
     PARSES("--lease-duration=PT1M30S", "0 home one,two  4 90000 2  ");
