@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/job.h"
+
+#include "base/log.h"
+
+#include <assert.h>
+
+static void end(void *work)
+{
+    struct job *job = work;
+
+    k8s_cancel(TAKE(job->call));
+    loop_timer_cancel(job->api->loop, &job->timer);
+    store_wait_end(&job->wait);
+    if (job->on_end)
+        job->on_end(job);
+}
+
+void *job_new(struct request *req, size_t size, void (*on_end)(struct job *job))
+{
+    assert(size >= sizeof(struct job));
+    struct job *job = request_work(req, size, end);
+
+    job->req = req;
+    job->api = req->api;
+    job->on_end = on_end;
+    return job;
+}
+
+static void on_reply(const struct k8s_reply *reply, void *arg)
+{
+    struct job *job = arg;
+
+    job->call = NULL;
+    job->on_reply(job, reply);
+}
+
+void job_call(struct job *job, const struct k8s_request *request,
+              void (*then)(struct job *job, const struct k8s_reply *reply))
+{
+    assert(!job->call);
+    job->on_reply = then;
+    job->call = k8s_call(job->api->k8s, request, &(struct k8s_handler) {.on_reply = on_reply}, job);
+}
+
+void job_get(struct job *job, const struct k8s_resource *resource, const char *ns, const char *name,
+             void (*then)(struct job *job, const struct k8s_reply *reply))
+{
+    job_call(job,
+             &(struct k8s_request) {
+                 .verb = K8S_GET, .lane = K8S_LANE_READ, .resource = resource, .ns = ns, .name = name},
+             then);
+}
+
+bool job_again(struct job *job)
+{
+    return ++job->attempts < API_MAX_ATTEMPTS;
+}
+
+static void on_wake(void *arg)
+{
+    struct job *job = arg;
+
+    job->on_wake(job);
+}
+
+static void arm(struct job *job, int64_t ms, void (*then)(struct job *))
+{
+    job->on_wake = then;
+    if (job->timer.on_time)
+        return;                     /* the time runs from the first wait on */
+    job->timer.on_time = on_wake;
+    job->timer.arg = job;
+    loop_timer_set(job->api->loop, &job->timer, LOOP_MONOTONIC, loop_now(job->api->loop, LOOP_MONOTONIC) + ms);
+}
+
+void job_wait_workflow(struct job *job, const char *ns, const char *name, int64_t ms, void (*then)(struct job *))
+{
+    arm(job, ms, then);
+    store_wait_workflow(job->api->store, &job->wait, ns, name, on_wake, job);
+}
+
+void job_wait_instance(struct job *job, const char *ns, const char *name, int64_t ms, void (*then)(struct job *))
+{
+    arm(job, ms, then);
+    store_wait_instance(job->api->store, &job->wait, ns, name, on_wake, job);
+}
+
+bool job_timed_out(const struct job *job)
+{
+    return job->timer.on_time && !loop_timer_armed(&job->timer);
+}
+
+/* Denied to us is not denied to the client: what our own account may not do is our fault. */
+static int status_of(enum error_code code)
+{
+    return code == ERROR_UNAUTHORIZED || code == ERROR_FENCED ? 503 : error_http_status(code);
+}
+
+void job_fail(struct job *job, const struct k8s_reply *reply, const char *what)
+{
+    struct reply answer = {.status = status_of(reply->error.code)};
+    CLEANUP(free) char *text = xasprintf("%s: %s", what, reply->error.text);
+
+    log_warning("request failed", KV("request_id", job->req->id), KV("what", what),
+                KV("code", error_code_name(reply->error.code)), KV("error", reply->error.text));
+    if (answer.status == 429 || answer.status == 503)
+        answer.headers[answer.n_headers++] = (struct request_pair) {"retry-after", "1"};
+    reply_refusal(job->req, &answer, text);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The HTTP server: sockets on one side, struct request on the other.  The only module that knows h2o.
+ *
+ *     server_new ── server_run … until server_stop has let everybody finish ── server_free
+ *
+ * HTTP/1.1 and 1.0 without TLS; HTTP/2 and TLS belong to what stands in front.  One thread: h2o's
+ * loop is the outer one and waits for ours (base/loop.h) as for one of its sockets, so that
+ * everything, answers included, happens inside its dispatch.
+ *
+ * Nobody harms others by what they send or do not send:
+ *
+ *  - a request, head and body together, has to arrive within `request_ms`, which is also how long an
+ *    idle connection is kept; a client that does not read its answer is cut off after
+ *    SERVER_WRITE_MS;
+ *  - bodies beyond SERVER_MAX_BODY are 413, heads beyond SERVER_MAX_HEAD 431;
+ *  - with `max_connections` open, further ones wait in the kernel's queue;
+ *  - a client that leaves ends its request, and with it the calls that it waits for.  A client that
+ *    only closes its sending half while it waits counts as gone too: the two look alike.
+ *
+ * Malformed requests are answered with 400 and 413 by h2o itself, as plain text.
+ */
+#ifndef KHARON_APISERVER_SERVER_H
+#define KHARON_APISERVER_SERVER_H
+
+#include "apiserver/api.h"
+#include "apiserver/request.h"
+
+#define SERVER_MAX_BODY (2 * 1024 * 1024)
+#define SERVER_MAX_HEAD (16 * 1024)
+#define SERVER_WRITE_MS 20000
+
+struct server_config {
+    const char *listen;             /* as in base/listen.h */
+    size_t max_connections;
+    int64_t request_ms;
+    /* Gets every request; see request.h for what it has to do. */
+    void (*on_request)(struct request *req);
+};
+
+struct server_stats {
+    size_t connections;             /* now */
+    size_t pending;                 /* requests that wait for something, now */
+    uint64_t requests, abandoned;   /* abandoned: their clients left before the answer */
+    uint64_t refused_accepts;       /* no descriptors */
+};
+
+struct server;
+
+/* Listens from now on.  At most one at a time in a process; its socket buffers are shared. */
+bool server_new(struct api *api, const struct server_config *config, struct server **ret_server,
+                struct error *err);
+int server_port(const struct server *server);
+struct server_stats server_stats(const struct server *server);
+
+/* Runs both loops until the server has stopped. */
+void server_run(struct server *server);
+/* Takes no more connections, closes the idle ones, lets requests finish for at most drain_ms; then
+ * server_run returns. */
+void server_stop(struct server *server, int64_t drain_ms);
+/* After server_run has returned, or before it began.  Connections that did not finish in time are
+ * left to the end of the process. */
+void server_free(struct server *server);
+
+#endif

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/store.h"
+
+#include "model/validate.h"
+
+#include <string.h>
+
+enum { BY_PAIR, BY_COMPONENT };     /* indexes of workflows */
+enum { BY_WORKFLOW };               /* of instances */
+
+/* The value of an instance's object. */
+struct held {
+    struct instance *inst;
+    struct list active;             /* in the store's, if it is unfinished */
+};
+
+struct store {
+    struct loop *loop;
+    const struct places *places;
+    struct k8s_informer *workflows, *instances;
+    struct list active;
+    size_t n_active;
+    struct list waiting, changed;
+    struct loop_task tell;
+};
+
+const struct k8s_resource workflow_resource = {"kharon.dev", "v1alpha1", "workflows", "Workflow"};
+const struct k8s_resource instance_resource = {
+    "kharon.dev", "v1alpha1", "workflowinstances", "WorkflowInstance"};
+
+static void *decode_workflow(const json_t *object)
+{
+    return workflow_decode(object);
+}
+
+static void free_workflow(void *value)
+{
+    workflow_free(value);
+}
+
+/* A component has no '#', a workflow may. */
+static char *pair_key(const char *component, const char *id)
+{
+    return xasprintf("%s#%s", component, id);
+}
+
+static char *key_pair(const struct k8s_object *object)
+{
+    const struct workflow *wf = object->value;
+
+    return pair_key(workflow_component(wf), workflow_id(wf));
+}
+
+static char *key_component(const struct k8s_object *object)
+{
+    return xstrdup(workflow_component(object->value));
+}
+
+static const struct k8s_kind workflow_kind = {
+    .resource = &workflow_resource,
+    .decode = decode_workflow,
+    .free = free_workflow,
+    .index_key = {[BY_PAIR] = key_pair, [BY_COMPONENT] = key_component},
+};
+
+static void *decode_instance(const json_t *object)
+{
+    struct held *held = NEW(struct held);
+
+    held->inst = instance_decode(object);
+    return held;
+}
+
+static void free_instance(void *value)
+{
+    struct held *held = value;
+
+    instance_free(held->inst);
+    free(held);
+}
+
+static const struct instance *instance_of(const struct k8s_object *object)
+{
+    const struct held *held = object->value;
+
+    return held->inst;
+}
+
+static char *object_key(const char *ns, const char *name)
+{
+    return xasprintf("%s/%s", ns, name);
+}
+
+static char *key_workflow(const struct k8s_object *object)
+{
+    const char *workflow = instance_of(object)->workflow;
+
+    return workflow ? object_key(object->meta.ns, workflow) : NULL;
+}
+
+static const struct k8s_kind instance_kind = {
+    .resource = &instance_resource,
+    .decode = decode_instance,
+    .free = free_instance,
+    .index_key = {[BY_WORKFLOW] = key_workflow},
+};
+
+/* Not told inside the change: who is told may answer, and answers end requests. */
+static void tell_changed(void *arg)
+{
+    struct store *store = arg;
+    struct list *link;
+
+    while ((link = list_pop_front(&store->changed))) {
+        struct store_wait *wait = list_entry(link, struct store_wait, link);
+
+        free(TAKE(wait->key));
+        wait->on_change(wait->arg);
+    }
+}
+
+static void changed(struct store *store, char kind, const char *key)
+{
+    struct store_wait *wait;
+
+    list_foreach (wait, &store->waiting, link) {
+        if (wait->key[0] != kind || strcmp(wait->key + 2, key) != 0)
+            continue;
+        list_remove(&wait->link);
+        list_push_back(&store->changed, &wait->link);
+        loop_task_queue(store->loop, &store->tell);
+    }
+}
+
+static void on_workflow_change(const struct k8s_object *old, const struct k8s_object *new, void *arg)
+{
+    changed(arg, 'w', new ? new->key : old->key);
+}
+
+static void set_active(struct store *store, struct held *held, bool active)
+{
+    if (list_linked(&held->active)) {
+        list_remove(&held->active);
+        store->n_active--;
+    }
+    if (active) {
+        list_push_back(&store->active, &held->active);
+        store->n_active++;
+    }
+}
+
+static void on_instance_change(const struct k8s_object *old, const struct k8s_object *new, void *arg)
+{
+    struct store *store = arg;
+
+    if (old)
+        set_active(store, old->value, false);
+    if (new)
+        set_active(store, new->value, instance_active(instance_of(new)));
+    changed(store, 'i', new ? new->key : old->key);
+}
+
+struct store *store_new(struct loop *loop, struct k8s *k8s, struct rng *rng, const struct places *places)
+{
+    struct store *store = NEW(struct store);
+    const char **namespaces = xcalloc(places->watched.n + 1, sizeof(namespaces[0]));
+
+    store->loop = loop;
+    store->places = places;
+    list_init(&store->active);
+    list_init(&store->waiting);
+    list_init(&store->changed);
+    store->tell = (struct loop_task) {.on_turn = tell_changed, .arg = store};
+    for (size_t i = 0; i < places->watched.n; i++)
+        namespaces[i] = places->watched.items[i];
+    store->workflows = k8s_informer_new(
+        loop, k8s, rng, &workflow_kind, namespaces,
+        &(struct k8s_informer_handler) {.on_change = on_workflow_change}, store);
+    store->instances = k8s_informer_new(
+        loop, k8s, rng, &instance_kind, namespaces,
+        &(struct k8s_informer_handler) {.on_change = on_instance_change}, store);
+    free(namespaces);
+    return store;
+}
+
+void store_free(struct store *store)
+{
+    if (!store)
+        return;
+    k8s_informer_free(store->workflows);
+    k8s_informer_free(store->instances);
+    loop_task_cancel(&store->tell);
+    free(store);
+}
+
+void store_start(struct store *store)
+{
+    k8s_informer_start(store->workflows);
+    k8s_informer_start(store->instances);
+}
+
+bool store_synced(const struct store *store)
+{
+    return k8s_informer_synced(store->workflows) && k8s_informer_synced(store->instances);
+}
+
+struct k8s_informer_stats store_workflow_stats(const struct store *store)
+{
+    return k8s_informer_stats(store->workflows);
+}
+
+struct k8s_informer_stats store_instance_stats(const struct store *store)
+{
+    return k8s_informer_stats(store->instances);
+}
+
+const char *store_place(const struct store *store, const char *component)
+{
+    return place_of(store->places, component);
+}
+
+static bool older(const struct workflow *a, const struct workflow *b)
+{
+    if (a->id.created != b->id.created)
+        return a->id.created < b->id.created;
+    return strcmp(a->id.uid, b->id.uid) < 0;
+}
+
+const struct workflow *store_workflow(const struct store *store, const char *component, const char *id)
+{
+    CLEANUP(free) char *key = pair_key(component, id);
+    const char *place = store_place(store, component);
+    const struct workflow *found = NULL;
+
+    for (const struct k8s_object *o = k8s_informer_first(store->workflows, BY_PAIR, key); o;
+         o = k8s_informer_next(o, BY_PAIR)) {
+        const struct workflow *wf = o->value;
+
+        if (!wf->id.deleting && strcmp(wf->id.ns, place) == 0 && (!found || older(wf, found)))
+            found = wf;
+    }
+    return found;
+}
+
+const struct workflow *store_workflow_by_name(const struct store *store, const char *ns, const char *name)
+{
+    const struct k8s_object *o = k8s_informer_get(store->workflows, ns, name);
+
+    return o ? o->value : NULL;
+}
+
+static bool has_instances(const struct store *store, const char *ns, const char *workflow)
+{
+    CLEANUP(free) char *key = object_key(ns, workflow);
+
+    return k8s_informer_first(store->instances, BY_WORKFLOW, key);
+}
+
+char *store_workflow_name(const struct store *store, const char *component, const char *id)
+{
+    const struct workflow *wf = store_workflow(store, component, id);
+    const char *place = store_place(store, component);
+
+    if (wf)
+        return xstrdup(wf->id.name);
+    /* By hand, with both ids left to their defaults. */
+    if (strcmp(place, component) == 0 && has_instances(store, place, id))
+        return xstrdup(id);
+    return workflow_object_name(component, id);
+}
+
+static bool is_meant(const struct store *store, const struct workflow *wf)
+{
+    return store_workflow(store, workflow_component(wf), workflow_id(wf)) == wf;
+}
+
+size_t store_workflows(const struct store *store, const char *component, const struct workflow ***ret)
+{
+    const struct workflow **list = xcalloc(k8s_informer_count(store->workflows) + 1, sizeof(list[0]));
+    struct k8s_object *o;
+    size_t n = 0;
+
+    if (component) {
+        for (o = k8s_informer_first(store->workflows, BY_COMPONENT, component); o;
+             o = k8s_informer_next(o, BY_COMPONENT))
+            if (is_meant(store, o->value))
+                list[n++] = o->value;
+    } else {
+        k8s_informer_foreach (o, store->workflows)
+            if (is_meant(store, o->value))
+                list[n++] = o->value;
+    }
+    *ret = list;
+    return n;
+}
+
+const struct instance *store_instance(const struct store *store, const char *ns, const char *name)
+{
+    const struct k8s_object *o = k8s_informer_get(store->instances, ns, name);
+
+    return o ? instance_of(o) : NULL;
+}
+
+static int by_parameter(const void *a, const void *b)
+{
+    const struct instance *const *x = a, *const *y = b;
+
+    return strcmp((*x)->parameter ? (*x)->parameter : "", (*y)->parameter ? (*y)->parameter : "");
+}
+
+size_t store_instances_of(const struct store *store, const char *ns, const char *workflow,
+                          const struct instance ***ret)
+{
+    CLEANUP(free) char *key = object_key(ns, workflow);
+    const struct instance **list = NULL;
+    size_t n = 0, cap = 0;
+
+    for (const struct k8s_object *o = k8s_informer_first(store->instances, BY_WORKFLOW, key); o;
+         o = k8s_informer_next(o, BY_WORKFLOW)) {
+        if (n == cap) {
+            cap = cap ? 2 * cap : 64;
+            list = xrealloc(list, cap, sizeof(list[0]));
+        }
+        list[n++] = instance_of(o);
+    }
+    if (n > 0)
+        qsort(list, n, sizeof(list[0]), by_parameter);
+    *ret = list;
+    return n;
+}
+
+size_t store_instances_active(const struct store *store, const struct instance ***ret)
+{
+    const struct instance **list = xcalloc(store->n_active + 1, sizeof(list[0]));
+    struct held *held;
+    size_t n = 0;
+
+    list_foreach (held, &store->active, active)
+        list[n++] = held->inst;
+    *ret = list;
+    return n;
+}
+
+size_t store_count_active(const struct store *store)
+{
+    return store->n_active;
+}
+
+size_t store_count_instances(const struct store *store)
+{
+    return k8s_informer_count(store->instances);
+}
+
+size_t store_count_workflows(const struct store *store)
+{
+    return k8s_informer_count(store->workflows);
+}
+
+void store_pair_of(const struct store *store, const struct instance *inst, const char **ret_component,
+                   const char **ret_id)
+{
+    const struct workflow *wf = store_workflow_by_name(store, inst->id.ns, inst->workflow);
+
+    *ret_component = wf ? workflow_component(wf) : inst->id.ns;
+    *ret_id = wf ? workflow_id(wf) : inst->workflow;
+}
+
+void store_observe_workflow(struct store *store, const json_t *object)
+{
+    k8s_informer_observe(store->workflows, object);
+}
+
+void store_observe_instance(struct store *store, const json_t *object)
+{
+    k8s_informer_observe(store->instances, object);
+}
+
+void store_workflow_gone(struct store *store, const char *ns, const char *name, const char *uid)
+{
+    k8s_informer_observe_gone(store->workflows, ns, name, uid);
+}
+
+void store_instance_gone(struct store *store, const char *ns, const char *name, const char *uid)
+{
+    k8s_informer_observe_gone(store->instances, ns, name, uid);
+}
+
+static void wait_for(struct store *store, struct store_wait *wait, char *key, void (*on_change)(void *), void *arg)
+{
+    store_wait_end(wait);
+    *wait = (struct store_wait) {.key = key, .on_change = on_change, .arg = arg};
+    list_push_back(&store->waiting, &wait->link);
+}
+
+void store_wait_workflow(struct store *store, struct store_wait *wait, const char *ns, const char *name,
+                         void (*on_change)(void *), void *arg)
+{
+    wait_for(store, wait, xasprintf("w/%s/%s", ns, name), on_change, arg);
+}
+
+void store_wait_instance(struct store *store, struct store_wait *wait, const char *ns, const char *name,
+                         void (*on_change)(void *), void *arg)
+{
+    wait_for(store, wait, xasprintf("i/%s/%s", ns, name), on_change, arg);
+}
+
+void store_wait_end(struct store_wait *wait)
+{
+    list_remove(&wait->link);
+    free(TAKE(wait->key));
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The copies in memory that reads are answered from: workflows and their instances.
+ *
+ * Which object is meant by (component, workflow): of those in the namespace where the component
+ * lives (place.h) that claim the pair and are not being deleted, the oldest (design, section 3).  An
+ * object that is passed over exists for kubectl only.
+ *
+ * What was written or read live is put in with store_observe_…, so that the next read of this
+ * replica sees it (Styx behaviour, 13.2).  What is absent here may be there all the same: lookup.h
+ * asks before anybody is told 404.
+ *
+ * Everything that is returned is borrowed until control returns to the loop.
+ */
+#ifndef KHARON_APISERVER_STORE_H
+#define KHARON_APISERVER_STORE_H
+
+#include "apiserver/place.h"
+#include "k8s/informer.h"
+#include "model/instance.h"
+
+extern const struct k8s_resource workflow_resource, instance_resource;
+
+struct store;
+
+/* `places` outlives the store. */
+struct store *store_new(struct loop *loop, struct k8s *k8s, struct rng *rng, const struct places *places);
+void store_free(struct store *store);
+void store_start(struct store *store);
+bool store_synced(const struct store *store);
+struct k8s_informer_stats store_workflow_stats(const struct store *store);
+struct k8s_informer_stats store_instance_stats(const struct store *store);
+
+/* The namespace in which this component's workflows are. */
+const char *store_place(const struct store *store, const char *component);
+
+/* NULL: not known. */
+const struct workflow *store_workflow(const struct store *store, const char *component, const char *id);
+const struct workflow *store_workflow_by_name(const struct store *store, const char *ns, const char *name);
+/* The name of the pair's object, or the one it would have had, so that the history of a workflow that was
+ * deleted can be read; the caller frees. */
+char *store_workflow_name(const struct store *store, const char *component, const char *id);
+/* All that are meant by their pair; component NULL: all.  The array is the caller's to free. */
+size_t store_workflows(const struct store *store, const char *component, const struct workflow ***ret);
+
+const struct instance *store_instance(const struct store *store, const char *ns, const char *name);
+/* Those of a workflow object, in the order of their parameters as text.  The array is the caller's. */
+size_t store_instances_of(const struct store *store, const char *ns, const char *workflow,
+                          const struct instance ***ret);
+/* The unfinished ones.  The array is the caller's. */
+size_t store_instances_active(const struct store *store, const struct instance ***ret);
+size_t store_count_active(const struct store *store);
+size_t store_count_instances(const struct store *store);
+size_t store_count_workflows(const struct store *store);
+
+/* The pair of an instance's workflow; of one that is gone, the namespace and its object's name. */
+void store_pair_of(const struct store *store, const struct instance *inst, const char **ret_component,
+                   const char **ret_id);
+
+void store_observe_workflow(struct store *store, const json_t *object);
+void store_observe_instance(struct store *store, const json_t *object);
+void store_workflow_gone(struct store *store, const char *ns, const char *name, const char *uid);
+void store_instance_gone(struct store *store, const char *ns, const char *name, const char *uid);
+
+/*
+ * Waiting for a change of one object, once: on_change runs in a later turn of the loop, also when the
+ * object went away.  Zeroed is not waiting; store_wait_end may be called at any time.
+ */
+struct store_wait {
+    struct list link;
+    char *key;                      /* "w/namespace/name" or "i/namespace/name" */
+    void (*on_change)(void *arg);
+    void *arg;
+};
+void store_wait_workflow(struct store *store, struct store_wait *wait, const char *ns, const char *name,
+                         void (*on_change)(void *arg), void *arg);
+void store_wait_instance(struct store *store, struct store_wait *wait, const char *ns, const char *name,
+                         void (*on_change)(void *arg), void *arg);
+void store_wait_end(struct store_wait *wait);
+
+#endif
