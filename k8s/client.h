@@ -15,7 +15,7 @@
  *  - `on_reply` runs exactly once, never inside k8s_call, unless the call was cancelled.
  *  - The caller owns the call until then; k8s_cancel(call) ends it without a call back (whether the
  *    request had an effect is then unknown).  k8s_cancel(NULL) does nothing.
- *  - All texts of the request are copied.
+ *  - All texts of the request are copied; resource and fence are not and outlive the call.
  *  - LIST and WATCH hand their items to `on_item` one by one as JSON text, before `on_reply`.
  *    A LIST is one page; go on with reply->continue_token.
  *  - Nothing is retried here: who decides, retries (see queue.h).
@@ -29,8 +29,14 @@
  *                        404 (unknown kind, namespace missing) is ERROR_INTERNAL
  *     ERROR_EXISTS / ERROR_CONFLICT   the two kinds of 409
  *     ERROR_EXPIRED      410, also as an ERROR event of a watch
+ *     ERROR_UNAUTHORIZED 401: the token has expired or is wrong
  *     ERROR_FORBIDDEN    403 (quota, RBAC, admission; the text is all there is to tell them apart)
- *     ERROR_INVALID      400, 413, 415, 422: never going to work
+ *     ERROR_INVALID      400, 415, 422: never going to work
+ *     ERROR_TOO_LARGE    413, and the 500 by which etcd says so
+ *
+ * A 500 is ERROR_UNKNOWN unless its text is known to mean something else: "etcdserver: leader
+ * changed" comes as one, when the write may already be on its way into the log.
+ *
  *     ERROR_FENCED       not sent: the fence was closed when it was its turn
  */
 #ifndef KHARON_K8S_CLIENT_H
@@ -94,13 +100,14 @@ struct k8s_request {
     const char *resource_version;   /* LIST, WATCH: from where; GET, LIST: NULL is consistent */
     const char *continue_token;     /* LIST: the next page */
     int limit;                      /* LIST: items a page, 0: all */
-    int64_t timeout_ms;             /* in all, waiting included; 0: the client's default */
+    int64_t timeout_ms;             /* in all, waiting included; 0: the client's default.  WATCH: how
+                                       long the server keeps it open; 0: as it likes (30-60 min) */
     const struct k8s_fence *fence;  /* NULL: not fenced; must outlive the call */
 };
 
 struct k8s_reply {
     struct error error;             /* ERROR_NONE: done */
-    int http_status;                /* 0: no answer */
+    int http_status;                /* 0: no answer.  A watch's ERROR event counts by its code */
     const char *reason;             /* Status.reason, "" when there is none */
     const json_t *object;           /* the answer, if it was JSON; borrowed */
     const char *resource_version;   /* of the object or list, "" when there is none */
@@ -154,18 +161,22 @@ static inline void k8s_free(struct k8s *k8s)
 }
 
 bool k8s_verb_writes(enum k8s_verb verb);
+const char *k8s_verb_name(enum k8s_verb verb);
 
 /* The path and query of a request, e.g. "/api/v1/namespaces/a/pods/b?…"; the caller frees. */
 char *k8s_request_path(const struct k8s_request *request);
 
-/* Fills reply->error (and reason, retry_after_ms) from an HTTP status and body, as said above.
- * `status` is the decoded body or NULL, `text` the raw one. */
+/* Fills reply->error (and reason, retry_after_ms) from reply->http_status, which is not 0, and
+ * reply->object, as said above.  `text` is the body as it came, for answers that are not JSON. */
 void k8s_reply_judge(struct k8s_reply *reply, const struct k8s_request *request, const char *text);
 
 /* {"kind":"DeleteOptions",…} with preconditions; either may be NULL.  grace_s < 0: the default. */
 char *k8s_delete_options(const char *uid, const char *resource_version, int64_t grace_s);
 
-/* What every object has.  Texts are owned. */
+/* A resourceVersion is a decimal number; they are compared within one kind only. */
+bool k8s_version_parse(const char *text, uint64_t *ret_version);
+
+/* What every object has.  Texts are owned and never NULL; ns is "" for what has no namespace. */
 struct k8s_meta {
     char *ns, *name, *uid;
     uint64_t resource_version;      /* compared within one kind only */

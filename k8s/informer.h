@@ -2,6 +2,10 @@
 /*
  * An informer: a local copy of all objects of a kind in some namespaces, kept up to date.
  *
+ *     each namespace:  LISTING ──last page──► WATCHING ──ended──► (wait) ──► WATCHING from where it was
+ *                         ▲                      │
+ *                         └──────── 410 ─────────┘
+ *
  * It lists in pages, watches from there with bookmarks, resumes where a stream ended, and lists
  * again when its version has expired.  Objects are decoded once into the caller's struct; JSON is
  * not kept.  Changes are told to one handler, as "this object changed": an event never says what to
@@ -9,10 +13,16 @@
  * addition.
  *
  * The copy lags.  What is absent here is not proven absent (design, section 4); what the program
- * itself wrote is put in at once with informer_observe, and older news about it is ignored.
+ * itself wrote is put in at once with k8s_informer_observe, and older news about it is ignored.
+ * A reply that arrives after the watch has told of the object's deletion does not revive it.
+ *
+ * When a list is older than what was known (etcd restored from a backup), everything is listed once
+ * more and believed.  A watch from a version that does not exist yet is silent for ever, so one that
+ * ends without having said anything, not even a bookmark, is followed by a list.
  *
  * Objects are owned by the informer and borrowed until control returns to the loop, except that an
- * object given to on_change as `old` is freed when on_change returns.
+ * object given to on_change as `old` is freed when on_change returns.  An object keeps its address
+ * from its addition to its removal.  on_change must not call observe or free of its own informer.
  */
 #ifndef KHARON_K8S_INFORMER_H
 #define KHARON_K8S_INFORMER_H
@@ -33,7 +43,7 @@ struct k8s_object {
         struct map_node node;
         char *key;                  /* NULL: not in this index */
     } indexes[K8S_MAX_INDEXES];
-    uint64_t generation_of_list;    /* internal: seen in this re-list */
+    uint64_t list;                  /* internal: the last list that had it */
 };
 
 struct k8s_kind {
@@ -42,14 +52,14 @@ struct k8s_kind {
     /* The struct for an object.  Never fails: what cannot be understood is said in the struct. */
     void *(*decode)(const json_t *object);
     void (*free)(void *value);
-    /* Keys under which informer_first finds objects; the caller frees; NULL: not in this index. */
+    /* Keys under which k8s_informer_first finds objects; the caller frees; NULL: not in this index. */
     char *(*index_key[K8S_MAX_INDEXES])(const struct k8s_object *object);
 };
 
 struct k8s_informer_handler {
     /* One of old and new may be NULL.  During the first list too. */
     void (*on_change)(const struct k8s_object *old, const struct k8s_object *new, void *arg);
-    /* All namespaces have been listed; once. */
+    /* All namespaces have been listed: once, and once after each k8s_informer_resync. */
     void (*on_synced)(void *arg);
 };
 
@@ -61,8 +71,9 @@ struct k8s_informer *k8s_informer_new(struct loop *loop, struct k8s *k8s, struct
                                       const struct k8s_informer_handler *handler, void *arg);
 void k8s_informer_free(struct k8s_informer *informer);
 void k8s_informer_start(struct k8s_informer *informer);
+/* Everything has been listed since the start or the last resync. */
 bool k8s_informer_synced(const struct k8s_informer *informer);
-/* Lists everything again, consistently; on_synced runs when that is done. */
+/* Lists everything again, consistently, with lists begun after this call; on_synced runs when that is done. */
 void k8s_informer_resync(struct k8s_informer *informer);
 
 struct k8s_object *k8s_informer_get(const struct k8s_informer *informer, const char *ns, const char *name);
@@ -84,7 +95,10 @@ void k8s_informer_observe_gone(struct k8s_informer *informer, const char *ns, co
 struct k8s_informer_stats {
     int64_t last_contact_ms;        /* LOOP_MONOTONIC; any answer, event or bookmark */
     uint64_t events, lists, watch_ends, decode_errors;
-    uint64_t newest_version;
+    uint64_t newest_version;        /* seen anywhere */
+    uint64_t reached_version;       /* everything up to here has been seen in every namespace; lags by up to
+                                       a bookmark (60 s) where nothing happens */
+    const struct error *error;      /* why a list or watch failed last; ERROR_NONE when all go on again */
 };
 struct k8s_informer_stats k8s_informer_stats(const struct k8s_informer *informer);
 

@@ -1,0 +1,488 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "k8s/informer.h"
+
+#include "k8s/selector.h"
+#include "k8s/store.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define PAGE                500
+#define BACKOFF_MIN_MS      100
+#define BACKOFF_MAX_MS      30000
+#define WATCH_MIN_MS        240000          /* streams end at different times */
+#define WATCH_MAX_MS        480000
+#define SILENCE_MS          60000           /* a healthy watch has sent a bookmark by then */
+
+enum stream_state { STREAM_STOPPED, STREAM_LISTING, STREAM_WATCHING };
+
+/* One namespace, or all. */
+struct stream {
+    struct k8s_informer *informer;
+    char *ns;                       /* NULL: all */
+    enum stream_state state;
+    struct k8s_call *call;
+    struct loop_timer timer;        /* when to go on with `state` */
+    uint64_t version;               /* everything up to here is in the store; 0: not yet */
+    char *continue_token;
+    uint64_t list;                  /* the number of the list in progress, or of the last one */
+    bool even_older;                /* the server went back in time: believe this list */
+    bool listed;                    /* since the start or the last resync */
+    int failures;
+    int64_t watch_began;
+    uint64_t watch_items;
+};
+
+struct k8s_informer {
+    struct loop *loop;
+    struct k8s *k8s;
+    struct rng *rng;
+    struct k8s_store store;
+    struct k8s_informer_handler handler;
+    void *arg;
+    struct stream *streams;
+    size_t n_streams;
+    uint64_t lists_begun;
+    bool told_synced;
+    struct k8s_informer_stats stats;
+    struct error error;
+};
+
+static void go_on(void *arg);
+
+static void enter(struct stream *s, enum stream_state state, int64_t delay_ms)
+{
+    struct loop *loop = s->informer->loop;
+
+    if (state == STREAM_LISTING) {
+        free(s->continue_token);
+        s->continue_token = NULL;
+    }
+    s->state = state;
+    loop_timer_set(loop, &s->timer, LOOP_MONOTONIC, loop_now(loop, LOOP_MONOTONIC) + delay_ms);
+}
+
+static int64_t backoff_ms(struct stream *s)
+{
+    int64_t delay = BACKOFF_MAX_MS;
+
+    if (s->failures < 10 && ((int64_t) BACKOFF_MIN_MS << s->failures) < delay)
+        delay = (int64_t) BACKOFF_MIN_MS << s->failures;
+    s->failures++;
+    return rng_between(s->informer->rng, delay / 2, delay);
+}
+
+static void contact(struct k8s_informer *inf)
+{
+    inf->stats.last_contact_ms = loop_now(inf->loop, LOOP_MONOTONIC);
+}
+
+static void reach(struct stream *s, uint64_t version)
+{
+    struct k8s_informer *inf = s->informer;
+
+    if (version > s->version)
+        s->version = version;
+    if (version > inf->stats.newest_version)
+        inf->stats.newest_version = version;
+}
+
+static void on_change(const struct k8s_object *old, const struct k8s_object *new, void *arg)
+{
+    struct k8s_informer *inf = arg;
+
+    inf->handler.on_change(old, new, inf->arg);
+}
+
+/* An item as a tree with its metadata; what is neither is counted and passed over. */
+static json_t *parse_item(struct k8s_informer *inf, const char *text, size_t len, struct k8s_meta *ret_meta)
+{
+    struct error err = {0};
+    json_t *json = NULL;
+
+    if (json_parse(text, len, &json, &err) && k8s_meta_decode(json, ret_meta, &err))
+        return json;
+    inf->stats.decode_errors++;
+    json_decref(json);
+    return NULL;
+}
+
+static void on_list_item(enum k8s_event event, const char *text, size_t len, void *arg)
+{
+    struct stream *s = arg;
+    struct k8s_meta meta;
+    CLEANUP(json_decref) json_t *json = parse_item(s->informer, text, len, &meta);
+
+    (void) event;
+    if (!json)
+        return;
+    struct k8s_object *o = k8s_store_put(&s->informer->store, &meta, json, s->even_older);
+    if (o)
+        o->list = s->list;
+}
+
+static bool belongs(const struct stream *s, const struct k8s_object *o)
+{
+    return !s->ns || strcmp(s->ns, o->meta.ns) == 0;
+}
+
+/* What a complete list did not have is gone, unless it is younger than the list. */
+static void sweep(struct stream *s, uint64_t list_version)
+{
+    struct k8s_store *store = &s->informer->store;
+    struct k8s_object *o;
+
+    map_foreach (o, &store->objects, by_key)
+        if (belongs(s, o) && o->list != s->list && (s->even_older || o->meta.resource_version <= list_version))
+            k8s_store_remove(store, o);
+}
+
+static void tell_if_synced(struct k8s_informer *inf)
+{
+    if (inf->told_synced || !k8s_informer_synced(inf))
+        return;
+    inf->told_synced = true;
+    if (inf->handler.on_synced)
+        inf->handler.on_synced(inf->arg);
+}
+
+static void finish_list(struct stream *s, uint64_t version)
+{
+    struct k8s_informer *inf = s->informer;
+
+    if (version < s->version && !s->even_older) {
+        s->even_older = true;
+        enter(s, STREAM_LISTING, 0);
+        return;
+    }
+    sweep(s, version);
+    if (s->even_older)
+        s->version = inf->stats.newest_version = 0;
+    reach(s, version);
+    s->even_older = false;
+    s->listed = true;
+    inf->stats.lists++;
+    enter(s, STREAM_WATCHING, 0);
+    tell_if_synced(inf);
+}
+
+static void note_error(struct stream *s, const struct error *error)
+{
+    s->informer->error = *error;
+}
+
+static void list_failed(struct stream *s, const struct k8s_reply *reply)
+{
+    int64_t delay = backoff_ms(s);
+
+    note_error(s, &reply->error);
+    if (delay < reply->retry_after_ms)
+        delay = reply->retry_after_ms;
+    enter(s, STREAM_LISTING, delay);    /* from its first page: a list is one version */
+}
+
+static void on_list_reply(const struct k8s_reply *reply, void *arg)
+{
+    struct stream *s = arg;
+    struct k8s_reply wrong;
+    uint64_t version;
+
+    s->call = NULL;
+    if (reply->error.code != ERROR_NONE) {
+        list_failed(s, reply);
+        return;
+    }
+    contact(s->informer);
+    if (*reply->continue_token) {
+        free(s->continue_token);
+        s->continue_token = xstrdup(reply->continue_token);
+        go_on(s);
+    } else if (k8s_version_parse(reply->resource_version, &version)) {
+        note_error(s, &reply->error);
+        finish_list(s, version);
+    } else {
+        wrong = *reply;
+        error_set(&wrong.error, ERROR_INTERNAL, "a list without resourceVersion");
+        list_failed(s, &wrong);
+    }
+}
+
+static void begin_list(struct stream *s)
+{
+    static const struct k8s_handler handler = {on_list_item, on_list_reply};
+    struct k8s_informer *inf = s->informer;
+
+    if (!s->continue_token) {
+        s->list = ++inf->lists_begun;
+        k8s_store_forget_buried(&inf->store, s->ns);    /* what was proven gone before is not in it */
+    }
+    s->call = k8s_call(inf->k8s,
+                       &(struct k8s_request) {
+                           .verb = K8S_LIST,
+                           .lane = K8S_LANE_READ,
+                           .resource = inf->store.kind->resource,
+                           .ns = s->ns,
+                           .label_selector = inf->store.kind->label_selector,
+                           .continue_token = s->continue_token,
+                           .limit = PAGE,
+                       },
+                       &handler, s);
+}
+
+static void on_watch_item(enum k8s_event event, const char *text, size_t len, void *arg)
+{
+    struct stream *s = arg;
+    struct k8s_informer *inf = s->informer;
+    struct k8s_meta meta;
+
+    contact(inf);
+    s->watch_items++;
+    s->failures = 0;
+    if (inf->error.code != ERROR_NONE)
+        inf->error = (struct error) {0};
+    if (event == K8S_BOOKMARK) {
+        struct error err = {0};
+        json_t *json = NULL;
+        uint64_t version;
+
+        if (json_parse(text, len, &json, &err) &&
+            k8s_version_parse(json_text_at(json, "metadata.resourceVersion"), &version))
+            reach(s, version);
+        json_decref(json);
+        return;
+    }
+    CLEANUP(json_decref) json_t *json = parse_item(inf, text, len, &meta);
+    if (!json)
+        return;
+    inf->stats.events++;
+    reach(s, meta.resource_version);
+    if (event == K8S_DELETED) {
+        k8s_store_delete(&inf->store, &meta);
+        k8s_meta_done(&meta);
+    } else {
+        k8s_store_put(&inf->store, &meta, json, false);
+    }
+}
+
+/* A watch is over, one way or another.  From where to go on, and when? */
+static void on_watch_reply(const struct k8s_reply *reply, void *arg)
+{
+    struct stream *s = arg;
+    struct k8s_informer *inf = s->informer;
+    int64_t lasted = loop_now(inf->loop, LOOP_MONOTONIC) - s->watch_began;
+    bool silent = lasted >= SILENCE_MS && s->watch_items == 0;
+    bool expired = reply->error.code == ERROR_EXPIRED;
+
+    s->call = NULL;
+    inf->stats.watch_ends++;
+    if (reply->error.code == ERROR_NONE && lasted >= 1000)
+        s->failures = 0;
+    if (reply->error.code != ERROR_NONE && !expired)
+        note_error(s, &reply->error);
+    int64_t delay = reply->error.code == ERROR_NONE && lasted >= 1000 ? 0 : backoff_ms(s);
+    if (delay < reply->retry_after_ms)
+        delay = reply->retry_after_ms;
+    enter(s, expired || silent ? STREAM_LISTING : STREAM_WATCHING, delay);
+}
+
+static void begin_watch(struct stream *s)
+{
+    static const struct k8s_handler handler = {on_watch_item, on_watch_reply};
+    struct k8s_informer *inf = s->informer;
+    char version[24];
+
+    snprintf(version, sizeof(version), "%" PRIu64, s->version);
+    s->watch_began = loop_now(inf->loop, LOOP_MONOTONIC);
+    s->watch_items = 0;
+    s->call = k8s_call(inf->k8s,
+                       &(struct k8s_request) {
+                           .verb = K8S_WATCH,
+                           .lane = K8S_LANE_READ,
+                           .resource = inf->store.kind->resource,
+                           .ns = s->ns,
+                           .label_selector = inf->store.kind->label_selector,
+                           .resource_version = version,
+                           .timeout_ms = rng_between(inf->rng, WATCH_MIN_MS, WATCH_MAX_MS),
+                       },
+                       &handler, s);
+}
+
+static void go_on(void *arg)
+{
+    struct stream *s = arg;
+
+    if (s->state == STREAM_LISTING)
+        begin_list(s);
+    else if (s->state == STREAM_WATCHING)
+        begin_watch(s);
+}
+
+static void stop(struct stream *s)
+{
+    k8s_cancel(s->call);
+    s->call = NULL;
+    loop_timer_cancel(s->informer->loop, &s->timer);
+    s->state = STREAM_STOPPED;
+}
+
+struct k8s_informer *k8s_informer_new(struct loop *loop, struct k8s *k8s, struct rng *rng,
+                                      const struct k8s_kind *kind, const char *const *namespaces,
+                                      const struct k8s_informer_handler *handler, void *arg)
+{
+    struct k8s_informer *inf = NEW(struct k8s_informer);
+    size_t n = 0;
+
+    while (namespaces && namespaces[n])
+        n++;
+    inf->loop = loop;
+    inf->k8s = k8s;
+    inf->rng = rng;
+    inf->handler = *handler;
+    inf->arg = arg;
+    inf->n_streams = n ? n : 1;
+    inf->streams = xcalloc(inf->n_streams, sizeof(*inf->streams));
+    for (size_t i = 0; i < inf->n_streams; i++) {
+        struct stream *s = &inf->streams[i];
+
+        s->informer = inf;
+        s->ns = n ? xstrdup(namespaces[i]) : NULL;
+        s->timer = (struct loop_timer) {.on_time = go_on, .arg = s};
+    }
+    k8s_store_init(&inf->store, kind, on_change, inf);
+    return inf;
+}
+
+void k8s_informer_free(struct k8s_informer *inf)
+{
+    if (!inf)
+        return;
+    for (size_t i = 0; i < inf->n_streams; i++) {
+        stop(&inf->streams[i]);
+        free(inf->streams[i].continue_token);
+        free(inf->streams[i].ns);
+    }
+    free(inf->streams);
+    k8s_store_done(&inf->store);
+    free(inf);
+}
+
+void k8s_informer_start(struct k8s_informer *inf)
+{
+    k8s_informer_resync(inf);
+}
+
+void k8s_informer_resync(struct k8s_informer *inf)
+{
+    inf->told_synced = false;
+    for (size_t i = 0; i < inf->n_streams; i++) {
+        stop(&inf->streams[i]);
+        inf->streams[i].listed = false;
+        enter(&inf->streams[i], STREAM_LISTING, 0);
+    }
+}
+
+bool k8s_informer_synced(const struct k8s_informer *inf)
+{
+    for (size_t i = 0; i < inf->n_streams; i++)
+        if (!inf->streams[i].listed)
+            return false;
+    return true;
+}
+
+struct k8s_object *k8s_informer_get_key(const struct k8s_informer *inf, const char *key)
+{
+    return k8s_store_get(&inf->store, key);
+}
+
+struct k8s_object *k8s_informer_get(const struct k8s_informer *inf, const char *ns, const char *name)
+{
+    CLEANUP(free) char *key = xasprintf("%s/%s", ns, name);
+
+    return k8s_store_get(&inf->store, key);
+}
+
+static struct k8s_object *indexed(struct map_node *node, int index)
+{
+    if (!node)
+        return NULL;
+    return (struct k8s_object *) (void *) ((char *) node - offsetof(struct k8s_object, indexes) -
+                                           (size_t) index * sizeof(((struct k8s_object *) 0)->indexes[0]) -
+                                           offsetof(__typeof__(((struct k8s_object *) 0)->indexes[0]), node));
+}
+
+struct k8s_object *k8s_informer_first(const struct k8s_informer *inf, int index, const char *key)
+{
+    assert(index >= 0 && index < K8S_MAX_INDEXES);
+    return indexed(map_get(&inf->store.indexes[index], key), index);
+}
+
+struct k8s_object *k8s_informer_next(const struct k8s_object *object, int index)
+{
+    return indexed(map_next_same(&object->indexes[index].node), index);
+}
+
+size_t k8s_informer_count(const struct k8s_informer *inf)
+{
+    return inf->store.objects.n;
+}
+
+const struct map *k8s_informer_map(const struct k8s_informer *inf)
+{
+    return &inf->store.objects;
+}
+
+static const struct stream *stream_of(const struct k8s_informer *inf, const char *ns)
+{
+    for (size_t i = 0; i < inf->n_streams; i++)
+        if (!inf->streams[i].ns || strcmp(inf->streams[i].ns, ns) == 0)
+            return &inf->streams[i];
+    return NULL;
+}
+
+/* Is there a reason not to add an object that the store does not have? */
+static bool is_foreign(const struct k8s_informer *inf, const struct k8s_meta *meta, const json_t *object)
+{
+    const struct stream *s = stream_of(inf, meta->ns);
+
+    return !s || meta->resource_version <= s->version /* the watch has been there: it was deleted since */ ||
+           !k8s_selector_matches(inf->store.kind->label_selector, json_at(object, "metadata.labels"));
+}
+
+void k8s_informer_observe(struct k8s_informer *inf, const json_t *object)
+{
+    struct error err = {0};
+    struct k8s_meta meta;
+
+    if (!k8s_meta_decode(object, &meta, &err)) {
+        inf->stats.decode_errors++;
+        return;
+    }
+    const struct k8s_object *known = k8s_informer_get(inf, meta.ns, meta.name);
+    if (!known && is_foreign(inf, &meta, object)) {
+        k8s_meta_done(&meta);
+        return;
+    }
+    if (meta.resource_version > inf->stats.newest_version)
+        inf->stats.newest_version = meta.resource_version;
+    k8s_store_put(&inf->store, &meta, object, false);
+}
+
+void k8s_informer_observe_gone(struct k8s_informer *inf, const char *ns, const char *name, const char *uid)
+{
+    CLEANUP(free) char *key = xasprintf("%s/%s", ns, name);
+
+    k8s_store_bury(&inf->store, key, uid);
+}
+
+struct k8s_informer_stats k8s_informer_stats(const struct k8s_informer *inf)
+{
+    struct k8s_informer_stats stats = inf->stats;
+
+    stats.reached_version = UINT64_MAX;
+    for (size_t i = 0; i < inf->n_streams; i++)
+        if (inf->streams[i].version < stats.reached_version)
+            stats.reached_version = inf->streams[i].version;
+    stats.error = &inf->error;
+    return stats;
+}

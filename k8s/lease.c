@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "k8s/lease.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+static const struct k8s_resource leases = {"coordination.k8s.io", "v1", "leases", "Lease"};
+
+#define RECORD_ANNOTATION "kharon.dev/written"
+
+enum lease_state {
+    LEASE_STOPPED,                  /* not started, or released */
+    LEASE_CANDIDATE,                /* looks at the lease, and takes it when it is free */
+    LEASE_HOLDER,                   /* renews it */
+    LEASE_RELEASING,                /* gives it up, as soon as no call of ours is under way */
+};
+
+struct lease {
+    struct loop *loop;
+    struct k8s *k8s;
+    struct rng *rng;
+    char *ns, *name, *identity;
+    int64_t duration_ms, delta_ms;
+    struct lease_handler handler;
+    void *arg;
+    struct k8s_fence fence;
+
+    enum lease_state state;
+    struct k8s_call *call;
+    struct loop_timer next;         /* BOOT: act again */
+    struct loop_timer expiry;       /* BOOT: the end of what we hold */
+
+    /* The lease as last seen. */
+    bool fresh;                     /* good enough to write on; else look first */
+    bool exists;
+    char *version, *holder, *record;
+    int64_t transitions;
+    int64_t holder_duration_ms;
+    int64_t seen_at;                /* BOOT: when this version was first seen */
+
+    char *own_record, *found_record;
+    bool giving_up;                 /* the write under way is the release */
+    int64_t sent_at;                /* BOOT: when the write under way was sent */
+    int64_t held_from;              /* BOOT: when the last successful renewal was sent */
+    int64_t release_until;          /* BOOT: when to stop trying to release */
+};
+
+/* Not the loop's time, which stands still during a turn: this machine may have slept within it. */
+static int64_t boot(const struct lease *l)
+{
+    return loop_now_fresh(l->loop, LOOP_BOOT);
+}
+
+static int64_t renew_period(const struct lease *l)
+{
+    return l->duration_ms / 3;
+}
+
+static int64_t retry_period(const struct lease *l)
+{
+    return l->duration_ms / 10;
+}
+
+static void act_in(struct lease *l, int64_t ms)
+{
+    loop_timer_set(l->loop, &l->next, LOOP_BOOT, loop_now(l->loop, LOOP_BOOT) + ms);
+}
+
+/* Candidates must not move in step. */
+static void act_again(struct lease *l)
+{
+    int64_t ms = retry_period(l);
+
+    act_in(l, rng_between(l->rng, ms - ms / 8, ms + ms / 8));
+}
+
+static void replace(char **text, const char *by)
+{
+    char *copy = xstrdup(by ? by : "");
+
+    free(*text);
+    *text = copy;
+}
+
+/* Six digits exactly: the API server refuses anything else. */
+static void micro_time(const struct lease *l, char text[48])
+{
+    int64_t now = loop_now(l->loop, LOOP_OF_DAY);
+    time_t seconds = (time_t) (now / 1000);
+    struct tm tm;
+    char date[32];
+
+    gmtime_r(&seconds, &tm);
+    strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
+    snprintf(text, 48, "%s.%03d000Z", date, (int) (now % 1000));
+}
+
+static json_t *metadata(const struct lease *l)
+{
+    json_t *meta = json_object();
+    json_t *annotations = json_object();
+
+    json_set_text(meta, "name", l->name);
+    if (l->exists)
+        json_set_text(meta, "resourceVersion", l->version);
+    json_set_text(annotations, RECORD_ANNOTATION, l->own_record);
+    json_set_take(meta, "annotations", annotations);
+    return meta;
+}
+
+static json_t *spec(const struct lease *l)
+{
+    const char *holder = l->state == LEASE_RELEASING ? "" : l->identity;
+    json_t *fields = json_object();
+    char now[48];
+
+    micro_time(l, now);
+    json_set_text(fields, "holderIdentity", holder);
+    json_set_text(fields, "renewTime", now);
+    json_set_int(fields, "leaseDurationSeconds", *holder ? l->duration_ms / 1000 : 1);      /* 0 is refused */
+    if (l->state == LEASE_CANDIDATE) {
+        json_set_text(fields, "acquireTime", now);
+        json_set_int(fields, "leaseTransitions", l->exists ? l->transitions + 1 : 0);
+    }
+    return fields;
+}
+
+/* The lease as this state wants it. */
+static char *wanted(const struct lease *l)
+{
+    CLEANUP(json_decref) json_t *object = json_object();
+
+    json_set_text(object, "apiVersion", "coordination.k8s.io/v1");
+    json_set_text(object, "kind", "Lease");
+    json_set_take(object, "metadata", metadata(l));
+    json_set_take(object, "spec", spec(l));
+    return json_print(object);
+}
+
+static void observe(struct lease *l, const json_t *object)
+{
+    const json_t *annotations = json_at(object, "metadata.annotations");
+    const char *version = json_text_at(object, "metadata.resourceVersion");
+    int64_t seconds = json_int_at(object, "spec.leaseDurationSeconds", l->duration_ms / 1000);
+
+    if (l->exists && version && strcmp(version, l->version) == 0)
+        return;
+    l->exists = true;
+    l->seen_at = boot(l);
+    l->transitions = json_int_at(object, "spec.leaseTransitions", 0);
+    l->holder_duration_ms = (seconds < 1 ? 1 : seconds > 3600 ? 3600 : seconds) * 1000;
+    replace(&l->version, version);
+    replace(&l->holder, json_text_at(object, "spec.holderIdentity"));
+    replace(&l->record, json_string_value(json_object_get(annotations, RECORD_ANNOTATION)));
+}
+
+static bool is_mine(const struct lease *l)
+{
+    return l->exists && strcmp(l->holder, l->identity) == 0;
+}
+
+static bool may_take(const struct lease *l)
+{
+    return !l->exists || !*l->holder || is_mine(l) || boot(l) - l->seen_at >= l->holder_duration_ms;
+}
+
+static void send(struct lease *l, enum k8s_verb verb, const struct k8s_handler *handler)
+{
+    CLEANUP(free) char *body = verb == K8S_GET ? NULL : wanted(l);
+
+    l->giving_up = l->state == LEASE_RELEASING;
+    l->sent_at = boot(l);
+    l->call = k8s_call(l->k8s,
+                       &(struct k8s_request) {
+                           .verb = verb,
+                           .lane = K8S_LANE_LEASE,
+                           .resource = &leases,
+                           .ns = l->ns,
+                           .name = l->name,
+                           .body = body,
+                           .field_manager = verb == K8S_GET ? NULL : "kharon-lease",
+                           .timeout_ms = l->duration_ms / 5,
+                       },
+                       handler, l);
+}
+
+static void lose(struct lease *l)
+{
+    k8s_cancel(l->call);
+    l->call = NULL;
+    loop_timer_cancel(l->loop, &l->expiry);
+    l->state = LEASE_CANDIDATE;
+    l->fresh = false;
+    act_again(l);
+    l->handler.on_lost(l->arg);
+}
+
+static void on_expiry(void *arg)
+{
+    lose(arg);
+}
+
+/* A write of ours arrived: the lease is ours from when it was sent. */
+static void hold(struct lease *l)
+{
+    bool acquired = l->state == LEASE_CANDIDATE;
+
+    l->state = LEASE_HOLDER;
+    l->held_from = l->sent_at;
+    loop_timer_set(l->loop, &l->expiry, LOOP_BOOT, l->held_from + l->duration_ms);
+    act_in(l, renew_period(l));
+    if (acquired)
+        l->handler.on_acquired(l->arg);
+}
+
+static void end_release(struct lease *l)
+{
+    loop_timer_cancel(l->loop, &l->next);
+    l->state = LEASE_STOPPED;
+    if (l->handler.on_released)
+        l->handler.on_released(l->arg);
+}
+
+static void on_written(const struct k8s_reply *reply, void *arg)
+{
+    struct lease *l = arg;
+    enum error_code code = reply->error.code;
+
+    l->call = NULL;
+    if (code == ERROR_NONE) {
+        observe(l, reply->object);
+        l->fresh = true;
+        if (l->state != LEASE_RELEASING)
+            hold(l);
+        else if (l->giving_up)
+            end_release(l);
+        else
+            act_in(l, 0);           /* that was a renewal; now the release */
+        return;
+    }
+    l->fresh = false;
+    if (code == ERROR_NOT_FOUND && l->state == LEASE_HOLDER)
+        lose(l);                    /* deleted: anybody may create it */
+    else if (code == ERROR_CONFLICT || code == ERROR_EXISTS || code == ERROR_NOT_FOUND)
+        act_in(l, 0);
+    else
+        act_again(l);
+}
+
+static void on_seen(const struct k8s_reply *reply, void *arg)
+{
+    struct lease *l = arg;
+
+    l->call = NULL;
+    if (reply->error.code == ERROR_NONE) {
+        observe(l, reply->object);
+    } else if (reply->error.code == ERROR_NOT_FOUND) {
+        l->exists = false;
+    } else {
+        act_again(l);
+        return;
+    }
+    l->fresh = l->state == LEASE_CANDIDATE ? may_take(l) : is_mine(l);
+    if (l->fresh)
+        act_in(l, 0);
+    else if (l->state == LEASE_CANDIDATE)
+        act_again(l);
+    else if (l->state == LEASE_HOLDER)
+        lose(l);
+    else
+        end_release(l);
+}
+
+/* One step: look if what was seen is not good to write on, else write what this state wants. */
+static void act(void *arg)
+{
+    static const struct k8s_handler seen = {.on_reply = on_seen};
+    static const struct k8s_handler written = {.on_reply = on_written};
+    struct lease *l = arg;
+
+    if (l->call || l->state == LEASE_STOPPED)
+        return;
+    if (l->state == LEASE_RELEASING && boot(l) >= l->release_until) {
+        end_release(l);
+        return;
+    }
+    if (!l->fresh) {
+        send(l, K8S_GET, &seen);
+        return;
+    }
+    if (l->state == LEASE_CANDIDATE)
+        replace(&l->found_record, l->exists ? l->record : "");
+    send(l, l->exists ? K8S_PATCH : K8S_CREATE, &written);
+}
+
+static int64_t fence_remaining(void *arg)
+{
+    return lease_remaining_ms(arg);
+}
+
+struct lease *lease_new(struct loop *loop, struct k8s *k8s, struct rng *rng, const struct lease_config *config,
+                        const struct lease_handler *handler, void *arg)
+{
+    struct lease *l = NEW(struct lease);
+
+    assert(config->duration_ms % 1000 == 0 && config->duration_ms > 2 * config->delta_ms);
+    l->loop = loop;
+    l->k8s = k8s;
+    l->rng = rng;
+    l->ns = xstrdup(config->ns);
+    l->name = xstrdup(config->name);
+    l->identity = xstrdup(config->identity);
+    l->duration_ms = config->duration_ms;
+    l->delta_ms = config->delta_ms;
+    l->handler = *handler;
+    l->arg = arg;
+    l->fence = (struct k8s_fence) {fence_remaining, l};
+    l->next = (struct loop_timer) {.on_time = act, .arg = l};
+    l->expiry = (struct loop_timer) {.on_time = on_expiry, .arg = l};
+    replace(&l->version, NULL);
+    replace(&l->holder, NULL);
+    replace(&l->record, NULL);
+    replace(&l->found_record, NULL);
+    return l;
+}
+
+void lease_free(struct lease *l)
+{
+    if (!l)
+        return;
+    k8s_cancel(l->call);
+    loop_timer_cancel(l->loop, &l->next);
+    loop_timer_cancel(l->loop, &l->expiry);
+    free(l->ns);
+    free(l->name);
+    free(l->identity);
+    free(l->version);
+    free(l->holder);
+    free(l->record);
+    free(l->own_record);
+    free(l->found_record);
+    free(l);
+}
+
+void lease_start(struct lease *l)
+{
+    assert(l->state == LEASE_STOPPED);
+    l->state = LEASE_CANDIDATE;
+    l->fresh = false;
+    act_in(l, 0);
+}
+
+/* A call under way is waited for: what it does to the lease must be known first. */
+void lease_release(struct lease *l)
+{
+    bool held = l->state == LEASE_HOLDER;
+
+    loop_timer_cancel(l->loop, &l->expiry);
+    l->state = LEASE_RELEASING;
+    l->release_until = boot(l) + (held || l->call ? l->delta_ms : 0);
+    act_in(l, 0);
+}
+
+bool lease_held(const struct lease *l)
+{
+    return l->state == LEASE_HOLDER && boot(l) < l->held_from + l->duration_ms;
+}
+
+int64_t lease_remaining_ms(struct lease *l)
+{
+    if (l->state != LEASE_HOLDER)
+        return 0;
+    return l->held_from + l->duration_ms - l->delta_ms - boot(l);
+}
+
+const struct k8s_fence *lease_fence(struct lease *l)
+{
+    return &l->fence;
+}
+
+const char *lease_holder(const struct lease *l)
+{
+    return l->exists ? l->holder : "";
+}
+
+void lease_set_record(struct lease *l, const char *record)
+{
+    replace(&l->own_record, record);
+}
+
+const char *lease_found_record(const struct lease *l)
+{
+    return l->found_record;
+}
