@@ -12,5 +12,5 @@ packages_test=(g++ clang clang-format llvm libcmocka-dev curl jq python3 shellch
 
 # the local cluster and its images
 packages_cluster=(containerd runc containernetworking-plugins busybox-static buildah mmdebstrap
-    iptables nftables conntrack ethtool socat iproute2 kmod procps util-linux
+    iptables nftables conntrack ethtool socat iproute2 kmod procps util-linux jq
     openssl ca-certificates curl unzip gcc libc6-dev)

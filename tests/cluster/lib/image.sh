@@ -15,7 +15,7 @@ buildah_() { buildah --root "$cache/buildah" --runroot /run/kharon/buildah --sto
 
 image_file() { printf '%s/%s.tar' "$images" "$(printf '%s' "$1" | tr '/:' '__')"; }
 
-image_present() { ctr_ images ls -q | grep -qxF "$1"; }
+image_present() { grep -qxF "$1" <<<"$(ctr_ images ls -q)"; }
 
 image_import() { # ARCHIVE
     ctr_ images import "$1" >/dev/null || { say "could not import $1" && return 1; }

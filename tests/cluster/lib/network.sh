@@ -90,15 +90,15 @@ slot_taken() {
     if owner=$(slot_owner "$1") && ! [ -d "$owner" ]; then
         (state=$owner && slot_use "$1" && cluster_stop)
     fi
-    slot_owner "$1" >/dev/null || ip netns list | grep -qw "kharon$1" ||
+    slot_owner "$1" >/dev/null || [ -e "/run/netns/kharon$1" ] ||
         [ -n "$(ip -o addr show to "$(address "$1" 0)/19")" ]
 }
 
 in_netns() { nsenter --net="/run/netns/$netns" -- "$@"; }
 
 network_ready() { # false too for the plain file that is left of a namespace after a reboot
-    in_netns ip -o addr show dev eth0 2>/dev/null | grep -qwF "$node_ip" &&
-        ip -o addr show dev "$netns" 2>/dev/null | grep -qwF "$host_ip"
+    [[ $(in_netns ip -o addr show dev eth0 2>/dev/null) == *" $node_ip/"* &&
+        $(ip -o addr show dev "$netns" 2>/dev/null) == *" $host_ip/"* ]]
 }
 
 network_up() {
