@@ -445,8 +445,8 @@ static void on_end(void *arg)
     struct fake_call *c = arg;
     struct fake_client *client = c->client;
 
-    if (client->gone) {
-        end_watch(c, false);
+    if (client->gone || c->version == UINT64_MAX) {
+        end_watch(c, !client->gone);
         return;
     }
     deliver_events(c);
