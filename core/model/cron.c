@@ -204,7 +204,8 @@ static bool first_in_day(const struct cron *c, struct civil *at)
 
 static bool last_in_day(const struct cron *c, struct civil *at)
 {
-    uint64_t minutes = c->hours >> at->hour & 1 ? c->minutes & ((UINT64_C(2) << at->minute) - 1) : 0;
+    uint64_t up_to = (UINT64_C(2) << at->minute) - 1;
+    uint64_t minutes = c->hours >> at->hour & 1 ? c->minutes & up_to : 0;
 
     if (minutes) {
         at->minute = 63 - __builtin_clzll(minutes);

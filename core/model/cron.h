@@ -2,8 +2,8 @@
 /*
  * Five-field cron expressions in Styx's dialect (Styx behaviour, 6.2), in UTC.
  *
- * Minute 0-59, hour 0-23, day of month 1-31, month 1-12 or JAN-DEC, day of week 0-7 or MON-SUN, where
- * 0, 7 and SUN are Sunday; separated by blanks, in any case.  A field is a list of
+ * Minute 0-59, hour 0-23, day of month 1-31, month 1-12 or JAN-DEC, day of week 0-7 or MON-SUN,
+ * where 0, 7 and SUN are Sunday; separated by blanks, in any case.  A field is a list of
  *
  *     *   a   a-b   *\/n or /n   a-b/n   a/n (from a to the field's end)
  *
@@ -34,15 +34,15 @@ struct cron {
 /* The error names the field, the item and what is wrong with it. */
 bool cron_parse(const char *text, struct cron *ret_cron, struct error *err);
 
-bool cron_matches(const struct cron *c, instant t);          /* false if t has a part below a minute */
+bool cron_matches(const struct cron *c, instant t);     /* false if t has a part below a minute */
 
-/* The first match strictly after, or the last strictly before, t.  False: there is none in the years
- * 0001 to 9999.  Takes no longer than looking at a hundred months. */
+/* The first match strictly after, or the last strictly before, t.  False: there is none in the
+ * years 0001 to 9999.  Takes no longer than looking at a hundred months. */
 bool cron_next(const struct cron *c, instant t, instant *ret_instant);
 bool cron_previous(const struct cron *c, instant t, instant *ret_instant);
 
-/* How many matches there are from `from` (inclusive) to `to` (exclusive); 0 if to <= from.  Takes time
- * by the number of months in between, not of matches. */
+/* How many matches there are from `from` (inclusive) to `to` (exclusive); 0 if to <= from.  Takes
+ * time by the number of months in between, not of matches. */
 int64_t cron_count(const struct cron *c, instant from, instant to);
 
 #endif

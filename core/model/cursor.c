@@ -73,8 +73,8 @@ static struct cursor_skip passed(const struct cursor *from, const struct cursor 
     return skip;
 }
 
-bool cursor_skip_due(struct cursor *c, const struct schedule *s, const struct offset *o, instant now,
-                     struct cursor_skip *ret_skip)
+bool cursor_skip_due(struct cursor *c, const struct schedule *s, const struct offset *o,
+                     instant now, struct cursor_skip *ret_skip)
 {
     struct cursor to = *c;
 

@@ -38,18 +38,18 @@ void cursor_set(struct cursor *c, instant next, instant next_offset);
 bool cursor_advance(struct cursor *c, const struct schedule *s, const struct offset *o);
 
 /* At the instant itself, while Styx says strictly after it (6.7): by a clock that ticks in
- * milliseconds that is one tick, which nobody can see.  A cursor that was never set is never due. */
+ * milliseconds that is one tick, which nobody can see.  A cursor never set is never due. */
 bool cursor_due(const struct cursor *c, instant now);
 
 /* Moves past everything that is due, without triggering: what a suspended workflow's cursor does.
  * Counts and names what was passed.  False if no partition is left, as in cursor_advance.  Quick,
  * however much there is to pass: nothing has to be stored while a workflow is suspended. */
 struct cursor_skip {
-    int64_t count;                  /* at most CURSOR_SKIP_COUNT_MAX, then it stands for "or more" */
+    int64_t count;                  /* at most CURSOR_SKIP_COUNT_MAX, which is "or more" */
     instant first, last;            /* partitions; meaningless if count is 0 */
 };
 #define CURSOR_SKIP_COUNT_MAX 100000
-bool cursor_skip_due(struct cursor *c, const struct schedule *s, const struct offset *o, instant now,
-                     struct cursor_skip *ret_skip);
+bool cursor_skip_due(struct cursor *c, const struct schedule *s, const struct offset *o,
+                     instant now, struct cursor_skip *ret_skip);
 
 #endif

@@ -139,7 +139,8 @@ static bool check_name(const char *name, const char *image, struct error *err)
     }
     if (strlen(name) > NAME_MAX_LENGTH)
         return error_set(err, ERROR_INVALID,
-                         "Invalid image name (%s), repository name cannot be larger than %d characters",
+                         "Invalid image name (%s), repository name cannot be larger than "
+                         "%d characters",
                          image, NAME_MAX_LENGTH);
     return true;
 }

@@ -159,15 +159,14 @@ static const struct unit *find_unit(const struct unit *from, char letter, bool t
 static enum iso_result add_number(int64_t totals[N_PARTS], const struct number *n,
                                   const struct unit *unit)
 {
-    int64_t value = n->whole * unit->factor + n->milli;
-
     if (n->whole > part_limit[unit->part] / unit->factor)
         return ISO_TOO_LARGE;
+    int64_t value = n->whole * unit->factor + n->milli;
     totals[unit->part] += n->negative ? -value : value;
     return ISO_OK;
 }
 
-/* What follows the P.  The syntax is read to its end, so that nonsense is never called too large. */
+/* What follows the P.  The syntax is read to its end: nonsense is never called too large. */
 static enum iso_result read_parts(const char *p, int64_t totals[N_PARTS], struct iso_period *period)
 {
     const struct unit *next = units;

@@ -2,9 +2,9 @@
 /*
  * Pieces of ISO-8601 texts, for the parsers of time.h, offset.h and partition.h.
  *
- * Each reader takes a position, moves it behind what it read and returns true; on failure it returns
- * false and the position is anywhere.  Digits are ASCII, counts of digits are exact, and dates and
- * times are checked against the calendar.  What may follow is the caller's business.
+ * Each reader takes a position, moves it behind what it read and returns true; on failure it
+ * returns false and the position is anywhere.  Digits are ASCII, counts of digits are exact, and
+ * dates and times are checked against the calendar.  What may follow is the caller's business.
  */
 #ifndef KHARON_MODEL_ISO_H
 #define KHARON_MODEL_ISO_H

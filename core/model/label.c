@@ -37,7 +37,7 @@ static void add_readable(struct buf *label, const char *text)
     for (; *text && label->len < LABEL_MAX - HASH_DIGITS; text++) {
         char c = *text >= 'A' && *text <= 'Z' ? (char) (*text - 'A' + 'a') : *text;
 
-        /* Styx looks at the first character of the text only, and makes an invalid label of `#_`. */
+        /* Styx looks at the text's first character only, and makes an invalid label of `#_`. */
         if (is_inner(c) && label->len == 0)
             buf_addc(label, 'p');
         if (is_alphanumeric(c) || is_inner(c))

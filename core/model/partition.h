@@ -8,8 +8,8 @@
  *     years           2016
  *     cron            2016-01-19T09:11:00Z
  *
- * The text is the parameter of a workflow instance, what its container sees and part of its name; of
- * one schedule, the order of texts is the order of time.
+ * The text is the parameter of a workflow instance, what its container sees and part of its name;
+ * of one schedule, the order of texts is the order of time.
  */
 #ifndef KHARON_MODEL_PARTITION_H
 #define KHARON_MODEL_PARTITION_H

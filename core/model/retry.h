@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Retries: what an exit code means, and whether and when to try again (Styx behaviour, 8.2 and 9.1).
+ * Retries: what an exit code means, whether and when to try again (Styx behaviour, 8.2 and 9.1).
  *
  * Retries are paid for: every try costs what its exit code says, in tenths, and a trigger that has
  * spent 50.0 ends.  A try that costs nothing (a timeout, a disruption) is counted apart, since

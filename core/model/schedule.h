@@ -36,15 +36,15 @@ struct schedule {
 
 bool schedule_parse(const char *text, struct schedule *ret_schedule, struct error *err);
 
-/* What applies if a workflow names no offset: one unit (PT1H, P1D, P1W, P1M, P1Y); PT0S for cron. */
+/* What applies if a workflow names no offset: one unit (PT1H, P1D, P1W, P1M, P1Y), or PT0S. */
 const struct offset *schedule_default_offset(const struct schedule *s);
 const char *schedule_default_offset_text(const struct schedule *s);
 
 /* A partition begins at t: a match, with no part below a minute. */
 bool schedule_aligned(const struct schedule *s, instant t);
-/* False: there is none, see cron.h. */
-bool schedule_next(const struct schedule *s, instant t, instant *ret_instant);       /* strictly after */
-bool schedule_previous(const struct schedule *s, instant t, instant *ret_instant);   /* strictly before */
+/* Strictly after and strictly before t.  False: there is none, see cron.h. */
+bool schedule_next(const struct schedule *s, instant t, instant *ret_instant);
+bool schedule_previous(const struct schedule *s, instant t, instant *ret_instant);
 /* The partitions from `from` (inclusive) to `to` (exclusive); quick, whatever their number. */
 int64_t schedule_count(const struct schedule *s, instant from, instant to);
 

@@ -16,8 +16,8 @@ static int64_t floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
-/* Days since 1970-01-01.  Years are counted from March, so that the leap day is the last one and the
- * lengths of months follow one formula. */
+/* Days since 1970-01-01.  Years are counted from March, so that the leap day is the last one and
+ * the lengths of months follow one formula. */
 static int64_t days_of(int year, int month, int day)
 {
     int64_t y = year - (month <= 2), era = floor_div(y, 400), year_of_era = y - era * 400;
@@ -130,7 +130,7 @@ static bool read_instant(const char *p, instant *ret_instant)
     if (!iso_date(&p, &c) || (*p != 'T' && *p != 't'))
         return false;
     const char *time = ++p;
-    if (!iso_time(&p, &c) || time[2] != ':')    /* partitions may end after the hour, instants not */
+    if (!iso_time(&p, &c) || time[2] != ':')    /* only partitions may end after the hour */
         return false;
     if (*p == 'Z' || *p == 'z')
         p++;

@@ -55,8 +55,8 @@ bool instant_parse(const char *text, instant *ret_instant, struct error *err);
 /* Years from 0001 to 9999; what lies outside becomes the nearest bound. */
 instant instant_clamp(int64_t t);
 
-/* ISO-8601 durations with an exact length: PnWnDTnHnMn.nS, in any case, with signs as in offset.h; at
- * least one number.  Years and months are refused, and so is more than 10,000 years.
+/* ISO-8601 durations with an exact length: PnWnDTnHnMn.nS, in any case, with signs as in offset.h;
+ * at least one number.  Years and months are refused, and so is more than 10,000 years.
  * Milliseconds. */
 bool duration_parse(const char *text, int64_t *ret_ms, struct error *err);
 #define DURATION_TEXT_MAX 40

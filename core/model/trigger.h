@@ -23,8 +23,8 @@
 const char *trigger_id_adhoc(instant t, struct rng *rng, char text[TRIGGER_ID_MAX]);
 const char *trigger_id_backfill(instant t, struct rng *rng, char text[TRIGGER_ID_MAX]);
 
-/* With a number that the caller derived from something instead, modulo TRIGGER_ID_NUMBERS: an id that
- * has to come out the same when it is made again. */
+/* With a number that the caller derived from something instead, modulo TRIGGER_ID_NUMBERS: an id
+ * that has to come out the same when it is made again. */
 const char *trigger_id_adhoc_of(instant t, uint64_t number, char text[TRIGGER_ID_MAX]);
 
 #endif
