@@ -9,6 +9,7 @@
 #include <h2o.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -302,6 +303,7 @@ bool server_new(struct api *api, const struct server_config *config, struct serv
 
     if (!listen_open(config->listen, &fd, err))
         return error_prefix(err, "listen");
+    signal(SIGPIPE, SIG_IGN);       /* h2o writes to connections that the other side has closed */
     struct server *server = NEW(struct server);
     server->api = api;
     server->config = *config;
@@ -328,21 +330,20 @@ struct server_stats server_stats(const struct server *server)
     return server->stats;
 }
 
-static void turn(struct server *server, int32_t max_wait)
+bool server_turn(struct server *server, int max_wait_ms)
 {
     loop_prepare(server->api->loop);
-    if (h2o_evloop_run(server->evloop, max_wait) != 0 && errno != EINTR) {
+    if (h2o_evloop_run(server->evloop, max_wait_ms) != 0 && errno != EINTR) {
         log_error("event loop failed", KV("errno", errno));
         abort();
     }
+    return !server->stopped;
 }
 
 void server_run(struct server *server)
 {
     while (!server->stopped)
-        turn(server, INT32_MAX);
-    for (int i = 0; i < 3; i++)
-        turn(server, 0);            /* h2o frees what was closed in its next turns */
+        server_turn(server, INT32_MAX);
 }
 
 /* A connection between two requests has neither a head nor a byte of one. */
@@ -380,6 +381,8 @@ void server_stop(struct server *server, int64_t drain_ms)
     loop_timer_set(loop, &server->deadline, LOOP_MONOTONIC, loop_now(loop, LOOP_MONOTONIC) + drain_ms);
 }
 
+static struct server *left_behind;
+
 /* h2o's context and loop must not have connections left when they are disposed of. */
 void server_free(struct server *server)
 {
@@ -390,9 +393,12 @@ void server_free(struct server *server)
     if (server->listener)
         h2o_socket_close(TAKE(server->listener));
     h2o_socket_close(TAKE(server->nested));
-    if (server->stats.connections > 0)
+    for (int i = 0; i < 3; i++)
+        h2o_evloop_run(server->evloop, 0);      /* frees what was closed */
+    if (server->stats.connections > 0) {
+        left_behind = server;
         return;
-    h2o_evloop_run(server->evloop, 0);
+    }
     h2o_context_dispose(&server->context);
     h2o_config_dispose(&server->global);
     h2o_evloop_destroy(server->evloop);

@@ -47,7 +47,7 @@ struct server_stats {
 
 struct server;
 
-/* Listens from now on.  At most one at a time in a process; its socket buffers are shared. */
+/* Listens from now on.  Ignores SIGPIPE from now on. */
 bool server_new(struct api *api, const struct server_config *config, struct server **ret_server,
                 struct error *err);
 int server_port(const struct server *server);
@@ -55,6 +55,8 @@ struct server_stats server_stats(const struct server *server);
 
 /* Runs both loops until the server has stopped. */
 void server_run(struct server *server);
+/* One turn of both; false: it has stopped. */
+bool server_turn(struct server *server, int max_wait_ms);
 /* Takes no more connections, closes the idle ones, lets requests finish for at most drain_ms; then
  * server_run returns. */
 void server_stop(struct server *server, int64_t drain_ms);
