@@ -82,7 +82,7 @@ static bool parse_iso(const char *text, int64_t *total)
     return true;
 }
 
-bool duration_parse(const char *text, int64_t *ret_ms, struct error *err)
+bool option_duration_parse(const char *text, int64_t *ret_ms, struct error *err)
 {
     int64_t total = 0;
     bool fine = strcmp(text, "0") == 0 ||
@@ -94,7 +94,7 @@ bool duration_parse(const char *text, int64_t *ret_ms, struct error *err)
     return true;
 }
 
-void duration_print(int64_t ms, struct buf *out)
+void option_duration_print(int64_t ms, struct buf *out)
 {
     assert(ms >= 0);
     if (ms == 0)
@@ -138,7 +138,7 @@ static bool has_limits(const struct option_row *row)
 static void add_bound(const struct option_row *row, int64_t value, struct buf *out)
 {
     if (row->type == OPTION_DURATION)
-        duration_print(value, out);
+        option_duration_print(value, out);
     else
         buf_addf(out, "%" PRId64, value);
 }
@@ -200,7 +200,7 @@ static bool parse_duration(const struct option_row *row, const char *text, void 
 {
     int64_t value;
 
-    if (!duration_parse(text, &value, err) || !check_number(row, text, value, err))
+    if (!option_duration_parse(text, &value, err) || !check_number(row, text, value, err))
         return false;
     *(int64_t *) ret = value;
     return true;

@@ -47,7 +47,7 @@ enum option_type {
     OPTION_BOOL,                    /* bool */
     OPTION_TEXT,                    /* const char *, of argv, the environment or the table */
     OPTION_INT,                     /* int64_t */
-    OPTION_DURATION,                /* int64_t, milliseconds; see duration_parse */
+    OPTION_DURATION,                /* int64_t, milliseconds; see option_duration_parse */
     OPTION_ENUM,                    /* int: an index into choices, or an enum that starts at 0 */
     OPTION_LIST,                    /* struct option_list; written a,b or given several times */
     OPTION_REPEATED,                /* struct option_list; items may contain commas: one at a time */
@@ -113,7 +113,7 @@ bool options_check(const struct options *o, struct error *err);
 
 /* "1h30m", "250ms" (units d, h, m, s, ms, each at most once and in this order), "0", or the same as
  * ISO 8601 writes it: "PT1H30M", "P2D" (without fractions, weeks, months and years). */
-bool duration_parse(const char *text, int64_t *ret_ms, struct error *err);
-void duration_print(int64_t ms, struct buf *out);       /* ms >= 0 */
+bool option_duration_parse(const char *text, int64_t *ret_ms, struct error *err);
+void option_duration_print(int64_t ms, struct buf *out);       /* ms >= 0 */
 
 #endif

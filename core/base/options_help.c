@@ -52,7 +52,7 @@ static void add_form(struct buf *out, const struct option_row *row)
 static void add_bound(struct buf *out, const struct option_row *row, int64_t value)
 {
     if (row->type == OPTION_DURATION)
-        duration_print(value, out);
+        option_duration_print(value, out);
     else
         buf_addf(out, "%" PRId64, value);
 }

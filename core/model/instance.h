@@ -34,14 +34,21 @@ void instance_wanted_trigger(const struct instance *inst, struct run_trigger *re
 /* A trigger waits to be taken, or the state is not terminal (design, section 3). */
 bool instance_active(const struct instance *inst);
 
-/* The object to create.  owner texts are copied. */
+/* The object to create. */
 json_t *instance_encode_new(const char *ns, const char *workflow, const char *parameter,
                             const struct run_trigger *trigger);
 json_t *run_trigger_encode(const struct run_trigger *trigger);
-/* The `status` object, conditions included.  `previous` gives lastTransitionTime of conditions that did
- * not change; may be NULL. */
-json_t *run_encode_status(const struct run *run, int64_t generation, instant now);
+/*
+ * The `status` object, conditions included.  Members that are absent are null, so that a merge patch
+ * removes what was there.
+ *
+ * Events are kept newest first up to EVENTS_MAX bytes; older ones are dropped and counted, but never
+ * the trigger of the run that is going on.  The description of an execution is written once for as
+ * long as it does not change: a `submit` event without one has that of the next later `submit`
+ * that has one, else status.description.
+ */
+json_t *run_encode_status(struct run *run, int64_t generation);
+#define EVENTS_MAX 12288
 json_t *description_encode(const struct description *d);
-json_t *event_encode(const struct event *e);       /* as in status.events */
 
 #endif

@@ -75,8 +75,10 @@ struct run_trigger {
 };
 
 /* What an attempt runs (Styx behaviour, 4.10).  At most DESCRIPTION_MAX bytes as JSON; longer args and
- * env are cut with a marker and `truncated` is set: the pod has them whole. */
+ * env are cut with a marker and `truncated` is set: the pod has them whole.  Never changed once it is
+ * shared. */
 struct description {
+    int references;
     char *image;
     struct texts args;              /* the placeholder is replaced */
     bool termination_logging;
@@ -95,11 +97,12 @@ struct event {
     /* Which of these are used depends on the type. */
     bool has_exit;
     int exit_code;
+    bool free;                      /* RUN_ERROR: the infrastructure's fault, costs nothing */
     enum message_level level;
     char *message;
     char *execution_id, *runner_id;
     int64_t delay_ms;
-    struct run_trigger trigger;
+    struct run_trigger trigger;     /* of TRIGGER_EXECUTION */
     struct texts limits;
     struct description *description;
 };
@@ -114,7 +117,7 @@ struct run {
     int retry_cost_tenths;
     bool has_exit;
     int last_exit;
-    int free_timeouts;              /* since the trigger */
+    int free_tries;                 /* of this trigger: ended by a time-out or the infrastructure */
     int64_t retry_delay_ms;         /* -1: none */
     instant since;                  /* of the last event */
     instant started_at, completed_at;     /* of this trigger's first start and its end; or INSTANT_NONE */
@@ -144,18 +147,18 @@ void run_init(struct run *run);                     /* NEW, nothing happened */
 void run_done(struct run *run);
 void run_copy(struct run *to, const struct run *from);     /* `to` is not initialised before */
 
+
 /* Applies `event` (its members are copied; counter and at are set here) at `now`.  False, with
  * ERROR_CONFLICT "<key> received <event> while in <STATE>" and nothing changed, if the table has no such
  * transition (Styx behaviour, 8.2).  A run in a terminal state takes a new trigger with a larger seq. */
 bool run_apply(struct run *run, const struct event *event, instant now, const char *key, struct error *err);
 
-/* Drops the oldest events until they are at most `max_bytes` as JSON; counts them.  The trigger of the
- * run that is going on is never dropped. */
-void run_trim_events(struct run *run, size_t max_bytes);
-
 void event_done(struct event *e);
-void description_free(struct description *d);
-struct description *description_copy(const struct description *d);
+void event_copy(struct event *to, const struct event *from);
+/* Counted references; NULL is fine.  unref frees the last one. */
+struct description *description_ref(struct description *d);
+void description_unref(struct description *d);
+bool description_equal(const struct description *a, const struct description *b);
 void run_trigger_copy(struct run_trigger *to, const struct run_trigger *from);
 void run_trigger_done(struct run_trigger *t);
 

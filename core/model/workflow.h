@@ -78,7 +78,7 @@ struct workflow_status {
     } last_decision;                /* NULL result: none yet */
     struct skipped skipped[WORKFLOW_MAX_SKIPPED];     /* newest first */
     size_t n_skipped;
-    int active;
+    bool suspended;                 /* spec.suspend was seen: what falls due is skipped from then on */
     struct workflow_condition ready;
 };
 

@@ -97,7 +97,7 @@ bool workflow_status_decode(const json_t *object, struct workflow_status *s, str
            decode_cursor(object, &s->cursor, err) &&
            field_text(object, "status.setNextId", &s->set_next_id, err) &&
            decode_last_decision(object, s, err) && decode_skipped(object, s, err) &&
-           field_int(object, "status.active", 0, INT_MAX, &s->active, err) &&
+           json_read_bool(object, "status.suspended", &s->suspended, err) &&
            decode_ready(object, s, err);
 }
 
@@ -173,7 +173,7 @@ json_t *workflow_encode_status(const struct workflow_status *s)
     field_put_text(status, "setNextId", s->set_next_id);
     json_set_take(status, "lastDecision", encode_last_decision(s));
     json_set_take(status, "skipped", encode_skipped(s));
-    json_set_int(status, "active", s->active);
+    json_set_take(status, "suspended", s->suspended ? json_true() : json_null());
     json_set_take(status, "conditions", encode_conditions(&s->ready));
     return status;
 }

@@ -2,6 +2,7 @@
 #include "sim/world.h"
 
 #include "base/log.h"
+#include "model/validate.h"
 
 #include <inttypes.h>
 #include <stdio.h>

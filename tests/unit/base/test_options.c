@@ -313,7 +313,7 @@ static void check_duration(int line, const char *text, int64_t want)
     struct error err;
     int64_t got = -1;
 
-    CHECK_AT(line, duration_parse(text, &got, &err) == (want >= 0));
+    CHECK_AT(line, option_duration_parse(text, &got, &err) == (want >= 0));
     CHECK_INT_AT(line, got, want);
 }
 
@@ -360,7 +360,7 @@ TEST(durations_print_and_parse_to_the_same)
     for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
         struct buf out = BUF_INIT;
 
-        duration_print(samples[i], &out);
+        option_duration_print(samples[i], &out);
         DURATION(out.data, samples[i]);
         buf_done(&out);
     }

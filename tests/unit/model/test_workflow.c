@@ -71,7 +71,7 @@ static instant at(const char *text)
     "  'result': 'Triggered', 'reason': 'Due', 'message': 'as planned'},"                          \
     " 'skipped': [{'from': '2025-12-01T00:00:00Z', 'to': '2025-12-03T00:00:00Z', 'count': 3,"      \
     "  'reason': 'Suspended', 'at': '2025-12-04T10:00:00Z'}],"                                     \
-    " 'active': 2,"                                                                                \
+    " 'suspended': true,"                                                                             \
     " 'conditions': [{'type': 'Ready', 'status': 'True', 'observedGeneration': 2,"                 \
     "  'lastTransitionTime': '2025-11-01T00:00:00Z', 'reason': 'Accepted', 'message': ''}]}"
 
@@ -178,7 +178,7 @@ TEST(status_is_decoded)
     CHECK_INT(s->skipped[0].to, at("2025-12-03T00:00:00Z"));
     CHECK_INT(s->skipped[0].count, 3);
     CHECK_STR(s->skipped[0].reason, "Suspended");
-    CHECK_INT(s->active, 2);
+    CHECK(s->suspended);
     CHECK_STR(s->ready.status, "True");
     CHECK_STR(s->ready.reason, "Accepted");
     CHECK_INT(s->ready.observed_generation, 2);
@@ -332,7 +332,7 @@ TEST(what_is_absent_from_status_is_null)
                "{'componentId': null, 'workflowId': null, 'observedGeneration': 0,"
                " 'observedSchedule': null, 'observedOffset': null, 'epoch': 0, 'next': null,"
                " 'nextOffset': null, 'setNextId': null, 'lastDecision': null, 'skipped': null,"
-               " 'active': 0, 'conditions': null}");
+               " 'suspended': null, 'conditions': null}");
 }
 
 TEST(a_zeroed_status_says_as_little)

@@ -1,0 +1,384 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is seen of an attempt's pod (attempt.h). */
+#include "model/attempt.h"
+
+#include "base/buf.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char *const phase_names[] = {
+    [POD_PENDING] = "Pending", [POD_POD_RUNNING] = "Running", [POD_SUCCEEDED] = "Succeeded",
+    [POD_FAILED] = "Failed",   [POD_UNKNOWN] = "Unknown"};
+
+/* ---- decoding ---- */
+
+static instant read_instant(const json_t *json, const char *path)
+{
+    struct error ignored;
+    instant t = INSTANT_NONE;
+    const char *text = json_text_at(json, path);
+
+    if (text && !instant_parse(text, &t, &ignored))
+        return INSTANT_NONE;
+    return t;
+}
+
+static const char *annotation(const json_t *object, const char *name)
+{
+    return json_string_value(json_object_get(json_at(object, "metadata.annotations"), name));
+}
+
+static int64_t number_annotation(const json_t *object, const char *name)
+{
+    const char *text = annotation(object, name);
+
+    return text ? strtoll(text, NULL, 10) : 0;
+}
+
+static void decode_record(const json_t *object, struct pod *pod)
+{
+    const char *record = annotation(object, "kharon.dev/record");
+
+    pod->seq = number_annotation(object, "kharon.dev/seq");
+    pod->attempt = (int) number_annotation(object, "kharon.dev/attempt");
+    pod->run_key = xstrdup(annotation(object, "styx-workflow-instance"));
+    pod->description_hash = xstrdup(annotation(object, "kharon.dev/description"));
+    const char *logging = annotation(object, "styx-docker-termination-logging");
+    pod->termination_logging = logging && strcmp(logging, "true") == 0;
+    pod->triggered_at = pod->dequeued_at = pod->submitted_at = INSTANT_NONE;
+    if (record && sscanf(record, "%" SCNd64 ",%" SCNd64 ",%" SCNd64, &pod->triggered_at, &pod->dequeued_at,
+                         &pod->submitted_at) != 3)
+        pod->triggered_at = pod->dequeued_at = pod->submitted_at = INSTANT_NONE;
+}
+
+static void decode_owner(const json_t *object, struct pod *pod)
+{
+    size_t i;
+    json_t *owner;
+
+    json_array_foreach (json_at(object, "metadata.ownerReferences"), i, owner) {
+        const char *kind = json_text_at(owner, "kind"), *version = json_text_at(owner, "apiVersion");
+
+        if (!kind || !version || strcmp(kind, "WorkflowInstance") != 0 ||
+            strncmp(version, "kharon.dev/", strlen("kharon.dev/")) != 0)
+            continue;
+        pod->owner_uid = xstrdup(json_text_at(owner, "uid"));
+        pod->instance = xstrdup(json_text_at(owner, "name"));
+        return;
+    }
+}
+
+static void decode_finalizers(const json_t *object, struct pod *pod)
+{
+    size_t i;
+    json_t *name;
+
+    json_array_foreach (json_at(object, "metadata.finalizers"), i, name)
+        if (!json_is_string(name))
+            continue;
+        else if (strcmp(json_string_value(name), POD_FINALIZER) == 0)
+            pod->has_finalizer = true;
+        else
+            texts_add(&pod->other_finalizers, json_string_value(name));
+}
+
+static void decode_condition(const json_t *condition, struct pod *pod)
+{
+    const char *type = json_text_at(condition, "type"), *reason = json_text_at(condition, "reason");
+    const char *status = json_text_at(condition, "status");
+    bool is_true = status && strcmp(status, "True") == 0;
+
+    if (!type)
+        return;
+    if (strcmp(type, "PodScheduled") == 0) {
+        pod->scheduled = is_true;
+        pod->gated = !is_true && reason && strcmp(reason, "SchedulingGated") == 0;
+        pod->unschedulable = !is_true && !pod->gated;
+        if (is_true)
+            pod->scheduled_at = read_instant(condition, "lastTransitionTime");
+        else
+            pod->unschedulable_message = xstrdup(json_text_at(condition, "message"));
+    } else if (strcmp(type, "DisruptionTarget") == 0 && is_true && !pod->disruption) {
+        pod->disruption = xstrdup(reason ? reason : "DisruptionTarget");
+    }
+}
+
+static const json_t *named(const json_t *list, const char *name)
+{
+    size_t i;
+    json_t *item;
+
+    json_array_foreach (list, i, item) {
+        const char *has = json_text_at(item, "name");
+
+        if (has && strcmp(has, name) == 0)
+            return item;
+    }
+    return NULL;
+}
+
+static void decode_main(const json_t *main, struct pod *pod)
+{
+    const json_t *terminated = json_at(main, "state.terminated");
+
+    if (!main)
+        return;
+    pod->has_main = true;
+    pod->main_ready = json_bool_at(main, "ready", false);
+    pod->waiting_reason = xstrdup(json_text_at(main, "state.waiting.reason"));
+    pod->waiting_message = xstrdup(json_text_at(main, "state.waiting.message"));
+    if (!terminated)
+        return;
+    pod->main_terminated = true;
+    pod->has_exit = json_is_integer(json_at(terminated, "exitCode"));
+    pod->exit_code = (int) json_int_at(terminated, "exitCode", 0);
+    pod->exit_reason = xstrdup(json_text_at(terminated, "reason"));
+    pod->exit_message = xstrdup(json_text_at(terminated, "message"));
+    pod->finished_at = read_instant(terminated, "finishedAt");
+}
+
+static enum pod_phase read_phase(const char *name)
+{
+    for (size_t i = 0; name && i < ARRAY_SIZE(phase_names); i++)
+        if (strcmp(phase_names[i], name) == 0)
+            return (enum pod_phase) i;
+    return name ? POD_UNKNOWN : POD_PENDING;
+}
+
+struct pod *pod_decode(const json_t *object)
+{
+    struct pod *pod = NEW(struct pod);
+    size_t i;
+    json_t *item;
+
+    identity_decode(object, &pod->id);
+    decode_record(object, pod);
+    decode_owner(object, pod);
+    decode_finalizers(object, pod);
+    pod->deleting_since = read_instant(object, "metadata.deletionTimestamp");
+    pod->phase = read_phase(json_text_at(object, "status.phase"));
+    pod->reason = xstrdup(json_text_at(object, "status.reason"));
+    pod->message = xstrdup(json_text_at(object, "status.message"));
+    pod->finished_at = pod->scheduled_at = INSTANT_NONE;
+    json_array_foreach (json_at(object, "status.conditions"), i, item)
+        decode_condition(item, pod);
+    pod->image = xstrdup(json_text_at(named(json_at(object, "spec.containers"), MAIN_CONTAINER), "image"));
+    decode_main(named(json_at(object, "status.containerStatuses"), MAIN_CONTAINER), pod);
+    return pod;
+}
+
+void pod_free(struct pod *pod)
+{
+    if (!pod)
+        return;
+    identity_done(&pod->id);
+    free(pod->owner_uid);
+    free(pod->instance);
+    free(pod->run_key);
+    free(pod->description_hash);
+    texts_done(&pod->other_finalizers);
+    free(pod->reason);
+    free(pod->message);
+    free(pod->disruption);
+    free(pod->unschedulable_message);
+    free(pod->image);
+    free(pod->waiting_reason);
+    free(pod->waiting_message);
+    free(pod->exit_reason);
+    free(pod->exit_message);
+    free(pod);
+}
+
+bool pod_gone(const struct pod *pod)
+{
+    return pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED || pod->main_terminated;
+}
+
+bool pod_is_ours(const struct pod *pod)
+{
+    char name[EXECUTION_ID_MAX];
+
+    return pod->owner_uid &&
+           strcmp(pod->id.name, attempt_execution_id(pod->owner_uid, pod->seq, pod->attempt, name)) == 0;
+}
+
+static const char *or_nothing(const char *text)
+{
+    return text ? text : "";
+}
+
+/* ---- exit code (11.6) ---- */
+
+/* False: the message is missing, no JSON, or says no exit code. */
+static bool logged_exit_code(const char *message, int *ret_code)
+{
+    CLEANUP(json_decref) json_t *json = NULL;
+    struct error ignored;
+
+    if (!message || !json_parse(message, strlen(message), &json, &ignored))
+        return false;
+    const json_t *code = json_is_object(json) ? json_at(json, "exit_code") : NULL;
+    if (!json_is_integer(code))
+        return false;
+    *ret_code = (int) json_integer_value(code);
+    return true;
+}
+
+static void exit_with_logging(const struct pod *pod, struct observation *o)
+{
+    int logged;
+
+    o->has_exit = true;
+    o->exit_code = pod->has_exit ? pod->exit_code : 0;
+    if (logged_exit_code(pod->exit_message, &logged)) {
+        if (logged != 0)
+            o->exit_code = logged;
+    } else if (o->exit_code == 0) {
+        o->has_exit = false;        /* a zero that nobody vouches for is not believed */
+    }
+}
+
+static void exit_without_logging(const struct pod *pod, struct observation *o)
+{
+    o->has_exit = pod->has_exit && !(pod->exit_code == 0 && pod->phase == POD_FAILED);
+    o->exit_code = o->has_exit ? pod->exit_code : 0;
+}
+
+char *pod_exit_message(const struct pod *pod, bool has_exit, int exit_code)
+{
+    struct buf b = BUF_INIT;
+    const char *reason = pod->exit_reason;
+
+    if (has_exit)
+        buf_addf(&b, "Exit code: %d", exit_code);
+    else
+        buf_adds(&b, "Exit code: -");
+    if (!reason || strcmp(reason, "Completed") == 0 || strcmp(reason, "Error") == 0)
+        return buf_take(&b);
+    buf_addf(&b, " (%s", reason);
+    if (pod->exit_message && strcmp(reason, "OOMKilled") != 0)
+        buf_addf(&b, ": %.*s", (int) utf8_cut(pod->exit_message, strnlen(pod->exit_message, 512)),
+                 pod->exit_message);
+    buf_addc(&b, ')');
+    return buf_take(&b);
+}
+
+/* ---- observation (11.5) ---- */
+
+static bool one_of(const char *text, const char *const *list)
+{
+    for (; text && *list; list++)
+        if (strcmp(text, *list) == 0)
+            return true;
+    return false;
+}
+
+static void observe_error(struct observation *o, bool is_free, char *message_take)
+{
+    o->kind = OBSERVED_ERROR;
+    o->free = is_free;
+    o->message = message_take;
+}
+
+/* Failures of the infrastructure, which Styx did not know: they use up no try. */
+static bool observe_disruption(const struct pod *pod, struct observation *o)
+{
+    static const char *const lost[] = {"NodeLost", "NodeShutdown", "Shutdown", "Terminated",
+                                       "UnexpectedAdmissionError", NULL};
+
+    if (pod->reason && strcmp(pod->reason, "NodeLost") == 0) {
+        observe_error(o, true, xstrdup("Lost node running pod"));
+        return true;
+    }
+    if (pod->disruption && (pod_gone(pod) || pod->deleting_since != INSTANT_NONE)) {
+        if (!pod_gone(pod))
+            return true;            /* it is being stopped: its outcome is still to come */
+        observe_error(o, true,
+                      xasprintf("Pod was disrupted: %s%s%s", pod->disruption, pod->message ? ": " : "",
+                                or_nothing(pod->message)));
+        return true;
+    }
+    if (pod->reason && (strcmp(pod->reason, "Evicted") == 0 || strcmp(pod->reason, "Preempting") == 0 ||
+                        one_of(pod->reason, lost))) {
+        observe_error(o, true,
+                      xasprintf("Pod was stopped by its node: %s: %s", pod->reason, or_nothing(pod->message)));
+        return true;
+    }
+    return false;
+}
+
+static bool observe_waiting(const struct pod *pod, struct observation *o)
+{
+    static const char *const image_errors[] = {"ImageInspectError",  "PullImageError",    "ErrImagePull",
+                                               "ErrImageNeverPull", "ImagePullBackOff", "RegistryUnavailable",
+                                               NULL};
+
+    if (pod->phase != POD_PENDING || !pod->waiting_reason)
+        return false;
+    if (one_of(pod->waiting_reason, image_errors))
+        observe_error(o, false,
+                      xasprintf("Failed to pull image %s of container %s, reason: %s, message: %s",
+                                or_nothing(pod->image), MAIN_CONTAINER, pod->waiting_reason,
+                                or_nothing(pod->waiting_message)));
+    else if (strcmp(pod->waiting_reason, "InvalidImageName") == 0)
+        observe_error(o, false,
+                      xasprintf("Container %s has invalid image name %s, message: %s", MAIN_CONTAINER,
+                                or_nothing(pod->image), or_nothing(pod->waiting_message)));
+    return o->kind != OBSERVED_NOTHING;
+}
+
+static bool observe_end(const struct pod *pod, enum run_state state, struct observation *o)
+{
+    bool ended = pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED;
+
+    if (ended && !pod->has_main)
+        observe_error(o, false, xstrdup("Could not find our container in pod"));
+    else if (ended && !pod->main_terminated)
+        observe_error(o, false, xstrdup("Unexpected null terminated status"));
+    else if (pod->phase == POD_UNKNOWN)
+        observe_error(o, false, xstrdup("Pod entered Unknown phase"));
+    else if (!ended && !(pod->phase == POD_POD_RUNNING && pod->main_terminated))
+        return false;
+    else if (state == RUN_SUBMITTED || state == RUN_RUNNING) {
+        o->kind = OBSERVED_TERMINATED;
+        (pod->termination_logging ? exit_with_logging : exit_without_logging)(pod, o);
+        o->message = pod_exit_message(pod, o->has_exit, o->exit_code);
+    }
+    return true;
+}
+
+void pod_observe(const struct pod *pod, enum run_state state, struct observation *ret_observation)
+{
+    struct observation *o = ret_observation;
+
+    *o = (struct observation) {.kind = OBSERVED_NOTHING};
+    if (state != RUN_PREPARE && state != RUN_SUBMITTED && state != RUN_RUNNING)
+        return;
+    if (pod->reason && strcmp(pod->reason, "DeadlineExceeded") == 0) {
+        o->kind = pod_gone(pod) ? OBSERVED_TIMEOUT : OBSERVED_NOTHING;
+        return;
+    }
+    if (observe_disruption(pod, o) || observe_waiting(pod, o) || observe_end(pod, state, o))
+        return;
+    if (pod->phase == POD_POD_RUNNING && pod->main_ready && state == RUN_SUBMITTED)
+        o->kind = OBSERVED_STARTED;
+}
+
+void observation_done(struct observation *o)
+{
+    free(o->message);
+    o->message = NULL;
+}
+
+instant pod_start_deadline(const struct pod *pod, instant submitted_at, int64_t submitted_limit_ms,
+                           int64_t unschedulable_limit_ms)
+{
+    if (pod->gated)
+        return INSTANT_NONE;
+    if (pod->unschedulable)
+        return submitted_at + unschedulable_limit_ms;
+    instant from = pod->scheduled && pod->scheduled_at > submitted_at ? pod->scheduled_at : submitted_at;
+    return from + submitted_limit_ms;
+}

@@ -1,0 +1,358 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Time → triggers.  Create the instance, then advance the cursor (design, section 4). */
+#include "operator/operator.h"
+#include "operator/trigger.h"
+
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+enum call_kind { CALL_NONE, CALL_STORE, CALL_CREATE, CALL_READ, CALL_RETRIGGER };
+
+struct cursor_ctl {
+    struct work work;
+    struct map_node by_key;
+    struct operator *op;
+    char *key;
+    char *uid;
+    struct trigger_done done;       /* what became of the partition that the cursor stands at */
+    struct k8s_call *call;
+    enum call_kind calling;
+    struct workflow_status storing; /* while CALL_STORE is in flight */
+    bool announce;                  /* it changes what a person should see */
+};
+
+/* ---- life ---- */
+
+static void done_forget(struct trigger_done *done)
+{
+    free(done->reason);
+    *done = (struct trigger_done) {0};
+}
+
+static void ctl_free(struct cursor_ctl *ctl)
+{
+    k8s_cancel(ctl->call);
+    work_done(&ctl->work);
+    map_remove(&ctl->op->cursors, &ctl->by_key);
+    done_forget(&ctl->done);
+    free(ctl->key);
+    free(ctl->uid);
+    free(ctl);
+}
+
+static struct cursor_ctl *ctl_find(struct operator *op, const char *key)
+{
+    struct map_node *node = map_get(&op->cursors, key);
+
+    return node ? container_of(node, struct cursor_ctl, by_key) : NULL;
+}
+
+static struct cursor_ctl *ctl_new(struct operator *op, const struct k8s_object *object)
+{
+    struct cursor_ctl *ctl = NEW(struct cursor_ctl);
+
+    ctl->op = op;
+    ctl->key = xstrdup(object->key);
+    ctl->uid = xstrdup(object->meta.uid);
+    work_init(&ctl->work, &op->cursor_queue);
+    map_add(&op->cursors, &ctl->by_key, ctl->key);
+    return ctl;
+}
+
+/* ---- what is known ---- */
+
+static bool older(const struct workflow *a, const struct workflow *b)
+{
+    if (a->id.created != b->id.created)
+        return a->id.created < b->id.created;
+    return strcmp(a->id.uid, b->id.uid) < 0;
+}
+
+/* Of two workflows with the same pair the older one counts. */
+static const struct workflow *elder(struct operator *op, const struct workflow *wf)
+{
+    CLEANUP(free) char *pair = pair_key(workflow_component(wf), workflow_id(wf));
+    struct k8s_object *object = k8s_informer_first(op->workflows, WORKFLOWS_BY_PAIR, pair);
+
+    for (; object; object = k8s_informer_next(object, WORKFLOWS_BY_PAIR)) {
+        const struct workflow *other = object->value;
+        const char *ns = settings_component_ns(op->settings, workflow_component(other));
+
+        if (other != wf && strcmp(other->id.ns, ns) == 0 && older(other, wf))
+            return other;
+    }
+    return NULL;
+}
+
+static int count_active(struct operator *op, const struct k8s_object *workflow)
+{
+    struct k8s_object *object = k8s_informer_first(op->instances, INSTANCES_BY_WORKFLOW, workflow->key);
+    int n = 0;
+
+    for (; object; object = k8s_informer_next(object, INSTANCES_BY_WORKFLOW))
+        n += instance_active(object->value);
+    return n;
+}
+
+static struct trigger_view gather(struct cursor_ctl *ctl, const struct k8s_object *object)
+{
+    struct operator *op = ctl->op;
+    const struct workflow *wf = object->value;
+
+    return (struct trigger_view) {
+        .wf = wf,
+        .elder = elder(op, wf),
+        .component_ns = settings_component_ns(op->settings, workflow_component(wf)),
+        .n_active = count_active(op, object),
+        .done = &ctl->done,
+        .now = loop_now(op->loop, LOOP_OF_DAY),
+    };
+}
+
+/* ---- calls ---- */
+
+static void on_reply(const struct k8s_reply *reply, void *arg);
+
+static enum work_result start_call(struct cursor_ctl *ctl, enum call_kind kind, struct k8s_request request)
+{
+    static const struct k8s_handler handler = {.on_reply = on_reply};
+
+    ctl->calling = kind;
+    ctl->call = k8s_call(ctl->op->k8s, &request, &handler, ctl);
+    return WORK_BUSY;
+}
+
+static enum work_result store(struct cursor_ctl *ctl, const struct k8s_object *object,
+                              const struct workflow_status *status)
+{
+    const struct workflow *wf = object->value;
+    CLEANUP(json_decref) json_t *patch = json_object();
+    char version[24];
+
+    snprintf(version, sizeof(version), "%" PRIu64, object->meta.resource_version);
+    json_set_take(patch, "metadata", json_pack("{s:s}", "resourceVersion", version));
+    json_set_take(patch, "status", workflow_encode_status(status));
+    CLEANUP(free) char *body = json_print(patch);
+    return start_call(ctl, CALL_STORE,
+                      (struct k8s_request) {.verb = K8S_PATCH, .lane = K8S_LANE_STATUS,
+                                            .resource = &workflow_resource, .ns = wf->id.ns,
+                                            .name = wf->id.name, .subresource = "status", .body = body,
+                                            .fence = ctl->op->fence});
+}
+
+static struct run_trigger natural_trigger(const struct workflow *wf, int64_t seq)
+{
+    return (struct run_trigger) {
+        .seq = seq,
+        .type = TRIGGER_NATURAL,
+        .id = xstrdup("natural-trigger"),
+        .key = trigger_key(wf),
+        .workflow_uid = xstrdup(wf->id.uid),
+    };
+}
+
+static enum work_result create(struct cursor_ctl *ctl, const struct workflow *wf, const char *parameter)
+{
+    struct run_trigger trigger = natural_trigger(wf, 1);
+    CLEANUP(json_decref) json_t *object = instance_encode_new(wf->id.ns, wf->id.name, parameter, &trigger);
+    CLEANUP(free) char *body = json_print(object), *name = instance_name(wf->id.name, parameter);
+
+    run_trigger_done(&trigger);
+    return start_call(ctl, CALL_CREATE,
+                      (struct k8s_request) {.verb = K8S_CREATE, .lane = K8S_LANE_POD,
+                                            .resource = &instance_resource, .ns = wf->id.ns, .name = name,
+                                            .body = body, .fence = ctl->op->fence});
+}
+
+/* The partition was run before, for another reason or in another epoch: it gets a new trigger. */
+static void retrigger(struct cursor_ctl *ctl, const struct workflow *wf, const struct instance *inst,
+                      const char *version)
+{
+    struct run_trigger trigger = natural_trigger(wf, inst->run.seq + 1);
+
+    if (trigger.seq <= inst->trigger.seq)
+        trigger.seq = inst->trigger.seq + 1;
+    CLEANUP(json_decref) json_t *patch = json_object();
+    json_t *encoded = run_trigger_encode(&trigger);
+    json_object_set_new(encoded, "env", json_null());
+    json_set_take(patch, "metadata", json_pack("{s:s}", "resourceVersion", version));
+    json_set_take(patch, "spec", json_pack("{s:o}", "trigger", encoded));
+    CLEANUP(free) char *body = json_print(patch);
+    start_call(ctl, CALL_RETRIGGER,
+               (struct k8s_request) {.verb = K8S_PATCH, .lane = K8S_LANE_POD, .resource = &instance_resource,
+                                     .ns = inst->id.ns, .name = inst->id.name, .body = body,
+                                     .fence = ctl->op->fence});
+    run_trigger_done(&trigger);
+}
+
+static void read_instance(struct cursor_ctl *ctl, const struct workflow *wf)
+{
+    char text[PARTITION_TEXT_MAX];
+    CLEANUP(free) char *name = instance_name(wf->id.name, trigger_partition(wf, text));
+
+    start_call(ctl, CALL_READ,
+               (struct k8s_request) {.verb = K8S_GET, .lane = K8S_LANE_READ, .resource = &instance_resource,
+                                     .ns = wf->id.ns, .name = name});
+}
+
+static enum work_result look(struct work *work)
+{
+    struct cursor_ctl *ctl = container_of(work, struct cursor_ctl, work);
+    struct k8s_object *object = k8s_informer_get_key(ctl->op->workflows, ctl->key);
+
+    if (!object || strcmp(object->meta.uid, ctl->uid) != 0)
+        return WORK_DONE;
+    struct trigger_view view = gather(ctl, object);
+    struct trigger_step step = trigger_decide(&view, ctl->op->settings);
+    enum work_result result = WORK_DONE;
+    if (step.kind == TRIGGER_STORE) {
+        trigger_announce(ctl->op, view.wf, &step.status);
+        result = store(ctl, object, &step.status);
+    } else if (step.kind == TRIGGER_CREATE) {
+        result = create(ctl, view.wf, step.partition);
+    } else if (step.look_again_at != INSTANT_NONE) {
+        work_add_at(&ctl->work, LOOP_OF_DAY, step.look_again_at);
+    }
+    trigger_step_done(&step);
+    return result;
+}
+
+/* ---- replies ---- */
+
+static void partition_done(struct cursor_ctl *ctl, const struct workflow *wf, bool triggered, const char *reason)
+{
+    struct operator_counters *c = &ctl->op->counters;
+
+    done_forget(&ctl->done);
+    ctl->done = (struct trigger_done) {
+        .epoch = wf->status.cursor.epoch,
+        .partition = wf->status.cursor.next,
+        .triggered = triggered,
+        .reason = xstrdup(reason),
+    };
+    if (triggered) {
+        c->triggers++;
+        c->last_trigger_lag_ms = loop_now(ctl->op->loop, LOOP_OF_DAY) - wf->status.cursor.next_offset;
+    } else {
+        c->skips++;
+    }
+}
+
+/* True if another call was started. */
+static bool on_read(struct cursor_ctl *ctl, const struct workflow *wf, const struct k8s_reply *reply)
+{
+    if (reply->error.code != ERROR_NONE)
+        return false;               /* gone again: the create is sent again */
+    CLEANUP(instance_free) struct instance *inst = instance_decode(reply->object);
+    CLEANUP(free) char *key = trigger_key(wf);
+
+    k8s_informer_observe(ctl->op->instances, reply->object);
+    if (inst->trigger.key && strcmp(inst->trigger.key, key) == 0)
+        partition_done(ctl, wf, true, NULL);        /* ours, whose answer was lost */
+    else if (instance_active(inst))
+        partition_done(ctl, wf, false, "AlreadyActive");
+    else {
+        retrigger(ctl, wf, inst, reply->resource_version);
+        return true;
+    }
+    return false;
+}
+
+static void on_created(struct cursor_ctl *ctl, const struct workflow *wf, const struct k8s_reply *reply)
+{
+    if (reply->error.code != ERROR_NONE)
+        return;
+    k8s_informer_observe(ctl->op->instances, reply->object);
+    partition_done(ctl, wf, true, NULL);
+}
+
+static void on_reply(const struct k8s_reply *reply, void *arg)
+{
+    static const char *const doing[] = {"", "store cursor", "create instance", "read instance", "trigger instance"};
+    struct cursor_ctl *ctl = arg;
+    enum call_kind kind = ctl->calling;
+    struct k8s_object *object = k8s_informer_get_key(ctl->op->workflows, ctl->key);
+
+    ctl->call = NULL;
+    ctl->calling = CALL_NONE;
+    if (!object) {
+        work_finish(&ctl->work, WORK_DONE);
+        return;
+    }
+    if (kind == CALL_CREATE && reply->error.code == ERROR_EXISTS) {
+        read_instance(ctl, object->value);
+        return;
+    }
+    if (kind == CALL_READ && on_read(ctl, object->value, reply))
+        return;
+    if (kind == CALL_CREATE || kind == CALL_RETRIGGER)
+        on_created(ctl, object->value, reply);
+    if (kind == CALL_STORE && reply->error.code == ERROR_NONE) {
+        ctl->op->counters.cursor_writes++;
+        k8s_informer_observe(ctl->op->workflows, reply->object);
+    }
+    finish_by_reply(ctl->op, &ctl->work, reply, doing[kind], ctl->key);
+}
+
+/* ---- events ---- */
+
+void cursor_setup(struct operator *op)
+{
+    map_init(&op->cursors);
+    queue_init(&op->cursor_queue, op->loop, op->rng, look, 0);
+}
+
+/* A workflow that changes its pair, or goes, may free the pair for another. */
+static void look_at_namesakes(struct operator *op, const struct workflow *wf)
+{
+    CLEANUP(free) char *pair = pair_key(workflow_component(wf), workflow_id(wf));
+    struct k8s_object *object = k8s_informer_first(op->workflows, WORKFLOWS_BY_PAIR, pair);
+
+    for (; object; object = k8s_informer_next(object, WORKFLOWS_BY_PAIR)) {
+        struct cursor_ctl *ctl = ctl_find(op, object->key);
+
+        if (ctl)
+            work_add(&ctl->work);
+    }
+}
+
+void cursor_on_workflow(struct operator *op, const struct k8s_object *old, const struct k8s_object *new)
+{
+    struct cursor_ctl *ctl = ctl_find(op, (new ? new : old)->key);
+
+    if (ctl && (!new || strcmp(ctl->uid, new->meta.uid) != 0)) {
+        ctl_free(ctl);
+        ctl = NULL;
+    }
+    if (!new) {
+        look_at_namesakes(op, old->value);
+        return;
+    }
+    if (!ctl)
+        ctl = ctl_new(op, new);
+    work_add(&ctl->work);
+}
+
+/* Room below maxActive is made by runs that end. */
+void cursor_on_instance(struct operator *op, const struct k8s_object *old, const struct k8s_object *new)
+{
+    bool was = old && instance_active(old->value), is = new && instance_active(new->value);
+
+    if (!was || is)
+        return;
+    const struct instance *inst = old->value;
+    CLEANUP(free) char *key = object_key(inst->id.ns, inst->workflow);
+    struct cursor_ctl *ctl = ctl_find(op, key);
+    if (ctl)
+        work_add(&ctl->work);
+}
+
+void cursor_forget(struct operator *op)
+{
+    struct cursor_ctl *ctl;
+
+    map_foreach (ctl, &op->cursors, by_key)
+        ctl_free(ctl);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The operator: three informers, three queues, a lease, on one loop.
+ *
+ *     cursor.c    time → triggers: a Workflow's cursor creates WorkflowInstances
+ *     attempt.c   a WorkflowInstance's run: its state machine and its pod
+ *     reap.c      pods that have done their service
+ *     lead.c      who may write: the lease and the fence
+ *     events.c    Kubernetes Events
+ *
+ * Each queue looks again at one key at a time (style: one step a turn).  Everything that an event
+ * changes is in the informers; what a queue remembers besides can be thrown away at any time.
+ *
+ * There are no globals: two operators can run in one process, as simulations do.
+ */
+#ifndef KHARON_OPERATOR_OPERATOR_H
+#define KHARON_OPERATOR_OPERATOR_H
+
+#include "k8s/informer.h"
+#include "k8s/lease.h"
+#include "k8s/queue.h"
+#include "operator/settings.h"
+
+#define MAX_EVENTS_IN_FLIGHT 64
+
+struct operator_counters {
+    uint64_t triggers, skips, transitions, pods_created, pods_deleted, status_writes, cursor_writes;
+    uint64_t events_sent, events_dropped, errors;
+    uint64_t exits[256], exits_unknown;
+    int64_t last_trigger_lag_ms;    /* due instant → instance created */
+};
+
+struct operator {
+    struct loop *loop;
+    struct k8s *k8s;
+    struct rng *rng;
+    const struct settings *settings;
+
+    struct k8s_informer *workflows, *instances, *pods;
+    struct queue cursor_queue, attempt_queue, reap_queue;
+    struct map cursors, attempts, reaps;
+
+    struct lease *lease;
+    const struct k8s_fence *fence;
+    bool leading;                   /* holds the lease and has seen what was before */
+    bool stopping;
+    struct loop_timer drain;
+    int64_t drain_until;            /* LOOP_MONOTONIC */
+    void (*on_stopped)(void *arg);
+    void *on_stopped_arg;
+
+    struct list event_calls;
+    int n_event_calls;
+    struct operator_counters counters;
+};
+
+/* `settings`, `k8s`, `loop` and `rng` must outlive the operator. */
+struct operator *operator_new(struct loop *loop, struct k8s *k8s, struct rng *rng,
+                              const struct settings *settings);
+void operator_free(struct operator *op);
+void operator_start(struct operator *op);
+/* Finishes the calls in flight, releases the lease, then calls on_stopped. */
+void operator_stop(struct operator *op, void (*on_stopped)(void *arg), void *arg);
+/* All informers have listed. */
+bool operator_ready(const struct operator *op);
+bool operator_leading(const struct operator *op);
+
+extern const struct k8s_resource workflow_resource, instance_resource, pod_resource;
+
+/* Indexes of the informers. */
+enum { WORKFLOWS_BY_PAIR };                         /* "component#workflow" */
+enum { INSTANCES_BY_WORKFLOW };                     /* "namespace/workflow object" */
+enum { PODS_BY_OWNER, PODS_BY_RUN };                /* UID of the instance; run key */
+
+char *pair_key(const char *component, const char *workflow);          /* the caller frees */
+char *object_key(const char *ns, const char *name);
+
+/* cursor.c, attempt.c, reap.c: told by lead.c of every change */
+void cursor_setup(struct operator *op);
+void cursor_on_workflow(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);
+void cursor_on_instance(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);
+void cursor_forget(struct operator *op);            /* all that is only in memory, calls included */
+
+void attempt_setup(struct operator *op);
+void attempt_on_workflow(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);
+void attempt_on_instance(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);
+void attempt_on_pod(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);
+void attempt_forget(struct operator *op);
+
+void reap_setup(struct operator *op);
+void reap_on_pod(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);
+void reap_on_instance(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);
+void reap_forget(struct operator *op);
+
+/* How a queue's step ended, from the reply of its call: what to look at again, and when.  Logs what is
+ * worth it. */
+void finish_by_reply(struct operator *op, struct work *work, const struct k8s_reply *reply,
+                     const char *doing, const char *key);
+
+/* events.c.  Fire and forget: at most MAX_EVENTS_IN_FLIGHT at once, more are dropped and counted. */
+struct event_about {
+    const char *kind, *api_version, *ns, *name, *uid;
+};
+struct event_about event_about(const char *kind, const struct identity *id);
+void operator_event(struct operator *op, struct event_about about, bool is_warning, const char *reason,
+                    const char *action, const char *note);
+void events_forget(struct operator *op);
+
+#endif

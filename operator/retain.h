@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * How long a pod is kept: the decision, apart from the deed (reap.c).
+ *
+ * Source of the rules: Styx behaviour, 11.7, and design, section 4 ("The pod is the record of the
+ * attempt").
+ */
+#ifndef KHARON_OPERATOR_RETAIN_H
+#define KHARON_OPERATOR_RETAIN_H
+
+#include "model/attempt.h"
+
+struct retain_view {
+    const struct pod *pod;
+    const struct instance *inst;    /* of the owner's name, as it is stored; NULL: not in the cache */
+    bool inst_absent;               /* the owner's UID is proven gone */
+    instant now;
+    int64_t retention_ms;
+};
+
+enum retain_kind {
+    RETAIN_KEEP,
+    RETAIN_DELETE,
+    RETAIN_DELETE_AT_ONCE,          /* grace 0: its containers have ended long ago and it is still there */
+    RETAIN_RELEASE,                 /* take our finalizer off */
+    RETAIN_FIND_INSTANCE,           /* prove that the owner is absent */
+};
+
+struct retain_step {
+    enum retain_kind kind;
+    instant look_again_at;          /* KEEP; INSTANT_NONE: no need */
+};
+
+struct retain_step retain_decide(const struct retain_view *view);
+
+#endif

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "operator/trigger.h"
+
+#include "base/log.h"
+#include "operator/operator.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+char *trigger_key(const struct workflow *wf)
+{
+    return xasprintf("%s/%" PRId64, wf->id.uid, wf->status.cursor.epoch);
+}
+
+static bool text_equal(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static void set_text(char **member, const char *text)
+{
+    char *copy = xstrdup(text);
+
+    free(*member);
+    *member = copy;
+}
+
+/* ---- the schedule ---- */
+
+struct timing {
+    struct schedule schedule;
+    struct offset offset;
+    const char *offset_text;
+};
+
+static bool read_timing(const struct workflow *wf, struct timing *t, struct error *err)
+{
+    if (!schedule_parse(wf->schedule, &t->schedule, err))
+        return false;
+    t->offset_text = wf->offset ? wf->offset : schedule_default_offset_text(&t->schedule);
+    return offset_parse(t->offset_text, &t->offset, err);
+}
+
+const char *trigger_partition(const struct workflow *wf, char text[PARTITION_TEXT_MAX])
+{
+    struct schedule schedule;
+    struct error ignored;
+
+    text[0] = '\0';
+    if (schedule_parse(wf->schedule, &schedule, &ignored))
+        partition_print(&schedule, wf->status.cursor.next, text);
+    return text;
+}
+
+/* ---- Ready ---- */
+
+struct verdict {
+    const char *reason;             /* Valid, or what is wrong */
+    char *message;
+};
+
+static struct verdict unfit(const char *reason, char *message_take)
+{
+    return (struct verdict) {reason, message_take};
+}
+
+static struct verdict judge_content(const struct trigger_view *v, const struct settings *settings)
+{
+    struct validate_limits limits = {.max_running_timeout_ms = settings->max_running_timeout_ms};
+    struct texts errors = {0}, missing = {0};
+    struct verdict verdict = unfit("Valid", xstrdup(""));
+
+    workflow_validate(v->wf, &limits, &errors);
+    workflow_not_supported(v->wf, &missing);
+    if (errors.n || missing.n) {
+        free(verdict.message);
+        verdict = unfit(errors.n ? "Invalid" : "NotYetSupported", validate_join(errors.n ? &errors : &missing));
+    }
+    texts_done(&errors);
+    texts_done(&missing);
+    return verdict;
+}
+
+static struct verdict judge(const struct trigger_view *v, const struct settings *settings)
+{
+    const struct workflow *wf = v->wf;
+
+    if (wf->problem)
+        return unfit("Invalid", xstrdup(wf->problem));
+    if (strcmp(wf->id.ns, v->component_ns) != 0)
+        return unfit("ComponentNotAllowed",
+                     xasprintf("component %s belongs to namespace %s, not %s", workflow_component(wf),
+                               v->component_ns, wf->id.ns));
+    if (v->elder)
+        return unfit("DuplicateWorkflow",
+                     xasprintf("workflow %s/%s is older and has the same component and id", v->elder->id.ns,
+                               v->elder->id.name));
+    return judge_content(v, settings);
+}
+
+/* True if the condition is another one than before. */
+static bool set_ready(struct workflow_status *s, const struct verdict *verdict, int64_t generation, instant now)
+{
+    struct workflow_condition *c = &s->ready;
+    const char *status = strcmp(verdict->reason, "Valid") == 0 ? "True" : "False";
+
+    if (text_equal(c->status, status) && text_equal(c->reason, verdict->reason) &&
+        text_equal(c->message ? c->message : "", verdict->message) && c->observed_generation == generation)
+        return false;
+    if (!text_equal(c->status, status))
+        c->since = now / SECOND_MS * SECOND_MS;
+    set_text(&c->type, "Ready");
+    set_text(&c->status, status);
+    set_text(&c->reason, verdict->reason);
+    set_text(&c->message, verdict->message);
+    c->observed_generation = generation;
+    return true;
+}
+
+/* ---- steps ---- */
+
+static struct trigger_step wait_until(instant t)
+{
+    return (struct trigger_step) {.kind = TRIGGER_WAIT, .look_again_at = t};
+}
+
+static bool decided(struct workflow_status *s, const char *partition, const char *result, const char *reason,
+                    const char *message, instant now)
+{
+    if (text_equal(s->last_decision.partition, partition) && text_equal(s->last_decision.result, result) &&
+        text_equal(s->last_decision.reason, reason))
+        return false;
+    set_text(&s->last_decision.partition, partition);
+    set_text(&s->last_decision.result, result);
+    set_text(&s->last_decision.reason, reason);
+    set_text(&s->last_decision.message, message);
+    s->last_decision.at = now;
+    return true;
+}
+
+static void skip_decided(const struct trigger_view *v, const struct timing *t, struct workflow_status *s,
+                         const struct cursor_skip *skip, const char *reason, const char *message)
+{
+    char text[PARTITION_TEXT_MAX];
+
+    workflow_status_skip(s, skip, reason, v->now);
+    decided(s, partition_print(&t->schedule, skip->last, text), "Skipped", reason, message, v->now);
+}
+
+/* The cursor has run out: `next` stays where it is and nothing is due any more. */
+static void advance(struct cursor *c, const struct timing *t)
+{
+    if (!cursor_advance(c, &t->schedule, &t->offset))
+        c->next_offset = INSTANT_MAX;
+}
+
+/* ---- the cursor is set ---- */
+
+/* True if it was; by a changed schedule or offset, or by a wish. */
+static bool set_cursor(const struct trigger_view *v, const struct timing *t, struct workflow_status *s,
+                       struct verdict *verdict)
+{
+    const struct cursor_wish *wish = &v->wf->set_next;
+    struct error err;
+
+    if (s->cursor.epoch == 0 || !text_equal(s->observed_schedule, t->schedule.text) ||
+        !text_equal(s->observed_offset, t->offset_text)) {
+        if (!cursor_start(&s->cursor, &t->schedule, &t->offset, v->now, &err)) {
+            free(verdict->message);
+            *verdict = unfit("Invalid", xstrdup(err.text));
+            return false;
+        }
+        set_text(&s->observed_schedule, t->schedule.text);
+        set_text(&s->observed_offset, t->offset_text);
+        return true;
+    }
+    if (wish->id && !text_equal(wish->id, s->set_next_id)) {
+        cursor_set(&s->cursor, wish->next, wish->next_offset);
+        set_text(&s->set_next_id, wish->id);
+        return true;
+    }
+    return false;
+}
+
+/* ---- what is due ---- */
+
+/* The partition was seen to: record that and go on to the next. */
+static bool record_done(const struct trigger_view *v, const struct timing *t, struct workflow_status *s)
+{
+    const struct trigger_done *done = v->done;
+    struct cursor_skip one = {.count = 1, .first = s->cursor.next, .last = s->cursor.next};
+    char text[PARTITION_TEXT_MAX];
+
+    if (done->epoch == 0 || done->epoch != s->cursor.epoch || done->partition != s->cursor.next)
+        return false;
+    if (done->triggered)
+        decided(s, partition_print(&t->schedule, s->cursor.next, text), "Triggered", "Due", "", v->now);
+    else
+        skip_decided(v, t, s, &one, done->reason, "the instance was active already");
+    advance(&s->cursor, t);
+    return true;
+}
+
+/* What fell due while it was suspended is passed by, once, when it goes on. */
+static bool resume(const struct trigger_view *v, const struct timing *t, struct workflow_status *s)
+{
+    struct cursor_skip skip;
+
+    if (!s->suspended)
+        return false;
+    s->suspended = false;
+    if (!cursor_skip_due(&s->cursor, &t->schedule, &t->offset, v->now, &skip))
+        s->cursor.next_offset = INSTANT_MAX;
+    if (skip.count > 0)
+        skip_decided(v, t, s, &skip, "Suspended", "they fell due while the workflow was suspended");
+    return true;
+}
+
+/* catchUp Latest and None: passes by what was missed. */
+static bool skip_missed(const struct trigger_view *v, const struct timing *t, struct workflow_status *s,
+                        const struct settings *settings)
+{
+    struct cursor c = s->cursor;
+    struct cursor_skip skip = {0};
+    instant until = v->now - settings->late_ms;
+
+    if (v->wf->catch_up == CATCH_UP_ALL || !cursor_due(&c, v->now))
+        return false;
+    if (v->wf->catch_up == CATCH_UP_LATEST) {
+        struct cursor_skip all;
+        struct cursor probe = c;
+
+        cursor_skip_due(&probe, &t->schedule, &t->offset, v->now, &all);
+        if (all.count <= 1)
+            return false;
+        until = offset_add(all.last, &t->offset) - 1;
+    }
+    cursor_skip_due(&c, &t->schedule, &t->offset, until, &skip);
+    if (skip.count == 0)
+        return false;
+    s->cursor = c;
+    skip_decided(v, t, s, &skip, "CatchUp", "missed while nobody could trigger them");
+    return true;
+}
+
+/* Whether something about the cursor has to be stored; nothing is triggered before that. */
+static bool move_cursor(const struct trigger_view *v, const struct timing *t, struct workflow_status *s,
+                        const struct settings *settings, struct verdict *verdict)
+{
+    bool changed = set_cursor(v, t, s, verdict);
+
+    if (s->cursor.epoch == 0)
+        return changed;
+    if (!changed && record_done(v, t, s))
+        return true;
+    if (v->wf->suspend) {
+        changed |= !s->suspended;
+        s->suspended = true;
+        return changed;
+    }
+    changed |= resume(v, t, s);
+    return changed | skip_missed(v, t, s, settings);
+}
+
+/* Styx passes by what has nothing to run, and so do we, without an instance. */
+static const char *blocked_reason(const struct trigger_view *v)
+{
+    return v->n_active >= v->wf->max_active ? "MaxActive" : NULL;
+}
+
+static struct trigger_step when_due(const struct trigger_view *v, const struct timing *t,
+                                    struct workflow_status *s)
+{
+    struct trigger_step step = wait_until(INSTANT_NONE);
+    const char *blocked = blocked_reason(v);
+
+    if (v->wf->suspend)
+        return step;
+    if (!cursor_due(&s->cursor, v->now))
+        return wait_until(s->cursor.next_offset == INSTANT_MAX ? INSTANT_NONE : s->cursor.next_offset);
+    partition_print(&t->schedule, s->cursor.next, step.partition);
+    if (blocked) {
+        if (decided(s, step.partition, "Waiting", blocked, "as many runs as maxActive allows are not finished",
+                    v->now))
+            step.kind = TRIGGER_STORE;
+        return step;
+    }
+    step.kind = TRIGGER_CREATE;
+    return step;
+}
+
+static bool set_names(struct workflow_status *s, const struct workflow *wf)
+{
+    if (text_equal(s->component_id, workflow_component(wf)) && text_equal(s->workflow_id, workflow_id(wf)) &&
+        s->observed_generation == wf->id.generation)
+        return false;
+    set_text(&s->component_id, workflow_component(wf));
+    set_text(&s->workflow_id, workflow_id(wf));
+    s->observed_generation = wf->id.generation;
+    return true;
+}
+
+/* A workflow without an image has nothing to run: its partitions pass by, as in Styx (6.7). */
+static bool pass_by(const struct trigger_view *v, const struct timing *t, struct workflow_status *s)
+{
+    struct cursor_skip one = {.count = 1, .first = s->cursor.next, .last = s->cursor.next};
+
+    if (v->wf->template.image || v->wf->suspend || !cursor_due(&s->cursor, v->now))
+        return false;
+    skip_decided(v, t, s, &one, "NoImage", "the workflow has no image to run");
+    advance(&s->cursor, t);
+    return true;
+}
+
+struct trigger_step trigger_decide(const struct trigger_view *v, const struct settings *settings)
+{
+    struct trigger_step step = wait_until(INSTANT_NONE);
+    struct workflow_status s;
+    struct timing timing;
+    struct error err;
+
+    if (v->wf->id.deleting)
+        return step;
+    workflow_status_copy(&s, &v->wf->status);
+    struct verdict verdict = judge(v, settings);
+    bool fit = strcmp(verdict.reason, "Valid") == 0 && read_timing(v->wf, &timing, &err);
+    bool changed = set_names(&s, v->wf);
+    if (fit) {
+        changed |= move_cursor(v, &timing, &s, settings, &verdict);
+        fit = strcmp(verdict.reason, "Valid") == 0;
+    }
+    changed |= set_ready(&s, &verdict, v->wf->id.generation, v->now);
+    if (fit && !changed)
+        changed = pass_by(v, &timing, &s);
+    if (fit && !changed)
+        step = when_due(v, &timing, &s);
+    if (changed)
+        step.kind = TRIGGER_STORE;
+    free(verdict.message);
+    if (step.kind == TRIGGER_STORE)
+        step.status = s;
+    else
+        workflow_status_done(&s);
+    return step;
+}
+
+void trigger_step_done(struct trigger_step *step)
+{
+    if (step->kind == TRIGGER_STORE)
+        workflow_status_done(&step->status);
+}
+
+void trigger_announce(struct operator *op, const struct workflow *wf, const struct workflow_status *status)
+{
+    const struct workflow_condition *was = &wf->status.ready, *is = &status->ready;
+    struct event_about about = event_about("Workflow", &wf->id);
+    CLEANUP(free) char *key = pair_key(workflow_component(wf), workflow_id(wf));
+
+    if (!text_equal(was->status, is->status) || !text_equal(was->reason, is->reason)) {
+        bool bad = strcmp(is->status, "True") != 0;
+
+        log_info("workflow judged", KV("workflow", key), KV("ready", is->status), KV("reason", is->reason),
+                 KV("message", is->message));
+        if (bad)
+            operator_event(op, about, true, is->reason, "Validate", is->message);
+    }
+    if (status->last_decision.result && status->last_decision.at != wf->status.last_decision.at &&
+        strcmp(status->last_decision.result, "Triggered") != 0) {
+        CLEANUP(free) char *note = xasprintf("%s: %s", status->last_decision.partition,
+                                             status->last_decision.message);
+
+        log_info("partition not triggered", KV("workflow", key), KV("partition", status->last_decision.partition),
+                 KV("result", status->last_decision.result), KV("reason", status->last_decision.reason));
+        operator_event(op, about, false, status->last_decision.reason, "Trigger", note);
+    }
+}
