@@ -423,11 +423,12 @@ static int64_t until_next_timer(const struct loop *loop)
 
     for (int i = 0; i < LOOP_N_CLOCKS; i++) {
         const struct heap_node *top = heap_top(&loop->clocks[i].timers);
-        int64_t wait = top ? top->key - loop->clocks[i].now : -1;
+        int64_t now = loop->clocks[i].now;
 
-        if (top && wait < 0)
-            wait = 0;
-        if (top && (least < 0 || wait < least))
+        if (!top)
+            continue;
+        int64_t wait = top->key > now ? top->key - now : 0;
+        if (least < 0 || wait < least)
             least = wait;
     }
     return least;

@@ -7,6 +7,7 @@
  *
  *  - a callback never runs inside the function that starts the work: use a task;
  *  - ready timers are collected first and then fired, so a timer set in a callback fires next turn;
+ *    those of one clock fire in the order of their times, those of different clocks in no order;
  *  - time comes from here and stands still during a turn;
  *  - an fd watch, timer or task may be removed at any time, also from its own callback, and its
  *    callback is not called afterwards.
