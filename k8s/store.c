@@ -28,6 +28,7 @@ static void index_object(struct k8s_store *s, struct k8s_object *o)
             continue;
         }
         map_remove(&s->indexes[i], &o->indexes[i].node);
+        free(o->indexes[i].key);
         o->indexes[i].key = key;
         if (key)
             map_add(&s->indexes[i], &o->indexes[i].node, key);

@@ -1,0 +1,526 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/buf.h"
+#include "k8s/informer.h"
+#include "sim/fake.h"
+
+static const struct k8s_resource things = {"kharon.dev", "v1alpha1", "things", "Thing"};
+
+struct thing {
+    int64_t n;
+    char *color;
+};
+
+static struct loop *loop;
+static struct rng rng;
+static struct fake *fake;
+static struct k8s *k8s;
+static struct k8s_informer *informer;
+static struct buf told;             /* "+x=1 *x=2 -x=2 " */
+static int synced, live;            /* live: decoded structs that are not freed */
+
+static void *decode(const json_t *object)
+{
+    struct thing *t = NEW(struct thing);
+
+    t->n = json_int_at(object, "spec.n", 0);
+    t->color = xstrdup(json_text_at(object, "spec.color"));
+    live++;
+    return t;
+}
+
+static void free_thing(void *value)
+{
+    struct thing *t = value;
+
+    free(t->color);
+    free(t);
+    live--;
+}
+
+static char *by_color(const struct k8s_object *object)
+{
+    return xstrdup(((const struct thing *) object->value)->color);
+}
+
+static const struct k8s_kind kind = {&things, NULL, decode, free_thing, {by_color}};
+static const struct k8s_kind labelled = {&things, "l=1", decode, free_thing, {by_color}};
+
+static int64_t n_of(const struct k8s_object *object)
+{
+    return ((const struct thing *) object->value)->n;
+}
+
+static void on_change(const struct k8s_object *old, const struct k8s_object *new, void *arg)
+{
+    const struct k8s_object *o = new ? new : old;
+
+    (void) arg;
+    buf_addf(&told, "%c%s=%d ", !old ? '+' : !new ? '-' : '*', o->meta.name, (int) n_of(o));
+    if (old && new) {
+        CHECK_STR(old->meta.uid, new->meta.uid);
+        CHECK(old->meta.resource_version < new->meta.resource_version);
+    }
+}
+
+static void on_synced(void *arg)
+{
+    (void) arg;
+    synced++;
+    buf_adds(&told, "| ");
+}
+
+static const struct k8s_informer_handler handler = {on_change, on_synced};
+
+static void set_up(void)
+{
+    loop = loop_new_virtual(1767225600000);
+    rng_init(&rng, 1);
+    fake = fake_new(loop, test_seed());
+    fake_add_kind(fake, &things, true);
+    k8s = fake_client(fake, "test");
+    synced = 0;
+    buf_clear(&told);
+}
+
+static void start(const struct k8s_kind *k, const char *const *namespaces)
+{
+    informer = k8s_informer_new(loop, k8s, &rng, k, namespaces, &handler, NULL);
+    k8s_informer_start(informer);
+}
+
+static void tear_down(void)
+{
+    k8s_informer_free(informer);
+    k8s_free(k8s);
+    fake_free(fake);
+    loop_free(loop);
+    buf_done(&told);
+    CHECK_INT(live, 0);
+}
+
+static const json_t *add_in(const char *ns, const char *name, int n)
+{
+    CLEANUP(free) char *text =
+        xasprintf("{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\"},\"spec\":{\"n\":%d}}", name, ns, n);
+
+    return fake_create(fake, &things, text);
+}
+
+static const json_t *add(const char *name, int n)
+{
+    return add_in("a", name, n);
+}
+
+static const json_t *change(const char *name, int n)
+{
+    CLEANUP(free) char *text = xasprintf("{\"spec\":{\"n\":%d}}", n);
+
+    return fake_patch(fake, &things, "a", name, text);
+}
+
+static void drop(const char *name)
+{
+    CHECK(fake_delete(fake, &things, "a", name));
+}
+
+/* What was told since the last look. */
+#define TOLD(ms, want)                                                                             \
+    do {                                                                                           \
+        fake_run(fake, (ms));                                                                      \
+        CHECK_STR(buf_text(&told), (want));                                                        \
+        buf_clear(&told);                                                                          \
+    } while (0)
+
+/* The copy is what the server has. */
+static void compare(const json_t *object, void *arg)
+{
+    const struct k8s_object *o = k8s_informer_get(informer, json_text_at(object, "metadata.namespace"),
+                                                  json_text_at(object, "metadata.name"));
+
+    if (!o)
+        TEST_FAIL("%s is missing", json_text_at(object, "metadata.name"));
+    CHECK_STR(o->meta.uid, json_text_at(object, "metadata.uid"));
+    CHECK_INT(n_of(o), json_int_at(object, "spec.n", 0));
+    ++*(size_t *) arg;
+}
+
+static void check_copy(void)
+{
+    size_t n = 0;
+
+    fake_foreach(fake, &things, compare, &n);
+    CHECK_INT(k8s_informer_count(informer), n);
+}
+
+TEST(lists_then_watches)
+{
+    set_up();
+    add("x", 1);
+    add("y", 2);
+    start(&kind, NULL);
+    CHECK(!k8s_informer_synced(informer));
+    TOLD(100, "+x=1 +y=2 | ");
+    CHECK(k8s_informer_synced(informer));
+    change("x", 3);
+    add("z", 4);
+    drop("y");
+    TOLD(100, "*x=3 +z=4 -y=2 ");
+    CHECK_INT(n_of(k8s_informer_get_key(informer, "a/x")), 3);
+    CHECK(!k8s_informer_get(informer, "a", "y"));
+    check_copy();
+    tear_down();
+}
+
+TEST(lists_in_pages)
+{
+    char name[16];
+
+    set_up();
+    for (int i = 0; i < 1203; i++) {
+        snprintf(name, sizeof(name), "x%04d", i);
+        add(name, i);
+    }
+    start(&kind, NULL);
+    fake_run(fake, 1000);
+    CHECK_INT(fake_count_requests(fake, K8S_LIST, "things"), 3);
+    CHECK_INT(synced, 1);
+    check_copy();
+    tear_down();
+}
+
+TEST(a_page_that_has_expired_starts_the_list_over)
+{
+    char name[16];
+
+    set_up();
+    for (int i = 0; i < 600; i++) {
+        snprintf(name, sizeof(name), "x%04d", i);
+        add(name, i);
+    }
+    start(&kind, NULL);
+    while (fake_count_requests(fake, K8S_LIST, "things") == 0)
+        loop_turn(loop, -1);
+    fake_expire_history(fake);
+    fake_run(fake, 1000);
+    CHECK_INT(synced, 1);
+    check_copy();
+    tear_down();
+}
+
+TEST(only_the_namespaces_that_were_asked_for)
+{
+    static const char *const two[] = {"a", "b", NULL};
+
+    set_up();
+    add_in("a", "x", 1);
+    add_in("b", "x", 2);
+    add_in("c", "x", 3);
+    start(&kind, two);
+    fake_run(fake, 1000);
+    CHECK_INT(k8s_informer_count(informer), 2);
+    CHECK_INT(synced, 1);
+    CHECK_INT(n_of(k8s_informer_get(informer, "b", "x")), 2);
+    k8s_informer_observe(informer, add_in("c", "y", 4));
+    CHECK(!k8s_informer_get(informer, "c", "y"));
+    fake_expire_history(fake);      /* a re-list of one namespace leaves the other alone */
+    fake_end_watches(fake, true);
+    fake_run(fake, 1000);
+    CHECK_INT(k8s_informer_count(informer), 2);
+    tear_down();
+}
+
+TEST(goes_on_where_a_watch_ended)
+{
+    set_up();
+    add("x", 1);
+    start(&kind, NULL);
+    TOLD(100, "+x=1 | ");
+    for (int i = 0; i < 4; i++) {
+        fake_end_watches(fake, i % 2 == 0);
+        change("x", 10 + i);
+        fake_run(fake, 3000);
+    }
+    TOLD(0, "*x=10 *x=11 *x=12 *x=13 ");
+    CHECK_INT(fake_count_requests(fake, K8S_LIST, "things"), 1);
+    CHECK_INT(k8s_informer_stats(informer).watch_ends, 4);
+    tear_down();
+}
+
+TEST(lists_again_when_its_version_is_gone)
+{
+    set_up();
+    add("x", 1);
+    add("y", 1);
+    add("z", 1);
+    start(&kind, NULL);
+    TOLD(100, "+x=1 +y=1 +z=1 | ");
+    fake_end_watches(fake, true);
+    change("x", 2);
+    drop("y");
+    drop("z");
+    add("z", 5);                    /* another one of the same name */
+    fake_expire_history(fake);
+    TOLD(3000, "*x=2 -z=1 +z=5 -y=1 ");
+    CHECK_INT(synced, 1);
+    check_copy();
+    tear_down();
+}
+
+TEST(a_410_on_every_watch_does_not_become_a_storm)
+{
+    set_up();
+    start(&kind, NULL);
+    fake_set_rate(fake, FAKE_EXPIRE, 1000);
+    fake_run(fake, 60000);
+    CHECK(fake_count_requests(fake, K8S_LIST, "things") < 20);
+    CHECK_INT(k8s_informer_stats(informer).error->code, ERROR_NONE);
+    fake_set_rate(fake, FAKE_EXPIRE, 0);
+    add("x", 1);
+    fake_run(fake, 60000);
+    check_copy();
+    tear_down();
+}
+
+TEST(what_was_written_is_seen_at_once)
+{
+    const json_t *object;
+
+    set_up();
+    start(&kind, NULL);
+    TOLD(100, "| ");
+    k8s_informer_observe(informer, object = add("x", 1));
+    TOLD(0, "+x=1 ");
+    k8s_informer_observe(informer, object);
+    TOLD(100, "");                  /* its echo says nothing new */
+    CLEANUP(json_decref) json_t *old = json_incref((json_t *) (uintptr_t) object);
+    k8s_informer_observe(informer, change("x", 2));
+    k8s_informer_observe(informer, old);
+    TOLD(100, "*x=2 ");
+    tear_down();
+}
+
+TEST(a_late_reply_does_not_revive_what_was_deleted)
+{
+    set_up();
+    add("x", 1);
+    start(&kind, NULL);
+    TOLD(100, "+x=1 | ");
+    CLEANUP(json_decref) json_t *late = json_incref((json_t *) (uintptr_t) change("x", 2));
+    drop("x");
+    TOLD(100, "*x=2 -x=2 ");
+    k8s_informer_observe(informer, late);
+    TOLD(100000, "");
+    tear_down();
+}
+
+TEST(proven_gone_is_gone_even_if_the_watch_lags)
+{
+    set_up();
+    const json_t *x = add("x", 1);
+    CLEANUP(free) char *uid = xstrdup(json_text_at(x, "metadata.uid"));
+    start(&kind, NULL);
+    TOLD(100, "+x=1 | ");
+    change("x", 2);
+    drop("x");
+    k8s_informer_observe_gone(informer, "a", "x", "another uid");
+    TOLD(0, "");
+    k8s_informer_observe_gone(informer, "a", "x", uid);
+    CHECK_STR(buf_text(&told), "-x=1 ");
+    buf_clear(&told);
+    TOLD(100, "");                  /* the older MODIFIED does not bring it back */
+    add("x", 3);
+    TOLD(100, "+x=3 ");
+    tear_down();
+}
+
+TEST(another_uid_is_another_object)
+{
+    set_up();
+    add("x", 1);
+    start(&kind, NULL);
+    TOLD(100, "+x=1 | ");
+    drop("x");
+    k8s_informer_observe(informer, add("x", 2));
+    CHECK_STR(buf_text(&told), "-x=1 +x=2 ");       /* before the watch says anything */
+    buf_clear(&told);
+    TOLD(100, "");                  /* DELETED of the old one leaves the new one alone */
+    check_copy();
+    tear_down();
+}
+
+TEST(an_object_keeps_its_address_and_its_place)
+{
+    struct k8s_object *o;
+
+    set_up();
+    add("x", 1);
+    add("y", 1);
+    start(&kind, NULL);
+    fake_run(fake, 100);
+    struct k8s_object *x = k8s_informer_get(informer, "a", "x");
+    change("x", 2);
+    fake_run(fake, 100);
+    CHECK(k8s_informer_get(informer, "a", "x") == x);
+    buf_clear(&told);
+    k8s_informer_foreach (o, informer)
+        buf_addf(&told, "%s ", o->meta.name);
+    TOLD(0, "x y ");
+    tear_down();
+}
+
+/* The names under one colour, the last one indexed first. */
+static void check_color(int line, const char *color, const char *want)
+{
+    struct buf names = BUF_INIT;
+
+    for (struct k8s_object *o = k8s_informer_first(informer, 0, color); o; o = k8s_informer_next(o, 0))
+        buf_addf(&names, "%s ", o->meta.name);
+    CHECK_STR_AT(line, buf_text(&names), want);
+    buf_done(&names);
+}
+
+#define COLOR(color, want) check_color(__LINE__, color, want)
+
+TEST(indexes_follow_changes)
+{
+    set_up();
+    start(&kind, NULL);
+    add("x", 1);
+    add("y", 1);
+    add("z", 1);
+    fake_patch(fake, &things, "a", "x", "{\"spec\":{\"color\":\"red\"}}");
+    fake_patch(fake, &things, "a", "y", "{\"spec\":{\"color\":\"red\"}}");
+    fake_run(fake, 100);
+    COLOR("red", "y x ");
+    COLOR("blue", "");
+    fake_patch(fake, &things, "a", "x", "{\"spec\":{\"color\":\"blue\"}}");
+    fake_patch(fake, &things, "a", "y", "{\"spec\":{\"n\":7}}");
+    fake_run(fake, 100);
+    COLOR("red", "y ");
+    COLOR("blue", "x ");
+    fake_patch(fake, &things, "a", "x", "{\"spec\":{\"color\":null}}");
+    drop("y");
+    fake_run(fake, 100);
+    COLOR("red", "");
+    COLOR("blue", "");
+    tear_down();
+}
+
+TEST(a_selector_chooses)
+{
+    set_up();
+    add("x", 1);
+    start(&labelled, NULL);
+    TOLD(100, "| ");
+    fake_patch(fake, &things, "a", "x", "{\"metadata\":{\"labels\":{\"l\":\"1\"}}}");
+    TOLD(100, "+x=1 ");
+    fake_patch(fake, &things, "a", "x", "{\"metadata\":{\"labels\":{\"l\":\"2\"}}}");
+    TOLD(100, "-x=1 ");
+    k8s_informer_observe(informer, change("x", 3));     /* not one of ours */
+    TOLD(100, "");
+    tear_down();
+}
+
+TEST(resync_lists_what_is_there_now)
+{
+    set_up();
+    add("x", 1);
+    start(&kind, NULL);
+    TOLD(100, "+x=1 | ");
+    fake_partition(k8s, true);      /* a copy that has not heard the news */
+    change("x", 2);
+    fake_partition(k8s, false);
+    k8s_informer_resync(informer);
+    CHECK(!k8s_informer_synced(informer));
+    TOLD(100, "*x=2 | ");
+    k8s_informer_resync(informer);
+    k8s_informer_resync(informer);
+    TOLD(100, "| ");
+    tear_down();
+}
+
+TEST(failures_back_off_and_are_told)
+{
+    set_up();
+    fake_fail_next(fake, FAKE_REFUSE, 6, K8S_LIST, "things");
+    add("x", 1);
+    start(&kind, NULL);
+    fake_run(fake, 50);
+    CHECK_INT(k8s_informer_stats(informer).error->code, ERROR_UNAVAILABLE);
+    CHECK_INT(synced, 0);
+    fake_run(fake, 10000);
+    CHECK_INT(synced, 1);
+    CHECK_INT(k8s_informer_stats(informer).error->code, ERROR_NONE);
+    tear_down();
+}
+
+TEST(an_idle_copy_stays_in_contact)
+{
+    set_up();
+    add("x", 1);
+    start(&kind, NULL);
+    fake_run(fake, 3600 * 1000);
+    struct k8s_informer_stats stats = k8s_informer_stats(informer);
+    CHECK(loop_now(loop, LOOP_MONOTONIC) - stats.last_contact_ms <= 60000);
+    CHECK_INT(stats.lists, 1);
+    CHECK_INT(stats.reached_version, stats.newest_version);
+    CHECK_INT(stats.events, 0);
+    CHECK(fake_count_requests(fake, K8S_WATCH, "things") < 20);
+    tear_down();
+}
+
+TEST(items_that_make_no_sense_are_counted)
+{
+    static const char *const bad[] = {"{}", "{\"metadata\":{\"name\":\"x\"}}",
+                                      "{\"metadata\":{\"name\":\"x\",\"resourceVersion\":\"7a\"}}"};
+
+    set_up();
+    start(&kind, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        CLEANUP(json_decref) json_t *json = json_loads(bad[i], 0, NULL);
+
+        k8s_informer_observe(informer, json);
+    }
+    CHECK_INT(k8s_informer_stats(informer).decode_errors, 3);
+    tear_down();
+}
+
+/* Whatever goes wrong, the copy ends up as the server is, and was told so. */
+TEST(chaos)
+{
+    static const char *const names[] = {"a", "b", "c", "d", "e", "f", "g", "h"};
+
+    set_up();
+    start(&kind, NULL);
+    for (int i = 0; i < FAKE_N_FAULTS; i++)
+        fake_set_rate(fake, (enum fake_fault) i, 30);
+    for (int i = 0; i < 3000; i++) {
+        const char *name = names[rng_below(&rng, 8)];
+        const json_t *there = fake_get(fake, &things, "a", name);
+        CLEANUP(free) char *uid = xstrdup(json_text_at(there, "metadata.uid"));
+        int what = (int) rng_below(&rng, 12);
+
+        if (!there)
+            there = add(name, i);
+        else if (what < 7)
+            there = change(name, i);
+        else
+            drop(name);
+        if (what < 2)
+            k8s_informer_observe(informer, there);
+        else if (what == 7 && uid)
+            k8s_informer_observe_gone(informer, "a", name, uid);
+        else if (what == 10 && rng_below(&rng, 5) == 0)
+            fake_end_watches(fake, rng_below(&rng, 2));
+        else if (what == 11 && rng_below(&rng, 10) == 0)
+            fake_expire_history(fake);
+        fake_run(fake, rng_between(&rng, 0, 30));
+    }
+    for (int i = 0; i < FAKE_N_FAULTS; i++)
+        fake_set_rate(fake, (enum fake_fault) i, 0);
+    fake_run(fake, 600000);
+    check_copy();
+    tear_down();
+}

@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "test.h"
+
+#include "base/alloc.h"
+#include "k8s/lease.h"
+#include "sim/fake.h"
+
+#define DURATION 5000
+#define DELTA    2000
+
+static const struct k8s_resource leases = {"coordination.k8s.io", "v1", "leases", "Lease"};
+
+struct candidate {
+    struct k8s *k8s;
+    struct lease *lease;
+    int acquired, lost, released;
+    int64_t acquired_at, lost_at;
+};
+
+static struct loop *loop;
+static struct rng rng;
+static struct fake *fake;
+static struct candidate a, b;
+
+static void on_acquired(void *arg)
+{
+    struct candidate *c = arg;
+
+    c->acquired++;
+    c->acquired_at = loop_now(loop, LOOP_BOOT);
+    CHECK_INT(c->acquired, c->lost + 1);
+}
+
+static void on_lost(void *arg)
+{
+    struct candidate *c = arg;
+
+    c->lost++;
+    c->lost_at = loop_now(loop, LOOP_BOOT);
+    CHECK(!lease_held(c->lease));
+    CHECK(lease_remaining_ms(c->lease) <= 0);
+}
+
+static void on_released(void *arg)
+{
+    ((struct candidate *) arg)->released++;
+}
+
+static const struct lease_handler handler = {on_acquired, on_lost, on_released};
+
+static void begin(struct candidate *c, const char *identity)
+{
+    struct lease_config config = {.ns = "k", .name = "op", .identity = identity, .duration_ms = DURATION, .delta_ms = DELTA};
+
+    *c = (struct candidate) {.k8s = fake_client(fake, identity)};
+    c->lease = lease_new(loop, c->k8s, &rng, &config, &handler, c);
+    lease_start(c->lease);
+}
+
+static void end(struct candidate *c)
+{
+    lease_free(c->lease);
+    k8s_free(c->k8s);
+    *c = (struct candidate) {0};
+}
+
+static void set_up(void)
+{
+    loop = loop_new_virtual(1767225600123);
+    rng_init(&rng, test_seed());
+    fake = fake_new(loop, test_seed());
+}
+
+static void tear_down(void)
+{
+    if (a.lease)
+        end(&a);
+    if (b.lease)
+        end(&b);
+    fake_free(fake);
+    loop_free(loop);
+}
+
+static const json_t *object(void)
+{
+    return fake_get(fake, &leases, "k", "op");
+}
+
+static bool both_lead(void)
+{
+    return lease_held(a.lease) && lease_held(b.lease);
+}
+
+TEST(the_first_one_creates_it)
+{
+    set_up();
+    begin(&a, "a");
+    CHECK(!lease_held(a.lease));
+    CHECK_INT(lease_remaining_ms(a.lease), 0);
+    fake_run(fake, 100);
+    CHECK_INT(a.acquired, 1);
+    CHECK(lease_held(a.lease));
+    CHECK_STR(json_text_at(object(), "spec.holderIdentity"), "a");
+    CHECK_INT(json_int_at(object(), "spec.leaseDurationSeconds", 0), 5);
+    CHECK_INT(json_int_at(object(), "spec.leaseTransitions", -1), 0);
+    const char *renewed = json_text_at(object(), "spec.renewTime");
+    CHECK_INT(strlen(renewed), strlen("2026-01-01T00:00:00.123000Z"));
+    CHECK_HAS(renewed, "2026-01-01T00:00:00.1");
+    tear_down();
+}
+
+TEST(it_is_renewed_and_kept)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    for (int i = 0; i < 600; i++) {
+        fake_run(fake, 100);
+        int64_t remaining = lease_remaining_ms(a.lease);
+
+        CHECK(remaining > DURATION - DELTA - DURATION / 3 - 50 && remaining <= DURATION - DELTA);
+    }
+    CHECK_INT(a.acquired, 1);
+    CHECK_INT(a.lost, 0);
+    CHECK(fake_count_requests(fake, K8S_PATCH, "leases") <= 37);
+    tear_down();
+}
+
+TEST(of_two_one_leads)
+{
+    set_up();
+    begin(&a, "a");
+    begin(&b, "b");
+    for (int i = 0; i < 1000; i++) {
+        fake_run(fake, 20);
+        CHECK(!both_lead());
+    }
+    CHECK_INT(a.acquired + b.acquired, 1);
+    const struct candidate *standby = a.acquired ? &b : &a;
+    CHECK_STR(lease_holder(standby->lease), a.acquired ? "a" : "b");
+    tear_down();
+}
+
+TEST(a_crashed_holder_is_replaced_after_its_time)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    begin(&b, "b");
+    fake_run(fake, 10000);
+    int64_t crash = loop_now(loop, LOOP_BOOT);
+    end(&a);
+    fake_run(fake, 3000);
+    CHECK_INT(b.acquired, 0);
+    fake_run(fake, 4000);
+    CHECK_INT(b.acquired, 1);
+    CHECK(b.acquired_at - crash <= 8000);           /* the budget for fail-over */
+    CHECK_INT(json_int_at(object(), "spec.leaseTransitions", -1), 1);
+    tear_down();
+}
+
+TEST(a_holder_that_is_cut_off_stops_before_the_next_begins)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    begin(&b, "b");
+    fake_run(fake, 10000);
+    fake_partition(a.k8s, true);
+    for (int i = 0; i < 1000 && !b.acquired; i++) {
+        fake_run(fake, 20);
+        CHECK(!both_lead());
+        if (lease_held(b.lease))
+            CHECK(lease_remaining_ms(a.lease) <= 0);
+    }
+    CHECK_INT(a.lost, 1);
+    CHECK_INT(b.acquired, 1);
+    CHECK(a.lost_at < b.acquired_at);
+    fake_partition(a.k8s, false);
+    fake_run(fake, 20000);
+    CHECK_INT(a.acquired, 1);
+    tear_down();
+}
+
+TEST(the_fence_closes_delta_before_the_end)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    fake_partition(a.k8s, true);
+    const struct k8s_fence *fence = lease_fence(a.lease);
+    int64_t closed_at = 0;
+    for (int i = 0; i < 600 && !a.lost; i++) {
+        fake_run(fake, 10);
+        if (!closed_at && fence->remaining_ms(fence->arg) <= 0)
+            closed_at = loop_now(loop, LOOP_BOOT);
+    }
+    CHECK_INT(a.lost, 1);
+    CHECK(closed_at && a.lost_at - closed_at >= DELTA - 20 && a.lost_at - closed_at <= DELTA);
+    tear_down();
+}
+
+TEST(a_process_that_slept_does_not_believe_that_it_leads)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    loop_virtual_advance(loop, 60000);
+    CHECK(!lease_held(a.lease));    /* before anything else happens */
+    CHECK(lease_remaining_ms(a.lease) <= 0);
+    fake_run(fake, 2000);
+    CHECK_INT(a.lost, 1);
+    CHECK_INT(a.acquired, 2);       /* nobody else wanted it */
+    tear_down();
+}
+
+TEST(stepping_the_clock_of_day_changes_nothing)
+{
+    set_up();
+    begin(&a, "a");
+    begin(&b, "b");
+    fake_run(fake, 5000);
+    loop_virtual_step_clock(loop, 3600000);
+    fake_run(fake, 20000);
+    loop_virtual_step_clock(loop, -7200000);
+    fake_run(fake, 20000);
+    CHECK_INT(a.acquired + b.acquired, 1);
+    CHECK_INT(a.lost + b.lost, 0);
+    tear_down();
+}
+
+TEST(a_released_lease_is_taken_at_once)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    begin(&b, "b");
+    fake_run(fake, 10000);
+    lease_set_record(a.lease, "{\"pods\":\"17\"}");
+    int64_t start = loop_now(loop, LOOP_BOOT);
+    lease_release(a.lease);
+    CHECK(!lease_held(a.lease));
+    CHECK_INT(a.released, 0);       /* not inside */
+    fake_run(fake, 2000);
+    CHECK_INT(a.released, 1);
+    CHECK_INT(a.lost, 0);
+    CHECK_INT(b.acquired, 1);
+    CHECK(b.acquired_at - start <= 1000);           /* the budget for a hand-over */
+    CHECK_STR(lease_found_record(b.lease), "{\"pods\":\"17\"}");
+    fake_run(fake, 20000);
+    CHECK_INT(a.acquired, 1);       /* it has left the race */
+    tear_down();
+}
+
+TEST(a_release_ends_in_any_case)
+{
+    set_up();
+    begin(&a, "a");                 /* before it has anything */
+    lease_release(a.lease);
+    fake_run(fake, 100);
+    CHECK_INT(a.released, 1);
+    end(&a);
+    begin(&a, "a");
+    fake_run(fake, 100);
+    fake_partition(a.k8s, true);    /* and without a network */
+    lease_release(a.lease);
+    fake_run(fake, 4000);
+    CHECK_INT(a.released, 1);
+    CHECK_INT(a.lost, 0);
+    tear_down();
+}
+
+TEST(a_release_waits_for_a_renewal_under_way)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    fake_set_latency(fake, 300, 300);
+    while (fake_count_requests(fake, K8S_PATCH, "leases") == 0)
+        fake_run(fake, 10);
+    lease_release(a.lease);         /* the renewal's answer is still travelling */
+    fake_run(fake, 2000);
+    CHECK_INT(a.released, 1);
+    CHECK_STR(json_text_at(object(), "spec.holderIdentity"), "");
+    tear_down();
+}
+
+TEST(a_deleted_lease_is_lost)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    fake_delete(fake, &leases, "k", "op");
+    fake_run(fake, 2000);
+    CHECK_INT(a.lost, 1);
+    fake_run(fake, 2000);
+    CHECK_INT(a.acquired, 2);
+    tear_down();
+}
+
+TEST(a_lease_that_another_took_is_lost)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    fake_patch(fake, &leases, "k", "op", "{\"spec\":{\"holderIdentity\":\"somebody\"}}");
+    fake_run(fake, 2000);
+    CHECK_INT(a.lost, 1);
+    CHECK_STR(lease_holder(a.lease), "somebody");
+    tear_down();
+}
+
+TEST(a_lease_that_was_only_annotated_is_kept)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    for (int i = 0; i < 20; i++) {
+        fake_patch(fake, &leases, "k", "op", i % 2 ? "{\"metadata\":{\"annotations\":{\"x\":\"1\"}}}"
+                                                   : "{\"metadata\":{\"annotations\":{\"x\":\"2\"}}}");
+        fake_run(fake, 1000);
+    }
+    CHECK_INT(a.lost, 0);
+    tear_down();
+}
+
+TEST(lost_replies_do_not_lose_the_lease)
+{
+    static const enum fake_fault faults[] = {FAKE_LOSE_REPLY, FAKE_LOSE_REQUEST, FAKE_REFUSE, FAKE_THROTTLE, FAKE_CONFLICT};
+
+    for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+        set_up();
+        fake_fail_next(fake, faults[i], 1, K8S_CREATE, "leases");
+        begin(&a, "a");
+        fake_run(fake, 10000);
+        CHECK_INT(a.acquired, 1);
+        fake_fail_next(fake, faults[i], 1, K8S_PATCH, "leases");
+        fake_run(fake, 10000);
+        CHECK_INT(a.lost, 0);
+        tear_down();
+    }
+}
+
+/* Two that fight for an hour while everything goes wrong never lead at once, and somebody mostly does. */
+TEST(chaos)
+{
+    int led = 0;
+
+    set_up();
+    begin(&a, "a");
+    begin(&b, "b");
+    for (int i = 0; i < FAKE_N_FAULTS; i++)
+        if (i != FAKE_FORBID)
+            fake_set_rate(fake, (enum fake_fault) i, 40);
+    for (int i = 0; i < 36000; i++) {
+        fake_run(fake, 100);
+        CHECK(!both_lead());
+        led += lease_held(a.lease) || lease_held(b.lease);
+        if (rng_below(&rng, 300) == 0)
+            fake_partition(rng_below(&rng, 2) ? a.k8s : b.k8s, rng_below(&rng, 2));
+        if (rng_below(&rng, 600) == 0)
+            fake_patch(fake, &leases, "k", "op", "{\"metadata\":{\"annotations\":{\"x\":null}}}");
+    }
+    CHECK(led > 9000);
+    CHECK(a.lost + b.lost > 3);
+    tear_down();
+}
