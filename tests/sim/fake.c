@@ -712,6 +712,12 @@ void fake_expire_history(struct fake *f)
     fake_server_expire(&f->server);
 }
 
+void fake_restore(struct fake *f)
+{
+    fake_server_restore(&f->server);
+    fake_end_watches(f, false);
+}
+
 /* ---- what somebody else does ---- */
 
 static const json_t *do_now(struct fake *f, struct k8s_request request)

@@ -100,6 +100,8 @@ void fake_set_rate(struct fake *fake, enum fake_fault fault, int per_mille);
 void fake_end_watches(struct fake *fake, bool cleanly);
 /* etcd is compacted: no watch and no continued list can go on from an older version. */
 void fake_expire_history(struct fake *fake);
+/* etcd is restored from a backup: objects stay as they are, versions start again, lower.  Watches break. */
+void fake_restore(struct fake *fake);
 /* This client's network is gone, or back.  Watches notice after 30 s. */
 void fake_partition(struct k8s *client, bool gone);
 

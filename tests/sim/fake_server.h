@@ -76,6 +76,7 @@ bool fake_server_selects(const struct k8s_request *request, const json_t *object
 size_t fake_server_after(const struct fake_server *s, uint64_t version);
 uint64_t fake_server_requests(const struct fake_server *s, enum k8s_verb verb, const char *plural);
 void fake_server_expire(struct fake_server *s);
+void fake_server_restore(struct fake_server *s);
 
 /* ms UTC as "2026-01-01T00:00:00Z"; the time as the API server sees it. */
 void fake_time_text(int64_t ms, char text[32]);

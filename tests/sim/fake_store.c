@@ -209,6 +209,31 @@ void fake_store_schedule_gc(struct fake_server *s)
         loop_timer_set(s->loop, &s->gc, LOOP_MONOTONIC, loop_now(s->loop, LOOP_MONOTONIC) + GC_DELAY_MS);
 }
 
+static void forget_events(struct fake_server *s)
+{
+    for (size_t i = 0; i < s->n_events; i++) {
+        json_decref(s->events[i].old);
+        json_decref(s->events[i].new);
+    }
+    s->n_events = 0;
+}
+
+void fake_server_restore(struct fake_server *s)
+{
+    struct fake_object *o;
+
+    forget_events(s);
+    s->version = 50;
+    map_foreach (o, &s->by_uid, by_uid) {
+        json_t *json = json_deep_copy(o->json);
+
+        stamp(s, json);
+        json_decref(o->json);
+        o->json = json;
+    }
+    fake_server_expire(s);
+}
+
 static struct count *find_count(const struct fake_server *s, const char *key)
 {
     struct map_node *node = map_get(&s->counts, key);
@@ -268,10 +293,7 @@ void fake_server_done(struct fake_server *s)
 
     loop_timer_cancel(s->loop, &s->gc);
     fake_server_expire(s);
-    for (size_t i = 0; i < s->n_events; i++) {
-        json_decref(s->events[i].old);
-        json_decref(s->events[i].new);
-    }
+    forget_events(s);
     free(s->events);
     map_done(&s->by_uid);
     map_foreach (c, &s->counts, node) {
