@@ -159,7 +159,7 @@ json_t *json_text(const char *text)
 
 char *json_print(const json_t *json)
 {
-    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 
     if (!text)
         abort();
