@@ -5,24 +5,439 @@
 #include "test.h"
 
 #define HOURLY "{'schedule': 'hourly', 'template': {'image': 'busybox:1', 'args': ['echo', '{}']}}"
+#define BY_HAND "{'schedule': 'yearly', 'template': {'image': 'busybox:1'}}"
 
 static const char *state_of(struct world *w, const char *instance)
 {
     return world_text(w, &instance_resource, instance, "status.state");
 }
 
-/* From the first instant on, each hour once: 01:00 runs partition 00. */
+static const char *line_of(struct world *w, const char *instance)
+{
+    return world_text(w, &instance_resource, instance, "status.message.line");
+}
+
+static void begin(struct world *w)
+{
+    world_init(w, test_seed());
+    world_start(w, 0);
+}
+
+/* "triggerExecution dequeue …" */
+static const char *events_of(struct world *w, const char *instance)
+{
+    static char text[2048];
+    size_t i, len = 0;
+    json_t *event;
+
+    text[0] = '\0';
+    json_array_foreach (json_at(world_get(w, &instance_resource, instance), "status.events"), i, event)
+        len += (size_t) snprintf(text + len, sizeof(text) - len, "%s%s", i ? " " : "",
+                                 json_text_at(event, "type"));
+    return text;
+}
+
+/* The partition 00 runs at 01:00 and so on: 24 in the first day. */
 TEST(an_hourly_workflow_runs_once_an_hour)
 {
     struct world w;
 
-    world_init(&w, 1);
-    world_start(&w, 0);
+    begin(&w);
     world_deploy(&w, "report", HOURLY);
     world_run(&w, DAY_MS);
     CHECK_INT(world_count(&w, NULL), 24);
     CHECK_INT(world_count(&w, "DONE"), 24);
     CHECK_INT(w.n_started, 24);
     CHECK_STR(state_of(&w, "report.2026-01-01t23"), "DONE");
+    CHECK_STR(events_of(&w, "report.2026-01-01t23"),
+              "triggerExecution dequeue submit submitted started terminate success");
+    world_done(&w);
+}
+
+/* Design, section 5: at most 9 writes of ours over the whole life of a run that succeeds; no reads. */
+TEST(a_run_that_succeeds_costs_few_writes)
+{
+    struct world w;
+    static const struct {
+        enum k8s_verb verb;
+        const char *plural;
+    } writes[] = {
+        {K8S_CREATE, "workflowinstances"}, {K8S_PATCH, "workflowinstances/status"},
+        {K8S_PATCH, "workflows/status"},   {K8S_CREATE, "pods"},
+        {K8S_PATCH, "pods"},               {K8S_DELETE, "pods"},
+        {K8S_CREATE, "events"},
+    };
+    uint64_t n = 0;
+
+    begin(&w);
+    w.plan = (struct fake_plan) {.start_ms = 1500, .run_ms = 20 * SECOND_MS};
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, MINUTE_MS);
+    for (size_t i = 0; i < ARRAY_SIZE(writes); i++)
+        n -= fake_count_requests(w.fake, writes[i].verb, writes[i].plural);
+    uint64_t reads = fake_count_requests(w.fake, K8S_GET, "pods");
+    world_run(&w, 10 * HOUR_MS);
+    for (size_t i = 0; i < ARRAY_SIZE(writes); i++)
+        n += fake_count_requests(w.fake, writes[i].verb, writes[i].plural);
+    CHECK_INT(world_count(&w, "DONE"), 10);
+    CHECK(n <= 10 * 9);
+    CHECK_INT(fake_count_requests(w.fake, K8S_GET, "pods"), reads);
+    world_done(&w);
+}
+
+/* STYX-RET-03, STYX-SM-05: exit 1, a back-off of three minutes, then success. */
+TEST(a_failure_is_tried_again)
+{
+    struct world w;
+
+    begin(&w);
+    w.failures_first = 1;
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "QUEUED"));
+    CHECK_STR(line_of(&w, "job.2025"), "Exit code: 1");
+    CHECK_INT(w.n_started, 1);
+    world_run(&w, 170 * SECOND_MS);
+    CHECK_STR(state_of(&w, "job.2025"), "QUEUED");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
+    CHECK_INT(w.n_started, 2);
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.tries"), "2");
+    CHECK_STR(events_of(&w, "job.2025"),
+              "triggerExecution dequeue submit submitted started terminate retryAfter "
+              "dequeue submit submitted started terminate success");
+    world_done(&w);
+}
+
+/* STYX-RET-01, STYX-RET-02 */
+TEST(exit_50_is_final)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan.exit_code = 50;
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "ERROR"));
+    CHECK_STR(line_of(&w, "job.2025"), "Exit code: 50");
+    world_run(&w, DAY_MS);
+    CHECK_INT(w.n_started, 1);
+    world_done(&w);
+}
+
+/* STYX-SM-07: the pod is deleted and gone before the next one runs. */
+TEST(a_run_that_takes_too_long_times_out)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan = (struct fake_plan) {.run_ms = FAKE_NEVER, .stop_ms = 20 * SECOND_MS};
+    world_deploy(&w, "job", "{'schedule': 'yearly', 'template': {'image': 'busybox:1', 'runningTimeout': 'PT5M'}}");
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    CHECK(world_run_until(&w, 6 * MINUTE_MS, "job.2025", "QUEUED"));
+    CHECK_STR(line_of(&w, "job.2025"), "Timed out in RUNNING");
+    world_run(&w, 8 * MINUTE_MS);
+    CHECK_INT(w.n_started, 2);
+    CHECK_INT(w.n_most_at_once, 1);
+    world_done(&w);
+}
+
+/* STYX-POD-05 */
+TEST(an_image_that_does_not_exist_is_a_failed_try)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan = (struct fake_plan) {.start_ms = FAKE_NEVER, .waiting = "ErrImagePull"};
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "QUEUED"));
+    CHECK_HAS(line_of(&w, "job.2025"), "Failed to pull image busybox:1 of container styx-run, reason: ErrImagePull");
+    world_run(&w, MINUTE_MS);
+    CHECK_INT(world_pods(&w), 0);
+    world_done(&w);
+}
+
+/* STYX-API-26: what the API's wish does; STYX-POD-08: the pod goes. */
+TEST(a_halt_ends_the_run_and_its_pod)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan.run_ms = FAKE_NEVER;
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    world_patch(&w, &instance_resource, "job.2025", "{'spec': {'haltThrough': 1}}");
+    CHECK(world_run_until(&w, 5 * SECOND_MS, "job.2025", "ERROR"));
+    world_run(&w, SECOND_MS);
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.haltedThrough"), "1");
+    world_run(&w, 5 * MINUTE_MS);
+    CHECK_INT(world_pods(&w), 0);
+    CHECK_INT(w.n_running, 0);
+    world_done(&w);
+}
+
+/* A larger seq runs the partition again; its counters go on (STYX-STO-01). */
+TEST(a_new_trigger_runs_it_again)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
+    world_patch(&w, &instance_resource, "job.2025",
+                "{'spec': {'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'again', 'key': 'again'}}}");
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(state_of(&w, "job.2025"), "DONE");
+    CHECK_INT(w.n_started, 2);
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.counter"), "13");
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.tries"), "1");
+    world_done(&w);
+}
+
+TEST(a_deleted_workflow_halts_its_runs)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan.run_ms = FAKE_NEVER;
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    world_delete(&w, &workflow_resource, "job");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "ERROR"));
+    CHECK_STR(line_of(&w, "job.2025"), "Halted: the workflow was deleted");
+    world_run(&w, 5 * MINUTE_MS);
+    CHECK_INT(world_pods(&w), 0);
+    world_done(&w);
+}
+
+TEST(a_deleted_instance_takes_its_pod_along)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan.run_ms = FAKE_NEVER;
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    world_delete(&w, &instance_resource, "job.2025");
+    world_run(&w, 5 * MINUTE_MS);
+    CHECK_INT(world_pods(&w), 0);
+    CHECK_INT(w.n_running, 0);
+    CHECK_INT(world_count(&w, NULL), 0);
+    world_done(&w);
+}
+
+/* Run again under the same name at once: the old pod is waited for. */
+TEST(a_recreated_instance_waits_for_the_old_pod)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan = (struct fake_plan) {.run_ms = FAKE_NEVER, .stop_ms = 15 * SECOND_MS};
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    world_delete(&w, &instance_resource, "job.2025");
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    CHECK_INT(w.n_started, 2);
+    CHECK_INT(w.n_most_at_once, 1);
+    world_done(&w);
+}
+
+/* STYX-SCH-08: every missed partition, oldest first. */
+TEST(downtime_is_caught_up)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, 2 * HOUR_MS);
+    world_kill(&w, 0);
+    world_run(&w, 10 * HOUR_MS);
+    CHECK_INT(world_count(&w, NULL), 2);
+    world_start(&w, 0);
+    world_run(&w, MINUTE_MS);
+    CHECK_INT(world_count(&w, "DONE"), 12);
+    CHECK_INT(w.n_started, 12);
+    world_done(&w);
+}
+
+TEST(catch_up_latest_skips_the_rest_and_says_so)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", "{'schedule': 'hourly', 'catchUp': 'Latest', 'template': {'image': 'b:1'}}");
+    world_run(&w, MINUTE_MS);
+    world_kill(&w, 0);
+    world_run(&w, 5 * HOUR_MS);
+    world_start(&w, 0);
+    world_run(&w, MINUTE_MS);
+    CHECK_INT(world_count(&w, "DONE"), 1);
+    CHECK_STR(state_of(&w, "report.2026-01-01t04"), "DONE");
+    const json_t *skipped = json_at(world_get(&w, &workflow_resource, "report"), "status.skipped");
+    CHECK_INT(json_array_size(skipped), 1);
+    CHECK_INT(json_int_at(json_array_get(skipped, 0), "count", 0), 4);
+    CHECK_STR(json_text_at(json_array_get(skipped, 0), "reason"), "CatchUp");
+    world_done(&w);
+}
+
+/* STYX-SCH-09: what falls due while it is suspended is lost, and recorded once. */
+TEST(a_suspended_workflow_skips)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, 90 * MINUTE_MS);
+    world_patch(&w, &workflow_resource, "report", "{'spec': {'suspend': true}}");
+    world_run(&w, MINUTE_MS);
+    uint64_t writes = fake_count_requests(w.fake, K8S_PATCH, "workflows/status");
+    world_run(&w, 5 * HOUR_MS);
+    CHECK_INT(fake_count_requests(w.fake, K8S_PATCH, "workflows/status"), writes);
+    world_patch(&w, &workflow_resource, "report", "{'spec': {'suspend': false}}");
+    world_run(&w, HOUR_MS);
+    CHECK_INT(world_count(&w, NULL), 2);
+    const json_t *skipped = json_at(world_get(&w, &workflow_resource, "report"), "status.skipped");
+    CHECK_INT(json_int_at(json_array_get(skipped, 0), "count", 0), 5);
+    CHECK_STR(json_text_at(json_array_get(skipped, 0), "reason"), "Suspended");
+    world_done(&w);
+}
+
+/* A killed operator loses nothing, wherever it was: here at every millisecond of a run's first two seconds.
+ * STYX-SM-08 */
+TEST(a_restart_at_any_point_loses_and_doubles_nothing)
+{
+    for (int64_t at = 0; at < 2000; at += 7) {
+        struct world w;
+
+        begin(&w);
+        w.plan = (struct fake_plan) {.schedule_ms = 30, .start_ms = 300, .run_ms = 600};
+        w.failures_first = 1;
+        world_deploy(&w, "job", BY_HAND);
+        world_run(&w, SECOND_MS);
+        world_run_by_hand(&w, "job", "2025");
+        world_run(&w, at);
+        world_kill(&w, 0);
+        world_run(&w, 3 * SECOND_MS);
+        world_start(&w, 0);
+        CHECK(world_run_until(&w, 10 * MINUTE_MS, "job.2025", "DONE"));
+        CHECK_INT(w.n_started, 2);
+        CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.tries"), "2");
+        CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.counter"), "12");
+        world_done(&w);
+    }
+}
+
+/* Two operators: one leads; when it stops, the other goes on. */
+TEST(a_standby_takes_over)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, HOUR_MS);
+    world_start(&w, 1);
+    world_run(&w, MINUTE_MS);
+    CHECK(operator_leading(w.operators[0]));
+    CHECK(!operator_leading(w.operators[1]));
+    CHECK(operator_ready(w.operators[1]));
+    world_stop(&w, 0);
+    world_run(&w, 2 * SECOND_MS);
+    CHECK(operator_leading(w.operators[1]));
+    world_run(&w, 3 * HOUR_MS);
+    CHECK_INT(world_count(&w, "DONE"), 4);
+    CHECK_INT(w.n_started, 4);
+    world_done(&w);
+}
+
+TEST(a_crashed_leader_is_followed_when_its_lease_has_run_out)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", HOURLY);
+    world_start(&w, 1);
+    world_run(&w, HOUR_MS);
+    world_kill(&w, 0);
+    world_run(&w, 8 * SECOND_MS);
+    CHECK(operator_leading(w.operators[1]));
+    world_run(&w, 3 * HOUR_MS);
+    CHECK_INT(world_count(&w, "DONE"), 4);
+    CHECK_INT(w.n_started, 4);
+    world_done(&w);
+}
+
+/* Lost requests and replies, conflicts, refusals, throttling, expired watches: everything still runs once. */
+TEST(nothing_is_lost_or_doubled_by_a_bad_network)
+{
+    static const enum fake_fault faults[] = {FAKE_LOSE_REQUEST, FAKE_LOSE_REPLY, FAKE_REFUSE,
+                                             FAKE_THROTTLE,     FAKE_CONFLICT,   FAKE_EXPIRE};
+    struct world w;
+
+    begin(&w);
+    for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+        fake_set_rate(w.fake, faults[i], 30);
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, 3 * DAY_MS);
+    for (size_t i = 0; i < ARRAY_SIZE(faults); i++)
+        fake_set_rate(w.fake, faults[i], 0);
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK_INT(world_count(&w, NULL), 72);
+    CHECK_INT(world_count(&w, "DONE"), 72);
+    CHECK_INT(w.n_started, 72);
+    world_done(&w);
+}
+
+/* Something that is wrong stops only itself (STYX-CFG-02). */
+TEST(an_invalid_workflow_says_why_and_stops_nobody)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "bad", "{'schedule': 'hourly', 'template': {'image': 'UPPER case', 'runningTimeout': 'PT1S'}}");
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, 3 * HOUR_MS);
+    CHECK_INT(world_count(&w, "DONE"), 3);
+    const json_t *conditions = json_at(world_get(&w, &workflow_resource, "bad"), "status.conditions");
+    const json_t *ready = json_array_get(conditions, 0);
+    CHECK_STR(json_text_at(ready, "status"), "False");
+    CHECK_STR(json_text_at(ready, "reason"), "Invalid");
+    CHECK_HAS(json_text_at(ready, "message"), "running timeout is too small: PT1S, limit = PT1M");
+    CHECK_HAS(json_text_at(ready, "message"), "invalid image: ");
+    world_done(&w);
+}
+
+TEST(what_is_not_built_yet_is_refused)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "limited", "{'schedule': 'hourly', 'limits': ['x'], 'template': {'image': 'b:1'}}");
+    world_run(&w, 2 * HOUR_MS);
+    CHECK_INT(world_count(&w, NULL), 0);
+    const json_t *conditions = json_at(world_get(&w, &workflow_resource, "limited"), "status.conditions");
+    CHECK_STR(json_text_at(json_array_get(conditions, 0), "reason"), "NotYetSupported");
+    world_done(&w);
+}
+
+/* A quota is back-pressure, not a failure. */
+TEST(a_quota_is_waited_for)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "job", BY_HAND);
+    world_run(&w, SECOND_MS);
+    fake_fail_next(w.fake, FAKE_FORBID, 5, K8S_CREATE, "pods");
+    world_run_by_hand(&w, "job", "2025");
+    world_run(&w, 5 * MINUTE_MS);
+    CHECK_STR(state_of(&w, "job.2025"), "DONE");
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.retryCostTenths"), "0");
     world_done(&w);
 }

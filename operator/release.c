@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "operator/release.h"
+
+#include "base/log.h"
+#include "operator/operator.h"
+
+#include <string.h>
+
+#define POLL_MS 200
+#define SCALE_WAIT_MS (60 * SECOND_MS)
+#define PAGE 500
+#define MAX_ROUNDS 20               /* of going over a namespace until nothing is left */
+
+static const struct k8s_resource deployment_resource = {"apps", "v1", "deployments", "Deployment"};
+
+struct held_pod {
+    struct list link;
+    char *name, *ns, *body;
+};
+
+struct release {
+    struct loop *loop;
+    struct k8s *k8s;
+    const struct texts *namespaces;
+    char *deployment_ns, *deployment_name;
+    void (*on_end)(const struct release_result *result, void *arg);
+    void *arg;
+
+    struct k8s_call *call;
+    struct loop_task begin;
+    struct loop_timer poll;
+    int64_t give_up_at;
+    size_t at;                      /* namespace */
+    int rounds;
+    struct list pods;               /* of the page that was listed */
+    struct release_result result;
+};
+
+static void list_namespace(struct release *r);
+
+static void pod_done(struct held_pod *pod)
+{
+    list_remove(&pod->link);
+    free(pod->name);
+    free(pod->ns);
+    free(pod->body);
+    free(pod);
+}
+
+static void end(struct release *r, const struct error *error)
+{
+    if (error)
+        r->result.error = *error;
+    r->on_end(&r->result, r->arg);
+}
+
+/* ---- pods ---- */
+
+static char *without_finalizer(const json_t *object)
+{
+    json_t *kept = json_array(), *item;
+    size_t i;
+
+    json_array_foreach (json_at(object, "metadata.finalizers"), i, item)
+        if (!json_is_string(item) || strcmp(json_string_value(item), POD_FINALIZER) != 0)
+            json_array_append(kept, item);
+    CLEANUP(json_decref) json_t *patch =
+        json_pack("{s:{s:s, s:s, s:o}}", "metadata", "uid", json_text_at(object, "metadata.uid"),
+                  "resourceVersion", json_text_at(object, "metadata.resourceVersion"), "finalizers", kept);
+    return json_print(patch);
+}
+
+static void on_pod(enum k8s_event event, const char *text, size_t len, void *arg)
+{
+    CLEANUP(json_decref) json_t *object = NULL;
+    struct release *r = arg;
+    struct error ignored;
+
+    (void) event;
+    if (!json_parse(text, len, &object, &ignored))
+        return;
+    CLEANUP(pod_free) struct pod *pod = pod_decode(object);
+    if (!pod->has_finalizer || !pod_is_ours(pod))
+        return;
+    struct held_pod *held = NEW(struct held_pod);
+    held->ns = xstrdup(pod->id.ns);
+    held->name = xstrdup(pod->id.name);
+    held->body = without_finalizer(object);
+    list_push_back(&r->pods, &held->link);
+}
+
+static void release_next(struct release *r);
+
+static void on_released(const struct k8s_reply *reply, void *arg)
+{
+    struct release *r = arg;
+    struct held_pod *pod = list_entry(r->pods.next, struct held_pod, link);
+
+    r->call = NULL;
+    if (reply->error.code == ERROR_NONE)
+        r->result.n_pods++;
+    else if (reply->error.code != ERROR_NOT_FOUND)
+        log_warning("could not release a pod yet", KV("pod", pod->name), KV("error", reply->error.text));
+    pod_done(pod);
+    release_next(r);
+}
+
+/* Until a list finds none left: a conflict or a lost reply is mended by the next round. */
+static void release_next(struct release *r)
+{
+    static const struct k8s_handler handler = {.on_reply = on_released};
+
+    if (list_empty(&r->pods)) {
+        list_namespace(r);
+        return;
+    }
+    const struct held_pod *pod = list_entry(r->pods.next, struct held_pod, link);
+    r->call = k8s_call(r->k8s,
+                       &(struct k8s_request) {.verb = K8S_PATCH, .resource = &pod_resource, .ns = pod->ns,
+                                              .name = pod->name, .body = pod->body, .lane = K8S_LANE_STATUS},
+                       &handler, r);
+}
+
+static void on_listed(const struct k8s_reply *reply, void *arg)
+{
+    struct release *r = arg;
+
+    r->call = NULL;
+    if (reply->error.code != ERROR_NONE && (!error_is_retryable(reply->error.code) || r->rounds >= MAX_ROUNDS)) {
+        end(r, &reply->error);
+        return;
+    }
+    if (reply->error.code == ERROR_NONE && list_empty(&r->pods)) {
+        r->at++;
+        r->rounds = 0;
+    }
+    if (r->rounds >= MAX_ROUNDS) {
+        error_set(&r->result.error, ERROR_UNAVAILABLE, "namespace %s: pods are still held after %d rounds",
+                  r->namespaces->items[r->at], r->rounds);
+        end(r, NULL);
+        return;
+    }
+    release_next(r);
+}
+
+static void list_namespace(struct release *r)
+{
+    static const struct k8s_handler handler = {.on_item = on_pod, .on_reply = on_listed};
+
+    if (r->at == r->namespaces->n) {
+        end(r, NULL);
+        return;
+    }
+    r->rounds++;
+    r->call = k8s_call(r->k8s,
+                       &(struct k8s_request) {.verb = K8S_LIST, .resource = &pod_resource, .lane = K8S_LANE_READ,
+                                              .ns = r->namespaces->items[r->at], .limit = PAGE,
+                                              .label_selector = POD_SELECTOR},
+                       &handler, r);
+}
+
+/* ---- the operator's Deployment ---- */
+
+static void ask_replicas(void *arg);
+
+static void on_replicas(const struct k8s_reply *reply, void *arg)
+{
+    struct release *r = arg;
+
+    r->call = NULL;
+    bool gone = reply->error.code == ERROR_NOT_FOUND ||
+                (reply->error.code == ERROR_NONE && json_int_at(reply->object, "status.replicas", 0) == 0);
+    if (gone) {
+        list_namespace(r);
+    } else if (loop_now(r->loop, LOOP_MONOTONIC) >= r->give_up_at) {
+        error_set(&r->result.error, ERROR_UNAVAILABLE, "%s/%s still runs", r->deployment_ns, r->deployment_name);
+        end(r, NULL);
+    } else {
+        loop_timer_set(r->loop, &r->poll, LOOP_MONOTONIC, loop_now(r->loop, LOOP_MONOTONIC) + POLL_MS);
+    }
+}
+
+static void ask_replicas(void *arg)
+{
+    static const struct k8s_handler handler = {.on_reply = on_replicas};
+    struct release *r = arg;
+
+    r->call = k8s_call(r->k8s,
+                       &(struct k8s_request) {.verb = K8S_GET, .resource = &deployment_resource,
+                                              .lane = K8S_LANE_READ, .ns = r->deployment_ns,
+                                              .name = r->deployment_name},
+                       &handler, r);
+}
+
+static void on_scaled(const struct k8s_reply *reply, void *arg)
+{
+    struct release *r = arg;
+
+    r->call = NULL;
+    if (reply->error.code == ERROR_NONE)
+        ask_replicas(r);
+    else if (reply->error.code == ERROR_NOT_FOUND)
+        list_namespace(r);
+    else
+        end(r, &reply->error);
+}
+
+static void begin(void *arg)
+{
+    static const struct k8s_handler handler = {.on_reply = on_scaled};
+    struct release *r = arg;
+
+    if (!r->deployment_name) {
+        list_namespace(r);
+        return;
+    }
+    r->call = k8s_call(r->k8s,
+                       &(struct k8s_request) {.verb = K8S_PATCH, .resource = &deployment_resource,
+                                              .lane = K8S_LANE_STATUS, .ns = r->deployment_ns,
+                                              .name = r->deployment_name, .subresource = "scale",
+                                              .body = "{\"spec\":{\"replicas\":0}}"},
+                       &handler, r);
+}
+
+/* ---- life ---- */
+
+struct release *release_new(struct loop *loop, struct k8s *k8s, const struct texts *namespaces,
+                            const char *deployment,
+                            void (*on_end)(const struct release_result *result, void *arg), void *arg)
+{
+    struct release *r = NEW(struct release);
+    const char *slash = deployment ? strchr(deployment, '/') : NULL;
+
+    *r = (struct release) {.loop = loop, .k8s = k8s, .namespaces = namespaces, .on_end = on_end, .arg = arg};
+    list_init(&r->pods);
+    if (slash) {
+        r->deployment_ns = xstrndup(deployment, (size_t) (slash - deployment));
+        r->deployment_name = xstrdup(slash + 1);
+    }
+    r->give_up_at = loop_now(loop, LOOP_MONOTONIC) + SCALE_WAIT_MS;
+    r->poll = (struct loop_timer) {.on_time = ask_replicas, .arg = r};
+    r->begin = (struct loop_task) {.on_turn = begin, .arg = r};
+    loop_task_queue(loop, &r->begin);
+    return r;
+}
+
+void release_free(struct release *r)
+{
+    struct held_pod *pod;
+
+    if (!r)
+        return;
+    k8s_cancel(r->call);
+    loop_task_cancel(&r->begin);
+    loop_timer_cancel(r->loop, &r->poll);
+    list_foreach (pod, &r->pods, link)
+        pod_done(pod);
+    free(r->deployment_ns);
+    free(r->deployment_name);
+    free(r);
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "operator/report.h"
+
+#include "base/metrics.h"
+#include "base/probe.h"
+
+#include <stdio.h>
+
+struct report {
+    struct operator *op;
+    struct metrics *metrics;
+    struct probe *probe;
+    struct probe_page pages[3];
+    struct metric *exits[257];      /* by code, the last one unknown; made when first seen */
+    struct metric_family *exit_family, *state_family;
+};
+
+/* ---- metrics ---- */
+
+#define COUNTER(member)                                                                            \
+    static double read_##member(void *arg)                                                         \
+    {                                                                                              \
+        return (double) ((struct operator *) arg)->counters.member;                                \
+    }
+COUNTER(triggers)
+COUNTER(skips)
+COUNTER(transitions)
+COUNTER(pods_created)
+COUNTER(pods_deleted)
+COUNTER(status_writes)
+COUNTER(cursor_writes)
+COUNTER(events_sent)
+COUNTER(events_dropped)
+COUNTER(errors)
+
+static const struct {
+    const char *name, *help;
+    double (*read)(void *arg);
+} counters[] = {
+    {"kharon_triggers_total", "Natural triggers.", read_triggers},
+    {"kharon_skipped_partitions_total", "Partitions that were due and not triggered.", read_skips},
+    {"kharon_transitions_total", "Events of runs.", read_transitions},
+    {"kharon_pods_created_total", "Pods created.", read_pods_created},
+    {"kharon_pods_deleted_total", "Pods deleted.", read_pods_deleted},
+    {"kharon_status_writes_total", "Status writes of instances.", read_status_writes},
+    {"kharon_cursor_writes_total", "Status writes of workflows.", read_cursor_writes},
+    {"kharon_events_sent_total", "Kubernetes Events written.", read_events_sent},
+    {"kharon_events_dropped_total", "Kubernetes Events that were not written.", read_events_dropped},
+    {"kharon_request_errors_total", "Requests to Kubernetes that failed.", read_errors},
+};
+
+static double read_leading(void *arg)
+{
+    return operator_leading(arg);
+}
+
+static double read_lag(void *arg)
+{
+    return (double) ((struct operator *) arg)->counters.last_trigger_lag_ms / 1000;
+}
+
+static double read_longest_turn(void *arg)
+{
+    return (double) loop_longest_turn_us(((struct operator *) arg)->loop) / 1e6;
+}
+
+static double read_depth(void *arg)
+{
+    return (double) queue_length(arg);
+}
+
+static double read_count(void *arg)
+{
+    return (double) k8s_informer_count(arg);
+}
+
+static void add_gauge(struct metrics *m, const char *name, const char *help, double (*read)(void *), void *arg)
+{
+    metric_read_from(metric_series(metrics_gauge(m, name, help, NULL)), read, arg);
+}
+
+static void add_queues(struct metrics *m, struct operator *op)
+{
+    struct metric_family *depth = metrics_gauge(m, "workqueue_depth", "Work that waits.", "name");
+
+    metric_read_from(metric_series(depth, "cursor"), read_depth, &op->cursor_queue);
+    metric_read_from(metric_series(depth, "attempt"), read_depth, &op->attempt_queue);
+    metric_read_from(metric_series(depth, "reap"), read_depth, &op->reap_queue);
+}
+
+static void add_objects(struct metrics *m, struct operator *op)
+{
+    struct metric_family *objects = metrics_gauge(m, "kharon_objects", "Objects in the local copy.", "kind");
+
+    metric_read_from(metric_series(objects, "Workflow"), read_count, op->workflows);
+    metric_read_from(metric_series(objects, "WorkflowInstance"), read_count, op->instances);
+    metric_read_from(metric_series(objects, "Pod"), read_count, op->pods);
+}
+
+static void update_exits(struct report *r)
+{
+    const struct operator_counters *c = &r->op->counters;
+
+    for (int i = 0; i < 257; i++) {
+        uint64_t n = i < 256 ? c->exits[i] : c->exits_unknown;
+        char code[16] = "unknown";
+
+        if (n == 0)
+            continue;
+        if (i < 256)
+            snprintf(code, sizeof(code), "%d", i);
+        if (!r->exits[i])
+            r->exits[i] = metric_series(r->exit_family, code);
+        metric_add(r->exits[i], (double) n - metric_value(r->exits[i]));
+    }
+}
+
+/* Counted when asked for: who watches asks every some seconds, and the copy is in memory. */
+static void update_states(struct report *r)
+{
+    int counts[RUN_N_STATES] = {0};
+    struct k8s_object *object;
+
+    k8s_informer_foreach (object, r->op->instances)
+        counts[((const struct instance *) object->value)->run.state]++;
+    for (int i = 0; i < RUN_N_STATES; i++)
+        metric_set(metric_series(r->state_family, run_state_name((enum run_state) i)), counts[i]);
+}
+
+static void update(void *arg)
+{
+    update_exits(arg);
+    update_states(arg);
+}
+
+static void add_metrics(struct report *r)
+{
+    struct metrics *m = r->metrics;
+
+    for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+        metric_read_from(metric_series(metrics_counter(m, counters[i].name, counters[i].help, NULL)),
+                         counters[i].read, r->op);
+    add_gauge(m, "leader_election_master_status", "Whether this process leads.", read_leading, r->op);
+    add_gauge(m, "kharon_last_trigger_lag_seconds", "From the due instant of the last natural trigger to its "
+              "instance.", read_lag, r->op);
+    add_gauge(m, "kharon_longest_turn_seconds", "Longest turn of the event loop since the last look.",
+              read_longest_turn, r->op);
+    add_queues(m, r->op);
+    add_objects(m, r->op);
+    r->exit_family = metrics_counter(m, "kharon_exits_total", "Containers that ended, by exit code.", "code");
+    r->state_family = metrics_gauge(m, "kharon_runs", "Instances by state.", "state");
+    metrics_before_print(m, update, r);
+    metrics_add_process(m);
+}
+
+/* ---- pages ---- */
+
+static int render_live(struct buf *body, void *arg)
+{
+    (void) arg;
+    buf_adds(body, "ok\n");
+    return 200;
+}
+
+/* A standby with warm caches is ready: it can take over at any moment. */
+static int render_ready(struct buf *body, void *arg)
+{
+    struct report *r = arg;
+
+    if (operator_ready(r->op)) {
+        buf_addf(body, "ok\n%s\n", operator_leading(r->op) ? "leading" : "standby");
+        return 200;
+    }
+    buf_adds(body, "the local copy is not complete yet\n");
+    return 503;
+}
+
+static int render_metrics(struct buf *body, void *arg)
+{
+    metrics_print(((struct report *) arg)->metrics, body);
+    return 200;
+}
+
+bool report_new(struct operator *op, const char *address, struct report **ret_report, struct error *err)
+{
+    struct report *r = NEW(struct report);
+
+    r->op = op;
+    r->metrics = metrics_new();
+    add_metrics(r);
+    r->pages[0] = (struct probe_page) {"/livez", "text/plain", render_live, r};
+    r->pages[1] = (struct probe_page) {"/readyz", "text/plain", render_ready, r};
+    r->pages[2] = (struct probe_page) {"/metrics", METRICS_CONTENT_TYPE, render_metrics, r};
+    if (!probe_new(op->loop, address, r->pages, ARRAY_SIZE(r->pages), &r->probe, err)) {
+        report_free(r);
+        return false;
+    }
+    *ret_report = r;
+    return true;
+}
+
+void report_free(struct report *r)
+{
+    if (!r)
+        return;
+    if (r->probe)
+        probe_free(r->probe);
+    metrics_free(r->metrics);
+    free(r);
+}
+
+int report_port(const struct report *r)
+{
+    return probe_port(r->probe);
+}
