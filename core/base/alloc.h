@@ -53,7 +53,8 @@ void *xrealloc(void *p, size_t n, size_t size) __attribute__((returns_nonnull));
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t len) __attribute__((returns_nonnull));
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
-char *xvasprintf(const char *format, va_list args) __attribute__((format(printf, 1, 0), returns_nonnull));
+char *xvasprintf(const char *format, va_list args)
+    __attribute__((format(printf, 1, 0), returns_nonnull));
 
 #define NEW(type) ((type *) xcalloc(1, sizeof(type)))
 

@@ -41,7 +41,7 @@ void buf_add_json(struct buf *b, const char *s);
 
 void buf_remove_front(struct buf *b, size_t n);
 const char *buf_text(const struct buf *b);
-char *buf_take(struct buf *b) __attribute__((returns_nonnull));     /* empties b; the caller frees */
+char *buf_take(struct buf *b) __attribute__((returns_nonnull)); /* empties b; the caller frees */
 
 static inline void buf_done_cleanup(struct buf *b)
 {

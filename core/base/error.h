@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What went wrong, as far as anybody decides by it: X(code, HTTP status, worth trying again, name) */
+/* What went wrong, as far as anybody decides by it: X(code, HTTP status, may work later, name) */
 #define ERROR_CODES(X)                                                                             \
     X(ERROR_NONE, 200, false, "none")                                                              \
     X(ERROR_INVALID, 400, false, "invalid")          /* the input is wrong */                      \

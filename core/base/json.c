@@ -9,11 +9,12 @@
 bool json_parse(const char *text, size_t len, json_t **ret_json, struct error *err)
 {
     json_error_t where;
-    json_t *json = json_loadb(text, len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
+    json_t *json =
+        json_loadb(text, len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
 
     if (!json)
-        return error_set(err, ERROR_INVALID, "not JSON: line %d, column %d: %s", where.line, where.column,
-                         where.text);
+        return error_set(err, ERROR_INVALID, "not JSON: line %d, column %d: %s", where.line,
+                         where.column, where.text);
     *ret_json = json;
     return true;
 }
@@ -79,7 +80,8 @@ bool json_read_int(const json_t *json, const char *path, int64_t low, int64_t hi
     int64_t n = json_integer_value(value);
     if (n < low || n > high)
         return error_set(err, ERROR_INVALID,
-                         "%s: %" PRId64 " is not within %" PRId64 " and %" PRId64, path, n, low, high);
+                         "%s: %" PRId64 " is not within %" PRId64 " and %" PRId64, path, n, low,
+                         high);
     *ret = n;
     return true;
 }

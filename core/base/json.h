@@ -2,8 +2,8 @@
 /*
  * JSON at the edges, on jansson: reading members with errors that name them, writing text.
  *
- * Readers take a dotted path ("spec.template.image"; not empty, no array indices) and return a borrowed value.
- * "Absent" covers missing, null and a missing parent.
+ * Readers take a dotted path ("spec.template.image"; not empty, no array indices) and return a
+ * borrowed value.  "Absent" covers missing, null and a missing parent.
  */
 #ifndef KHARON_BASE_JSON_H
 #define KHARON_BASE_JSON_H
@@ -16,11 +16,12 @@
 
 DEFINE_CLEANUP(json_t *, json_decref);
 
-/* Parses a whole text; NUL in strings is allowed (Kubernetes passes it on), duplicate keys are not. */
+/* Parses a whole text.  NUL in strings is allowed (Kubernetes passes it on), duplicate keys are
+ * not. */
 bool json_parse(const char *text, size_t len, json_t **ret_json, struct error *err);
 
 json_t *json_at(const json_t *json, const char *path);                    /* NULL: absent */
-const char *json_text_at(const json_t *json, const char *path);           /* NULL: absent or no text */
+const char *json_text_at(const json_t *json, const char *path); /* NULL: absent or no text */
 int64_t json_int_at(const json_t *json, const char *path, int64_t otherwise);
 bool json_bool_at(const json_t *json, const char *path, bool otherwise);
 
@@ -37,12 +38,13 @@ bool json_read_object(const json_t *json, const char *path, json_t **ret, struct
 void json_set_text(json_t *object, const char *key, const char *text);
 void json_set_int(json_t *object, const char *key, int64_t value);
 void json_set_bool(json_t *object, const char *key, bool value);
-void json_set_take(json_t *object, const char *key, json_t *value);       /* takes value; NULL: nothing */
+void json_set_take(json_t *object, const char *key, json_t *value); /* takes value; NULL: nothing */
 
 /* json_string that never fails: bytes that are not UTF-8 become U+FFFD. */
 json_t *json_text(const char *text);
 
-/* Compact text; the caller frees.  Fractions have 15 significant digits, so that 0.1 is printed as 0.1. */
+/* Compact text; the caller frees.  Fractions have 15 significant digits, so that 0.1 is printed as
+ * 0.1. */
 char *json_print(const json_t *json) __attribute__((returns_nonnull));
 
 #endif

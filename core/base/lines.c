@@ -123,7 +123,8 @@ static bool take_outside(struct items *s, char c, struct error *err)
 {
     bool was_in_string = s->scan.in_string;
 
-    if (s->scan.depth == 0 && !was_in_string && (c == '}' || c == ']' || (s->seen_end && !is_space(c))))
+    if (s->scan.depth == 0 && !was_in_string &&
+        (c == '}' || c == ']' || (s->seen_end && !is_space(c))))
         return error_set(err, ERROR_INVALID, "not JSON: '%c' after the end", c);
     if (s->rest.len == s->max_rest)
         return error_set(err, ERROR_TOO_LARGE, "without its items a list is longer than %zu bytes",
@@ -164,7 +165,8 @@ static bool end_item(struct items *s, char c, bool *ret_complete, struct error *
 {
     trim_end(&s->item);
     if (c == '}' || (s->item.len == 0 && (c == ',' || s->n_items)))
-        return error_set(err, ERROR_INVALID, "not JSON: '%c' in the place of item %zu", c, s->n_items);
+        return error_set(err, ERROR_INVALID, "not JSON: '%c' in the place of item %zu", c,
+                         s->n_items);
     *ret_complete = s->item.len > 0;
     s->n_items++;
     if (c == ']') {

@@ -51,8 +51,9 @@ const char *lines_last(struct lines *l, size_t *ret_len);
  *
  *     {"kind": "PodList", "metadata": {...}, "items": [{...}, {...}]}
  *
- * the elements of the member "items" of the outermost object, one at a time, and at the end the rest
- * of the text, with "items":[] in their place.  Memory is that of the largest item, not of the list.
+ * the elements of the member "items" of the outermost object, one at a time, and at the end the
+ * rest of the text, with "items":[] in their place.  Memory is that of the largest item, not of the
+ * list.
  *
  * This looks at strings, escapes and brackets only.  Each item and the rest must be parsed, and
  * where that succeeds the whole text was JSON; with the exception that it may nest deeper than the
@@ -69,7 +70,7 @@ struct items {
     struct buf item, rest;
     size_t max_item, max_rest;
     struct json_scan scan;
-    size_t name_at;                 /* in rest: where the latest string of the outermost object began */
+    size_t name_at; /* in rest: where the latest string of the outermost object began */
     size_t n_items;                 /* of the array so far */
     bool name_is_items;             /* ... and it was "items" */
     bool value_of_items;            /* ... and a colon followed it */

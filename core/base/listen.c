@@ -60,8 +60,8 @@ bool listen_parse(const char *text, struct listen_address *ret, struct error *er
             set_v6("::", port, &a);
     }
     if (!fine)
-        return error_set(err, ERROR_INVALID, "\"%s\" is not an address like :8081, 127.0.0.1:8081 or [::1]:8081",
-                         text);
+        return error_set(err, ERROR_INVALID,
+                         "\"%s\" is not an address like :8081, 127.0.0.1:8081 or [::1]:8081", text);
     *ret = a;
     return true;
 }

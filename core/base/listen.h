@@ -3,8 +3,8 @@
  * Listening sockets.
  *
  * An address is "host:port": the host a number ("127.0.0.1", "[::1]") or nothing, which means every
- * address of both families.  Names are not resolved, so that starting never waits for a name server.
- * Port 0 lets the kernel choose.
+ * address of both families.  Names are not resolved, so that starting never waits for a name
+ * server.  Port 0 lets the kernel choose.
  */
 #ifndef KHARON_BASE_LISTEN_H
 #define KHARON_BASE_LISTEN_H

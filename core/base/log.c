@@ -23,8 +23,8 @@ void log_setup(enum log_format format, enum log_level level)
     as_json = format == LOG_JSON || (format == LOG_AUTO && !isatty(STDERR_FILENO));
 }
 
-void log_redirect(void (*new_sink)(const char *line, size_t len, void *arg), int64_t (*clock)(void *arg),
-                  void *arg)
+void log_redirect(void (*new_sink)(const char *line, size_t len, void *arg),
+                  int64_t (*clock)(void *arg), void *arg)
 {
     sink = new_sink;
     clock_of = clock;

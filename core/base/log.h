@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
-enum log_format { LOG_AUTO, LOG_TEXT, LOG_JSON };       /* AUTO: text if standard error is a terminal */
+enum log_format { LOG_AUTO, LOG_TEXT, LOG_JSON }; /* AUTO: text if standard error is a terminal */
 
 struct log_field {
     const char *key;
@@ -68,8 +68,8 @@ void log_setup(enum log_format format, enum log_level level);
 
 /* Where lines go instead of standard error, and whose clock stamps them (ms UTC); for tests and
  * simulations.  NULL restores the default. */
-void log_redirect(void (*sink)(const char *line, size_t len, void *arg), int64_t (*clock)(void *arg),
-                  void *arg);
+void log_redirect(void (*sink)(const char *line, size_t len, void *arg),
+                  int64_t (*clock)(void *arg), void *arg);
 
 bool log_enabled(enum log_level level);
 void log_write(enum log_level level, const char *message, const struct log_field *fields, size_t n);

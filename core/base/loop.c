@@ -298,7 +298,8 @@ static void on_signalfd(uint32_t events, void *arg)
     }
 }
 
-void loop_on_signal(struct loop *loop, int signo, void (*on_signal)(int signo, void *arg), void *arg)
+void loop_on_signal(struct loop *loop, int signo, void (*on_signal)(int signo, void *arg),
+                    void *arg)
 {
     loop->handlers[signo] = (struct signal_handler) {on_signal, arg};
     sigaddset(&loop->signals, signo);

@@ -97,7 +97,8 @@ void loop_io_remove(struct loop *loop, struct loop_io *io);
 void loop_free_later(struct loop *loop, void *p);
 
 /* Signals become callbacks; they are blocked for the process from here on. */
-void loop_on_signal(struct loop *loop, int signo, void (*on_signal)(int signo, void *arg), void *arg);
+void loop_on_signal(struct loop *loop, int signo, void (*on_signal)(int signo, void *arg),
+                    void *arg);
 
 /* The longest time that one turn's callbacks took, in microseconds, since the last call. */
 int64_t loop_longest_turn_us(struct loop *loop);

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* FNV-1a.  Keys are names that the API server has checked and bounded in number, not hostile input. */
+/* FNV-1a.  Keys are names that the API server has checked and bounded in number: not hostile. */
 uint64_t hash_text(const char *s)
 {
     uint64_t h = 0xcbf29ce484222325u;

@@ -4,7 +4,8 @@
  *
  * The map owns neither nodes nor keys; a key must stay unchanged while its node is in the map.
  * Several nodes may have the same key: map_get finds the one that was added last, and
- * map_next_same goes on to the others.  Iteration order is the order of adding, so that runs repeat.
+ * map_next_same goes on to the others.  Iteration order is the order of adding, so that runs
+ * repeat.
  */
 #ifndef KHARON_BASE_MAP_H
 #define KHARON_BASE_MAP_H

@@ -97,11 +97,10 @@ void metrics_free(struct metrics *m)
     free(m);
 }
 
-static bool is_name(const char *name, bool may_have_colon)
+/* Colons, which names of families may have too, are for rules of Prometheus, not for programs. */
+static bool is_name(const char *name)
 {
-    size_t len = strspn(name, may_have_colon
-                                  ? "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789:"
-                                  : "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
 
     return len > 0 && name[len] == '\0' && !(name[0] >= '0' && name[0] <= '9');
 }
@@ -113,7 +112,7 @@ static void split_names(struct metric_family *f, const char *labels)
 
         assert(f->n_names < METRICS_MAX_LABELS);
         char *name = xstrndup(labels, len);
-        assert(is_name(name, false) && strcmp(name, "le") != 0);
+        assert(is_name(name) && strcmp(name, "le") != 0);
         f->names[f->n_names++] = name;
         labels += len + (labels[len] == ',');
     }
@@ -135,7 +134,7 @@ static struct metric_family *add_family(struct metrics *m, enum family_type type
 {
     struct metric_family *f = NEW(struct metric_family);
 
-    assert(is_name(name, true));
+    assert(is_name(name));
     f->type = type;
     f->name = xstrdup(name);
     f->help = xstrdup(help);
@@ -256,7 +255,8 @@ void metric_read_from(struct metric *metric, double (*read)(void *arg), void *ar
 
 void metric_add(struct metric *metric, double by)
 {
-    assert(metric->family->type == FAMILY_GAUGE || (metric->family->type == FAMILY_COUNTER && by >= 0));
+    assert(metric->family->type == FAMILY_GAUGE ||
+           (metric->family->type == FAMILY_COUNTER && by >= 0));
     metric->value += by;
 }
 
@@ -313,7 +313,8 @@ static void add_number(struct buf *out, double value)
     }
 }
 
-static void add_sample(struct buf *out, const struct metric *metric, const char *suffix, double value)
+static void add_sample(struct buf *out, const struct metric *metric, const char *suffix,
+                       double value)
 {
     buf_addf(out, "%s%s", metric->family->name, suffix);
     if (metric->labels[0])

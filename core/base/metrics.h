@@ -5,7 +5,7 @@
  * A family has a name, a type, a help text and label names; it has a series for each combination of
  * label values, and a series is what one counts with:
  *
- *     struct metric_family *calls = metrics_counter(m, "kharon_calls_total", "Calls.", "verb,code");
+ *     struct metric_family *calls = metrics_counter(m, "calls_total", "Calls.", "verb,code");
  *     struct metric *created = metric_series(calls, "create", "201");
  *     ...
  *     metric_add(created, 1);
@@ -15,7 +15,7 @@
  *    looks its labels up.
  *  - Registering the same name twice gives the same family, so that two users of a module share it.
  *    With another type or other labels that is a programming mistake.
- *  - Families appear in the output with their first series; one without labels has it from the start.
+ *  - Families appear in the output with their first series; one without labels has it at once.
  *  - At most METRICS_MAX_SERIES series a family: beyond that all labels share one whose values are
  *    "other".  Labels are for small sets (verbs, codes, kinds), never for names of objects.
  *  - Values are doubles: integers are exact up to 2^53.  Durations are in seconds, sizes in bytes,
@@ -46,8 +46,8 @@ struct metric_family *metrics_counter(struct metrics *m, const char *name, const
 struct metric_family *metrics_gauge(struct metrics *m, const char *name, const char *help,
                                     const char *labels);
 
-/* `bounds` are the upper bounds of the buckets, rising; the one without bound is added.  At most 30;
- * kept by reference. */
+/* `bounds` are the upper bounds of the buckets, rising; the one without bound is added.  At most
+ * 30; kept by reference. */
 struct metric_family *metrics_histogram(struct metrics *m, const char *name, const char *help,
                                         const char *labels, const double *bounds, size_t n_bounds);
 

@@ -95,7 +95,8 @@ static double start_time(void)
 
     clock_gettime(CLOCK_REALTIME, &now);
     clock_gettime(CLOCK_BOOTTIME, &boot);
-    double booted = (double) (now.tv_sec - boot.tv_sec) + (double) (now.tv_nsec - boot.tv_nsec) / 1e9;
+    double booted =
+        (double) (now.tv_sec - boot.tv_sec) + (double) (now.tv_nsec - boot.tv_nsec) / 1e9;
     return booted + ticks_to_seconds(stat_field(STAT_START));
 }
 
@@ -115,7 +116,7 @@ void metrics_add_process(struct metrics *m)
     add_read(metrics_gauge(m, "process_open_fds", "Open file descriptors.", NULL), open_fds);
     add_read(metrics_gauge(m, "process_max_fds", "How many file descriptors may be open.", NULL),
              max_fds);
-    metric_set(metric_series(metrics_gauge(m, "process_start_time_seconds",
-                                           "When the process started, in seconds since 1970.", NULL)),
-               start_time());
+    struct metric_family *start = metrics_gauge(
+        m, "process_start_time_seconds", "When the process started, in seconds since 1970.", NULL);
+    metric_set(metric_series(start), start_time());
 }

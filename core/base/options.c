@@ -14,7 +14,8 @@ static const struct unit {
     const char *name;
     char iso;                       /* '\0': ISO 8601 has none */
     int64_t ms;
-} units[] = {{"d", 'D', 86400000}, {"h", 'H', 3600000}, {"m", 'M', 60000}, {"s", 'S', 1000}, {"ms", 0, 1}};
+} units[] = {
+    {"d", 'D', 86400000}, {"h", 'H', 3600000}, {"m", 'M', 60000}, {"s", 'S', 1000}, {"ms", 0, 1}};
 
 /* Digits only; *ret_rest is what follows them. */
 static bool parse_digits(const char *text, const char **ret_rest, int64_t *ret)
@@ -33,7 +34,8 @@ static bool add_part(int64_t *total, int64_t n, const struct unit *unit)
 {
     int64_t part;
 
-    return !__builtin_mul_overflow(n, unit->ms, &part) && !__builtin_add_overflow(*total, part, total);
+    return !__builtin_mul_overflow(n, unit->ms, &part) &&
+           !__builtin_add_overflow(*total, part, total);
 }
 
 /* 1h30m: each unit at most once, larger ones first. */
@@ -89,7 +91,8 @@ bool option_duration_parse(const char *text, int64_t *ret_ms, struct error *err)
                 (*text == 'P' ? parse_iso(text + 1, &total) : parse_plain(text, &total));
 
     if (!fine)
-        return error_set(err, ERROR_INVALID, "\"%s\" is not a duration like 1h30m, 250ms or PT5S", text);
+        return error_set(err, ERROR_INVALID, "\"%s\" is not a duration like 1h30m, 250ms or PT5S",
+                         text);
     *ret_ms = total;
     return true;
 }
@@ -143,7 +146,8 @@ static void add_bound(const struct option_row *row, int64_t value, struct buf *o
         buf_addf(out, "%" PRId64, value);
 }
 
-static bool check_number(const struct option_row *row, const char *text, int64_t value, struct error *err)
+static bool check_number(const struct option_row *row, const char *text, int64_t value,
+                         struct error *err)
 {
     __attribute__((cleanup(buf_done_cleanup))) struct buf limits = BUF_INIT;
 
@@ -171,10 +175,11 @@ static bool parse_text(const struct option_row *row, const char *text, void *ret
     int64_t high = row->high ? row->high : MAX_TEXT, len = (int64_t) strlen(text);
 
     if (len > high)
-        return error_set(err, ERROR_INVALID, "\"%.40s...\" has %" PRId64 " bytes, more than %" PRId64,
-                         text, len, high);
+        return error_set(err, ERROR_INVALID,
+                         "\"%.40s...\" has %" PRId64 " bytes, more than %" PRId64, text, len, high);
     if (len < row->low)
-        return error_set(err, ERROR_INVALID, "\"%s\" has fewer bytes than %" PRId64, text, row->low);
+        return error_set(err, ERROR_INVALID, "\"%s\" has fewer bytes than %" PRId64, text,
+                         row->low);
     if (row->check && !row->check(text, err))
         return false;
     *(const char **) ret = text;
@@ -196,7 +201,8 @@ static bool parse_int(const struct option_row *row, const char *text, void *ret,
     return true;
 }
 
-static bool parse_duration(const struct option_row *row, const char *text, void *ret, struct error *err)
+static bool parse_duration(const struct option_row *row, const char *text, void *ret,
+                           struct error *err)
 {
     int64_t value;
 
@@ -232,14 +238,16 @@ static bool add_item(const struct option_row *row, const char *text, size_t len,
     while (len && text[len - 1] == ' ')
         len--;
     if (len == 0 || len > MAX_TEXT)
-        return error_set(err, ERROR_INVALID, "an item has %zu bytes, not within 1 and %d", len, MAX_TEXT);
+        return error_set(err, ERROR_INVALID, "an item has %zu bytes, not within 1 and %d", len,
+                         MAX_TEXT);
     if ((int64_t) list->n >= high)
         return error_set(err, ERROR_INVALID, "more than %" PRId64 " items", high);
     list_add(list, text, len);
     return !row->check || row->check(list->items[list->n - 1], err);
 }
 
-static bool parse_repeated(const struct option_row *row, const char *text, void *ret, struct error *err)
+static bool parse_repeated(const struct option_row *row, const char *text, void *ret,
+                           struct error *err)
 {
     return add_item(row, text, strlen(text), ret, err);
 }
@@ -317,7 +325,8 @@ static bool take_option(struct parse *p, int argc, char *const *argv, int *at, s
     const struct option_row *row = find(p->o, name, (size_t) len);
 
     if (!row)
-        return error_set(err, ERROR_INVALID, "--%.*s: there is no such option; see --help", len, name);
+        return error_set(err, ERROR_INVALID, "--%.*s: there is no such option; see --help", len,
+                         name);
     if (value)
         value++;
     else if (row->type == OPTION_BOOL)
@@ -325,7 +334,8 @@ static bool take_option(struct parse *p, int argc, char *const *argv, int *at, s
     else if (*at + 1 < argc && strncmp(argv[*at + 1], "--", 2) != 0)
         value = argv[++*at];
     else
-        return error_set(err, ERROR_INVALID, "--%s needs a value: --%s=%s", name, name, row->placeholder);
+        return error_set(err, ERROR_INVALID, "--%s needs a value: --%s=%s", name, name,
+                         row->placeholder);
     return set(p, row, value, err) || error_prefix(err, "--%s", row->name);
 }
 
@@ -350,7 +360,8 @@ static bool take_command_line(struct parse *p, int argc, char *const *argv, stru
         } else if (take_wish(p, argv[i])) {
             return true;
         } else if (argv[i][1] != '-') {
-            return error_set(err, ERROR_INVALID, "%s: options begin with two dashes; see --help", argv[i]);
+            return error_set(err, ERROR_INVALID, "%s: options begin with two dashes; see --help",
+                             argv[i]);
         } else if (!take_option(p, argc, argv, &i, err)) {
             return false;
         }
@@ -368,7 +379,8 @@ static bool take_fallback(struct parse *p, const struct option_row *row, struct 
         return set(p, row, text, err) || error_prefix(err, "%s", variable);
     if (row->required)
         return error_set(err, ERROR_INVALID, "--%s (or %s) is required", row->name, variable);
-    return !row->standard || set(p, row, row->standard, err) || error_prefix(err, "--%s", row->name);
+    return !row->standard || set(p, row, row->standard, err) ||
+           error_prefix(err, "--%s", row->name);
 }
 
 static bool is_list(const struct option_row *row)

@@ -44,13 +44,13 @@
 #include <stdint.h>
 
 enum option_type {
-    OPTION_BOOL,                    /* bool */
-    OPTION_TEXT,                    /* const char *, of argv, the environment or the table */
-    OPTION_INT,                     /* int64_t */
-    OPTION_DURATION,                /* int64_t, milliseconds; see option_duration_parse */
-    OPTION_ENUM,                    /* int: an index into choices, or an enum that starts at 0 */
-    OPTION_LIST,                    /* struct option_list; written a,b or given several times */
-    OPTION_REPEATED,                /* struct option_list; items may contain commas: one at a time */
+    OPTION_BOOL,     /* bool */
+    OPTION_TEXT,     /* const char *, of argv, the environment or the table */
+    OPTION_INT,      /* int64_t */
+    OPTION_DURATION, /* int64_t, milliseconds; see option_duration_parse */
+    OPTION_ENUM,     /* int: an index into choices, or an enum that starts at 0 */
+    OPTION_LIST,     /* struct option_list; written a,b or given several times */
+    OPTION_REPEATED, /* struct option_list; items may contain commas: one at a time */
 };
 
 struct option_list {
@@ -69,7 +69,7 @@ struct option_row {
      * Both 0: none, except that texts have at most 4096 bytes and lists 100 items. */
     int64_t low, high;
     const char *const *choices;     /* OPTION_ENUM: ends with NULL */
-    bool (*check)(const char *text, struct error *err);     /* OPTION_TEXT, and each item of a list */
+    bool (*check)(const char *text, struct error *err); /* OPTION_TEXT, and each item of a list */
     bool required;
 };
 
@@ -78,7 +78,7 @@ struct options {
     const char *summary;            /* sentences */
     const struct option_row *rows;
     size_t n_rows;
-    const char *arguments;          /* what may follow the options: "[release-pods]"; NULL: nothing */
+    const char *arguments; /* what may follow the options: "[release-pods]"; NULL: nothing */
 };
 
 /* What was given besides the options. */
@@ -87,8 +87,8 @@ struct options_given {
     struct option_list arguments;
 };
 
-/* Fills in the config, whose lists have to be empty.  argv[0] is skipped.  On failure the config and
- * ret_given own nothing. */
+/* Fills in the config, whose lists have to be empty.  argv[0] is skipped.  On failure the config
+ * and ret_given own nothing. */
 bool options_parse(const struct options *o, int argc, char *const *argv, void *config,
                    struct options_given *ret_given, struct error *err);
 

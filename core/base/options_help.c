@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a table of options says of itself: help for people, tables for the reference, and a check. */
+/* What a table of options says of itself: help for people, tables for the reference, a check. */
 #include "base/options.h"
 
 #include <inttypes.h>
@@ -60,7 +60,9 @@ static void add_bound(struct buf *out, const struct option_row *row, int64_t val
 /* "1s to 60s", "at most 63 bytes", or nothing. */
 static void add_limits(struct buf *out, const struct option_row *row)
 {
-    const char *unit = row->type == OPTION_TEXT ? " bytes" : row->type >= OPTION_LIST ? " items" : "";
+    const char *unit = row->type == OPTION_TEXT   ? " bytes"
+                       : row->type >= OPTION_LIST ? " items"
+                                                  : "";
 
     if (!row->low && !row->high)
         return;
@@ -126,7 +128,8 @@ void options_help(const struct options *o, struct buf *out)
             add_row(out, &o->rows[i]);
     }
     buf_adds(out, "\nAlso:\n");
-    buf_addf(out, "  %-*s%s\n", INDENT - 2, "--help, --help=markdown", "This text, or tables of it.");
+    buf_addf(out, "  %-*s%s\n", INDENT - 2, "--help, --help=markdown",
+             "This text, or tables of it.");
     buf_addf(out, "  %-*s%s\n", INDENT - 2, "--version", "The version.");
 }
 
@@ -196,7 +199,8 @@ static bool is_set_by_kubernetes(const char *name)
 
 static bool check_name(const char *name, struct error *err)
 {
-    if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name) || !*name || *name == '-')
+    if (strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != strlen(name) || !*name ||
+        *name == '-')
         return error_set(err, ERROR_INVALID, "names consist of a-z, 0-9 and '-'");
     if (strcmp(name, "help") == 0 || strcmp(name, "version") == 0)
         return error_set(err, ERROR_INVALID, "is built in");
@@ -216,7 +220,8 @@ static bool check_row(const struct option_row *row, struct error *err)
     if (row->type != OPTION_ENUM && row->type != OPTION_BOOL && !row->placeholder)
         return error_set(err, ERROR_INVALID, "needs a placeholder");
     if (row->high && row->low > row->high)
-        return error_set(err, ERROR_INVALID, "%" PRId64 " is more than %" PRId64, row->low, row->high);
+        return error_set(err, ERROR_INVALID, "%" PRId64 " is more than %" PRId64, row->low,
+                         row->high);
     if (row->standard && row->required)
         return error_set(err, ERROR_INVALID, "is required and has a default");
     return true;
@@ -256,7 +261,8 @@ bool options_check(const struct options *o, struct error *err)
             return error_prefix(err, "%s: --%s", o->program, row->name);
         for (size_t k = 0; k < i; k++)
             if (o->rows[k].name && strcmp(o->rows[k].name, row->name) == 0)
-                return error_set(err, ERROR_INVALID, "%s: --%s is there twice", o->program, row->name);
+                return error_set(err, ERROR_INVALID, "%s: --%s is there twice", o->program,
+                                 row->name);
     }
     return true;
 }

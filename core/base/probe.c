@@ -94,8 +94,8 @@ static void add_date(struct connection *c)
     buf_addf(&c->out, "Date: %s\r\n", text);
 }
 
-static void answer(struct connection *c, int status, const char *content_type, const struct buf *body,
-                   bool head_only)
+static void answer(struct connection *c, int status, const char *content_type,
+                   const struct buf *body, bool head_only)
 {
     buf_addf(&c->out, "HTTP/1.1 %d %s\r\n", status, reason_of(status));
     add_date(c);
@@ -287,7 +287,8 @@ static bool is_out_of_resources(int error)
 static void pause_accepting(struct probe *p)
 {
     loop_io_change(p->loop, &p->io, 0);
-    loop_timer_set(p->loop, &p->pause, LOOP_MONOTONIC, loop_now(p->loop, LOOP_MONOTONIC) + PAUSE_MS);
+    loop_timer_set(p->loop, &p->pause, LOOP_MONOTONIC,
+                   loop_now(p->loop, LOOP_MONOTONIC) + PAUSE_MS);
 }
 
 static void on_listener(uint32_t events, void *arg)
@@ -308,8 +309,8 @@ static void on_listener(uint32_t events, void *arg)
     }
 }
 
-bool probe_new(struct loop *loop, const char *address, const struct probe_page *pages, size_t n_pages,
-               struct probe **ret_probe, struct error *err)
+bool probe_new(struct loop *loop, const char *address, const struct probe_page *pages,
+               size_t n_pages, struct probe **ret_probe, struct error *err)
 {
     int fd;
 

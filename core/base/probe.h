@@ -43,8 +43,8 @@ struct probe_page {
 };
 
 /* Listens from now on; `address` as in listen.h.  The pages are kept by reference. */
-bool probe_new(struct loop *loop, const char *address, const struct probe_page *pages, size_t n_pages,
-               struct probe **ret_probe, struct error *err);
+bool probe_new(struct loop *loop, const char *address, const struct probe_page *pages,
+               size_t n_pages, struct probe **ret_probe, struct error *err);
 
 /* Closes everything at once.  Not from within a page. */
 void probe_free(struct probe *probe);

@@ -62,8 +62,9 @@ static void all_lines(struct stream s, size_t max, struct buf *out)
     lines_done(&l);
 }
 
-/* Items, each with a NUL, then the rest; `list` takes the decoded items if all of them were JSON. */
-static bool all_items(struct stream s, size_t max_item, size_t max_rest, struct buf *out, json_t *list)
+/* Items, each with a NUL, then the rest.  `list` takes the decoded items; true if all were JSON. */
+static bool all_items(struct stream s, size_t max_item, size_t max_rest, struct buf *out,
+                      json_t *list)
 {
     struct items items;
     struct error err;
@@ -107,7 +108,8 @@ static void check_cuts(const struct stream *cut, const struct stream *whole, siz
     check_same(&one, &two);
     buf_clear(&one);
     buf_clear(&two);
-    FUZZ_CHECK(all_items(*whole, max, 2 * max, &one, list) == all_items(*cut, max, 2 * max, &two, list));
+    FUZZ_CHECK(all_items(*whole, max, 2 * max, &one, list) ==
+               all_items(*cut, max, 2 * max, &two, list));
     check_same(&one, &two);
     buf_done(&one);
     buf_done(&two);

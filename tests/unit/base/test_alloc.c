@@ -69,7 +69,9 @@ TEST(memory_is_zeroed_and_never_null)
 
 TEST(copies_of_texts)
 {
-    CLEANUP(free) char *whole = xstrdup("abc"), *part = xstrndup("abc", 2), *more = xstrndup("abc", 9);
+    CLEANUP(free) char *whole = xstrdup("abc");
+    CLEANUP(free) char *part = xstrndup("abc", 2);
+    CLEANUP(free) char *more = xstrndup("abc", 9);
     CLEANUP(free) char *printed = xasprintf("%d-%s", 7, "x");
 
     CHECK_STR(whole, "abc");

@@ -130,7 +130,8 @@ TEST(strict_readers_leave_alone_what_is_absent)
 TEST(strict_readers_name_what_is_wrong)
 {
     CLEANUP(json_decref) json_t *json =
-        parse("{\"s\":{\"t\":\"x\",\"z\":\"a\\u0000b\",\"i\":5,\"r\":5.0,\"b\":false,\"l\":[1],\"o\":{}}}");
+        parse("{\"s\":{\"t\":\"x\",\"z\":\"a\\u0000b\",\"i\":5,\"r\":5.0,\"b\":false,"
+              "\"l\":[1],\"o\":{}}}");
     struct error err;
     const char *text = "old";
     int64_t number = -1;

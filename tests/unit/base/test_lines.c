@@ -34,7 +34,7 @@ static void all_lines(const char *text, size_t len, size_t max, struct cutter *c
     for (size_t at = 0; at < len && fine;) {
         size_t next = next_cut(cut, at, len);
 
-        CLEANUP(free) char *chunk = xcalloc(next - at, 1);      /* of its exact size, for sanitizers */
+        CLEANUP(free) char *chunk = xcalloc(next - at, 1); /* of its exact size, for sanitizers */
         memcpy(chunk, text + at, next - at);
         lines_add(&l, chunk, next - at);
         at = next;
@@ -52,7 +52,8 @@ static void all_lines(const char *text, size_t len, size_t max, struct cutter *c
     lines_done(&l);
 }
 
-#define LINES(text, max, want) check_lines(__LINE__, text, sizeof(text) - 1, max, want, sizeof(want) - 1)
+#define LINES(text, max, want)                                                                     \
+    check_lines(__LINE__, text, sizeof(text) - 1, max, want, sizeof(want) - 1)
 
 static void check_lines(int line, const char *text, size_t len, size_t max, const char *want,
                         size_t want_len)
@@ -108,7 +109,8 @@ TEST(any_cut_gives_the_same_lines)
         char text[60];
         size_t len = rng_below(&rng, sizeof(text)), max = rng_below(&rng, 30);
         struct buf whole = BUF_INIT, cut = BUF_INIT;
-        struct cutter none = {.once = SIZE_MAX, .step = 1000}, some = {.once = SIZE_MAX, .rng = rng};
+        struct cutter none = {.once = SIZE_MAX, .step = 1000},
+                      some = {.once = SIZE_MAX, .rng = rng};
 
         for (size_t i = 0; i < len; i++)
             text[i] = "abc\n\n\r\""[rng_below(&rng, 7)];
@@ -155,7 +157,8 @@ static void all_items(const char *text, size_t len, size_t max_item, size_t max_
 #define ITEMS_CAPPED(text, item, rest, want) check_items(__LINE__, text, item, rest, want)
 
 /* Every single cut, and cuts everywhere. */
-static void check_items(int line, const char *text, size_t max_item, size_t max_rest, const char *want)
+static void check_items(int line, const char *text, size_t max_item, size_t max_rest,
+                        const char *want)
 {
     size_t len = strlen(text);
 
@@ -304,7 +307,8 @@ TEST(items_and_rest_make_up_the_list)
             json_array_append_new(items, random_value(&rng, 3));
         json_object_set_new(list, "items", items);
         json_object_set_new(list, "z", random_value(&rng, 3));
-        CLEANUP(free) char *text = json_dumps(list, rng_below(&rng, 2) ? JSON_INDENT(2) : JSON_COMPACT);
+        size_t flags = rng_below(&rng, 2) ? JSON_INDENT(2) : JSON_COMPACT;
+        CLEANUP(free) char *text = json_dumps(list, flags);
         CLEANUP(json_decref) json_t *got = put_together(text, strlen(text), &rng);
         CHECK(json_equal(got, list));
     }
@@ -313,13 +317,15 @@ TEST(items_and_rest_make_up_the_list)
 /* Whatever the bytes are: the same pieces and the same error, however they are cut. */
 TEST(any_cut_gives_the_same_items)
 {
-    static const char *const tokens[] = {"{", "}", "[", "]", ",", ":", "\"items\"", "\"", "\\", " ", "1"};
+    static const char *const tokens[] = {"{",         "}",  "[",  "]", ",", ":",
+                                         "\"items\"", "\"", "\\", " ", "1"};
     struct rng rng;
 
     rng_init(&rng, test_seed());
     for (int round = 0; round < 20000; round++) {
         struct buf text = BUF_INIT, whole = BUF_INIT, cut = BUF_INIT;
-        struct cutter none = {.once = SIZE_MAX, .step = 1000}, some = {.once = SIZE_MAX, .rng = rng};
+        struct cutter none = {.once = SIZE_MAX, .step = 1000},
+                      some = {.once = SIZE_MAX, .rng = rng};
         size_t max = rng_below(&rng, 20);
 
         buf_adds(&text, rng_below(&rng, 4) ? "{\"items\":[" : "");

@@ -29,8 +29,8 @@ static void check_parses(int line, const char *text, const char *want)
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *) &a.sockaddr;
     bool is_v6 = a.sockaddr.ss_family == AF_INET6;
     CHECK_AT(line, inet_ntop(a.sockaddr.ss_family,
-                             is_v6 ? (const void *) &v6->sin6_addr : (const void *) &v4->sin_addr, host,
-                             sizeof(host)));
+                             is_v6 ? (const void *) &v6->sin6_addr : (const void *) &v4->sin_addr,
+                             host, sizeof(host)));
     snprintf(got, sizeof(got), "%s %d", host, ntohs(is_v6 ? v6->sin6_port : v4->sin_port));
     CHECK_STR_AT(line, got, want);
 }

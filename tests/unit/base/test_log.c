@@ -49,21 +49,24 @@ TEST(json_lines)
     log_info("nothing more");
     log_error("fields", KV("t", text), KV("n", none), KV("i", -5), KV("b", yes), KV("l", least),
               KV("m", most), KV("s", size));
-    CHECK_STR(lines.data, "{\"ts\":\"2026-01-01T12:00:00.007Z\",\"level\":\"info\",\"msg\":\"nothing more\"}\n"
-                          "{\"ts\":\"2026-01-01T12:00:00.007Z\",\"level\":\"error\",\"msg\":\"fields\","
-                          "\"t\":\"a \\\"b\\\"\\n\",\"n\":null,\"i\":-5,\"b\":true,"
-                          "\"l\":-9223372036854775808,\"m\":9223372036854775807,\"s\":3}\n");
+    CHECK_STR(lines.data,
+              "{\"ts\":\"2026-01-01T12:00:00.007Z\",\"level\":\"info\",\"msg\":\"nothing more\"}\n"
+              "{\"ts\":\"2026-01-01T12:00:00.007Z\",\"level\":\"error\",\"msg\":\"fields\","
+              "\"t\":\"a \\\"b\\\"\\n\",\"n\":null,\"i\":-5,\"b\":true,"
+              "\"l\":-9223372036854775808,\"m\":9223372036854775807,\"s\":3}\n");
     end();
 }
 
 TEST(text_lines)
 {
     begin(LOG_TEXT, LOG_INFO);
-    log_warning("careful", KV("a", "plain/text:1"), KV("b", ""), KV("c", "two words"), KV("d", "x=y"),
-                KV("e", (const char *) NULL), KV("f", "\x1B[31m"), KV("g", 7), KV("h", "bad\xFF"));
-    CHECK_STR(lines.data,
-              "2026-01-01T12:00:00.007Z warning careful a=plain/text:1 b=\"\" c=\"two words\" d=\"x=y\" "
-              "e=null f=\"\\u001b[31m\" g=7 h=bad\xEF\xBF\xBD\n");
+    log_warning("careful", KV("a", "plain/text:1"), KV("b", ""), KV("c", "two words"),
+                KV("d", "x=y"), KV("e", (const char *) NULL), KV("f", "\x1B[31m"), KV("g", 7),
+                KV("h", "bad\xFF"));
+    CHECK_STR(
+        lines.data,
+        "2026-01-01T12:00:00.007Z warning careful a=plain/text:1 b=\"\" c=\"two words\" d=\"x=y\" "
+        "e=null f=\"\\u001b[31m\" g=7 h=bad\xEF\xBF\xBD\n");
     end();
 }
 

@@ -12,7 +12,7 @@
 struct entry {
     struct map_node node;
     char key[16];
-    int added;                      /* a count of all additions when this one was; 0: not in the map */
+    int added; /* a count of all additions when this one was; 0: not in the map */
 };
 
 TEST(hashes_of_published_vectors)
@@ -49,7 +49,8 @@ static struct entry *slow_get(struct entry *entries, const char *key, int than)
     for (size_t i = 0; i < N_ENTRIES; i++) {
         struct entry *e = &entries[i];
 
-        if (e->added && e->added < than && strcmp(e->key, key) == 0 && (!best || e->added > best->added))
+        if (e->added && e->added < than && strcmp(e->key, key) == 0 &&
+            (!best || e->added > best->added))
             best = e;
     }
     return best;

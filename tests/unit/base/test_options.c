@@ -24,19 +24,19 @@ static const char *const formats[] = {"auto", "text", "json", NULL};
 static const struct option_row rows[] = {
     {"dry-run", OPTION_BOOL, offsetof(struct config, dry), .help = "Only look."},
     {.help = "Names"},
-    {"namespace", OPTION_TEXT, offsetof(struct config, ns), "NAME", "home", "Where it lives.", .low = 2,
-     .high = 10, .check = check_lower},
+    {"namespace", OPTION_TEXT, offsetof(struct config, ns), "NAME", "home", "Where it lives.",
+     .low = 2, .high = 10, .check = check_lower},
     {"watch", OPTION_LIST, offsetof(struct config, watched), "NAME", "one,two",
      "Namespaces to watch, which is a text that has to be wrapped because it is long.", .high = 3,
      .check = check_lower},
     {"env", OPTION_REPEATED, offsetof(struct config, env), "NAME=VALUE", NULL, "A variable."},
     {.help = "Limits"},
-    {"workers", OPTION_INT, offsetof(struct config, workers), "N", "4", "How many at once.", .low = -2,
-     .high = 64},
+    {"workers", OPTION_INT, offsetof(struct config, workers), "N", "4", "How many at once.",
+     .low = -2, .high = 64},
     {"lease-duration", OPTION_DURATION, offsetof(struct config, lease_ms), "TIME", "5s",
      "How long a lease lasts.", .low = 1000, .high = 90000},
-    {"log-format", OPTION_ENUM, offsetof(struct config, format), NULL, "json", "Form of the log | lines.",
-     .choices = formats},
+    {"log-format", OPTION_ENUM, offsetof(struct config, format), NULL, "json",
+     "Form of the log | lines.", .choices = formats},
 };
 
 static const struct options options = {"prog", "Does things.", rows, ARRAY_SIZE(rows), "[thing]"};
@@ -105,7 +105,8 @@ TEST(the_table_of_this_test_is_sound)
 TEST(values_of_all_types)
 {
     PARSES("", "0 home one,two  4 5000 2  ");
-    PARSES("--dry-run|--workers=7|--lease-duration|1m|--log-format=auto", "1 home one,two  7 60000 0  ");
+    PARSES("--dry-run|--workers=7|--lease-duration|1m|--log-format=auto",
+           "1 home one,two  7 60000 0  ");
     PARSES("--dry-run|--dry-run=false", "0 home one,two  4 5000 2  ");
     PARSES("--workers|-2", "0 home one,two  -2 5000 2  ");
     PARSES("--lease-duration=PT1M30S", "0 home one,two  4 90000 2  ");
@@ -141,7 +142,8 @@ TEST(mistakes_name_option_value_and_limit)
     FAILS("--workers= 1", "--workers: \" 1\" is not an integer");
     FAILS("--workers=+1", "--workers: \"+1\" is not an integer");
     FAILS("--workers=--1", "--workers: \"--1\" is not an integer");
-    FAILS("--workers=99999999999999999999", "--workers: \"99999999999999999999\" is not an integer");
+    FAILS("--workers=99999999999999999999",
+          "--workers: \"99999999999999999999\" is not an integer");
     FAILS("--workers=65", "--workers: 65 is not within -2 and 64");
     FAILS("--workers=-3", "--workers: -3 is not within -2 and 64");
     FAILS("--lease-duration=999ms", "--lease-duration: 999ms is not within 1s and 1m30s");
@@ -192,8 +194,10 @@ TEST(the_environment_stands_in)
 TEST(required_options_and_lists)
 {
     static const struct option_row needed[] = {
-        {"needed", OPTION_TEXT, offsetof(struct config, needed), "X", NULL, "It.", .required = true},
-        {"watch", OPTION_LIST, offsetof(struct config, watched), "X", NULL, "Two.", .low = 2, .high = 9}};
+        {"needed", OPTION_TEXT, offsetof(struct config, needed), "X", NULL, "It.",
+         .required = true},
+        {"watch", OPTION_LIST, offsetof(struct config, watched), "X", NULL, "Two.", .low = 2,
+         .high = 9}};
     const struct options o = {"prog", "", needed, ARRAY_SIZE(needed), NULL};
     struct config config = {0};
     struct options_given given;
@@ -267,11 +271,13 @@ TEST(tables_for_the_reference)
     struct buf out = BUF_INIT;
 
     options_markdown(&options, &out);
-    CHECK_HAS(out.data, "## prog\n\nDoes things.\n\n| option | variable | default | limits | meaning |\n"
-                        "| --- | --- | --- | --- | --- |\n"
-                        "| `--dry-run` | `KHARON_DRY_RUN` |  |  | Only look. |\n\n### Names\n");
-    CHECK_HAS(out.data, "| `--lease-duration=TIME` | `KHARON_LEASE_DURATION` | `5s` | 1s to 1m30s | "
-                        "How long a lease lasts. |\n");
+    CHECK_HAS(out.data,
+              "## prog\n\nDoes things.\n\n| option | variable | default | limits | meaning |\n"
+              "| --- | --- | --- | --- | --- |\n"
+              "| `--dry-run` | `KHARON_DRY_RUN` |  |  | Only look. |\n\n### Names\n");
+    CHECK_HAS(out.data,
+              "| `--lease-duration=TIME` | `KHARON_LEASE_DURATION` | `5s` | 1s to 1m30s | "
+              "How long a lease lasts. |\n");
     CHECK_HAS(out.data, "| `--log-format=auto\\|text\\|json` | `KHARON_LOG_FORMAT` | `json` |  | "
                         "Form of the log \\| lines. |\n");
     buf_done(&out);

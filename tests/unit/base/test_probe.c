@@ -116,7 +116,8 @@ static char *ask(struct fixture *f, const char *request, size_t len)
 
 #define ASK(f, request, want) check_ask(__LINE__, f, request, sizeof(request) - 1, want)
 
-static void check_ask(int line, struct fixture *f, const char *request, size_t len, const char *want)
+static void check_ask(int line, struct fixture *f, const char *request, size_t len,
+                      const char *want)
 {
     CLEANUP(free) char *got = ask(f, request, len);
 
@@ -128,7 +129,8 @@ TEST(pages_are_answered)
     struct fixture f;
 
     fixture_init(&f);
-    ASK(&f, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n", ANSWER("200 OK", "text/plain", "3", "", "ok\n"));
+    ASK(&f, "GET /livez HTTP/1.1\r\nHost: x\r\n\r\n",
+        ANSWER("200 OK", "text/plain", "3", "", "ok\n"));
     ASK(&f, "GET /livez?verbose=1 HTTP/1.0\n\n", ANSWER("200 OK", "text/plain", "3", "", "ok\n"));
     ASK(&f, "\r\nGET /livez HTTP/1.0\n\r\n", ANSWER("200 OK", "text/plain", "3", "", "ok\n"));
     ASK(&f, "HEAD /livez HTTP/1.1\r\n\r\n", ANSWER("200 OK", "text/plain", "3", "", ""));
