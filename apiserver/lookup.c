@@ -15,8 +15,7 @@ struct lookup {
     void (*then)(struct request *req);
 };
 
-/* Whether Kubernetes could have an object of this name at all: ids are any text. */
-static bool could_be_a_name(const char *name)
+bool could_be_a_name(const char *name)
 {
     size_t len = strlen(name);
 

@@ -14,6 +14,9 @@
 
 #include "apiserver/request.h"
 
+/* Whether Kubernetes could have an object of this name at all: ids and parameters are any text. */
+bool could_be_a_name(const char *name);
+
 void look_up_workflow(struct request *req, const char *component, const char *id,
                       void (*then)(struct request *req));
 void look_up_instance(struct request *req, const char *component, const char *id, const char *parameter,

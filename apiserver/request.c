@@ -164,9 +164,9 @@ bool request_json(const struct request *req, const char *missing, const char *ba
         return error_set(err, ERROR_INVALID, "%s", missing);
     CLEANUP(json_decref) json_t *json = NULL;
     if (!json_parse(req->body, req->body_len, &json, err))
-        return error_prefix(err, "%s", bad);
+        return error_set(err, ERROR_INVALID, "%s%s", bad, err->text);
     if (!json_is_object(json))
-        return error_set(err, ERROR_INVALID, "%s: not a JSON object", bad);
+        return error_set(err, ERROR_INVALID, "%snot a JSON object", bad);
     *ret_json = TAKE(json);
     return true;
 }

@@ -65,6 +65,7 @@ struct request {
     int status;                     /* of the answer; 0: not answered */
     int64_t began_ms;               /* LOOP_MONOTONIC */
 
+    void *context;                  /* the handler's own */
     struct request_work *works;     /* internal: newest first */
     char *buffer;                   /* internal: decoded texts */
 
@@ -87,8 +88,8 @@ bool request_query_true(const struct request *req, const char *name);
 /* Zeroed memory that is freed after on_end at the request's end; newer ones end first. */
 void *request_work(struct request *req, size_t size, void (*on_end)(void *work));
 
-/* The body as a JSON object; ERROR_INVALID with `missing` if there is none, with `bad` before what the
- * parser says. */
+/* The body as a JSON object; ERROR_INVALID with the text `missing` if there is none, and with `bad` before
+ * what the parser says ("Invalid payload. "). */
 bool request_json(const struct request *req, const char *missing, const char *bad, json_t **ret_json,
                   struct error *err);
 

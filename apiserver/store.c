@@ -301,6 +301,17 @@ const struct instance *store_instance(const struct store *store, const char *ns,
     return o ? instance_of(o) : NULL;
 }
 
+const struct instance *store_instance_of_pair(const struct store *store, const char *component, const char *id,
+                                              const char *parameter)
+{
+    CLEANUP(free) char *workflow = store_workflow_name(store, component, id);
+    CLEANUP(free) char *name = instance_name(workflow, parameter);
+    const struct instance *inst = store_instance(store, store_place(store, component), name);
+
+    /* Names are in lower case, parameters are not. */
+    return inst && inst->parameter && strcmp(inst->parameter, parameter) == 0 ? inst : NULL;
+}
+
 static int by_parameter(const void *a, const void *b)
 {
     const struct instance *const *x = a, *const *y = b;
@@ -336,7 +347,8 @@ size_t store_instances_active(const struct store *store, const struct instance *
     size_t n = 0;
 
     list_foreach (held, &store->active, active)
-        list[n++] = held->inst;
+        if (held->inst->workflow && held->inst->parameter)
+            list[n++] = held->inst;
     *ret = list;
     return n;
 }

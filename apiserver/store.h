@@ -44,6 +44,9 @@ char *store_workflow_name(const struct store *store, const char *component, cons
 size_t store_workflows(const struct store *store, const char *component, const struct workflow ***ret);
 
 const struct instance *store_instance(const struct store *store, const char *ns, const char *name);
+/* That of a pair and a parameter, whether or not its workflow still exists. */
+const struct instance *store_instance_of_pair(const struct store *store, const char *component, const char *id,
+                                              const char *parameter);
 /* Those of a workflow object, in the order of their parameters as text.  The array is the caller's. */
 size_t store_instances_of(const struct store *store, const char *ns, const char *workflow,
                           const struct instance ***ret);
