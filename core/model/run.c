@@ -2,6 +2,7 @@
 #include "model/run.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const state_names[] = {
@@ -129,7 +130,8 @@ static bool env_equal(const struct env *a, const struct env *b)
     if (a->n != b->n)
         return false;
     for (size_t i = 0; i < a->n; i++)
-        if (!text_equal(a->vars[i].name, b->vars[i].name) || !text_equal(a->vars[i].value, b->vars[i].value))
+        if (!text_equal(a->vars[i].name, b->vars[i].name) ||
+            !text_equal(a->vars[i].value, b->vars[i].value))
             return false;
     return true;
 }
@@ -148,7 +150,7 @@ bool description_equal(const struct description *a, const struct description *b)
 
 void run_trigger_copy(struct run_trigger *to, const struct run_trigger *from)
 {
-    *to = (struct run_trigger) {
+    *to = (struct run_trigger){
         .seq = from->seq,
         .type = from->type,
         .id = xstrdup(from->id),
@@ -164,7 +166,7 @@ void run_trigger_done(struct run_trigger *t)
     free(t->key);
     free(t->workflow_uid);
     env_done(&t->env);
-    *t = (struct run_trigger) {0};
+    *t = (struct run_trigger){0};
 }
 
 void event_done(struct event *e)
@@ -175,7 +177,7 @@ void event_done(struct event *e)
     run_trigger_done(&e->trigger);
     texts_done(&e->limits);
     description_unref(e->description);
-    *e = (struct event) {0};
+    *e = (struct event){0};
 }
 
 void event_copy(struct event *to, const struct event *from)
@@ -185,14 +187,14 @@ void event_copy(struct event *to, const struct event *from)
     to->execution_id = xstrdup(from->execution_id);
     to->runner_id = xstrdup(from->runner_id);
     run_trigger_copy(&to->trigger, &from->trigger);
-    to->limits = (struct texts) {0};
+    to->limits = (struct texts){0};
     texts_copy(&to->limits, &from->limits);
     to->description = description_ref(from->description);
 }
 
 void run_init(struct run *run)
 {
-    *run = (struct run) {
+    *run = (struct run){
         .state = RUN_NEW,
         .counter = -1,
         .retry_delay_ms = -1,
@@ -224,7 +226,7 @@ void run_copy(struct run *to, const struct run *from)
     to->execution_id = xstrdup(from->execution_id);
     to->runner_id = xstrdup(from->runner_id);
     to->description = description_ref(from->description);
-    to->limits = (struct texts) {0};
+    to->limits = (struct texts){0};
     texts_copy(&to->limits, &from->limits);
     to->message = xstrdup(from->message);
     to->events = xcalloc(from->n_events, sizeof(*to->events));
@@ -234,7 +236,7 @@ void run_copy(struct run *to, const struct run *from)
 
 static void set_text(char **member, const char *text)
 {
-    char *copy = xstrdup(text);     /* text may be *member */
+    char *copy = xstrdup(text); /* text may be *member */
 
     free(*member);
     *member = copy;
@@ -308,12 +310,15 @@ static void on_started(struct run *run, const struct event *e)
 static void on_terminate(struct run *run, const struct event *e)
 {
     const struct exit_traits *traits = exit_traits(e->has_exit, e->exit_code);
+    char text[32] = "Exit code: -";
 
+    if (e->has_exit)
+        snprintf(text, sizeof(text), "Exit code: %d", e->exit_code);
     run->has_exit = e->has_exit;
     run->last_exit = e->exit_code;
     run->retry_cost_tenths += traits->cost_tenths;
     run->consecutive_failures = traits->is_failure ? run->consecutive_failures + 1 : 0;
-    set_message(run, traits->level, e->message);
+    set_message(run, traits->level, e->message ? e->message : text);
 }
 
 static void on_run_error(struct run *run, const struct event *e)
@@ -357,8 +362,9 @@ static void on_halt(struct run *run, const struct event *e)
 /* ---- the table ---- */
 
 #define IN(state) (1u << RUN_##state)
-#define IN_ACTIVE (IN(NEW) | IN(QUEUED) | IN(PREPARE) | IN(SUBMITTING) | IN(SUBMITTED) | IN(RUNNING) | \
-                   IN(TERMINATED) | IN(FAILED))
+#define IN_ACTIVE                                                                                  \
+    (IN(NEW) | IN(QUEUED) | IN(PREPARE) | IN(SUBMITTING) | IN(SUBMITTED) | IN(RUNNING) |           \
+     IN(TERMINATED) | IN(FAILED))
 #define IN_TERMINAL (IN(ERROR) | IN(DONE))
 
 /*
@@ -367,7 +373,7 @@ static void on_halt(struct run *run, const struct event *e)
  */
 static const struct transition {
     enum event_type event;
-    unsigned from;                  /* any of these */
+    unsigned from; /* any of these */
     enum run_state to;
     void (*effect)(struct run *run, const struct event *e);
 } transitions[] = {
@@ -378,8 +384,8 @@ static const struct transition {
     {EVENT_SUBMITTED, IN(SUBMITTING), RUN_SUBMITTED, on_submitted},
     {EVENT_STARTED, IN(SUBMITTED) | IN(PREPARE), RUN_RUNNING, on_started},
     {EVENT_TERMINATE, IN(RUNNING), RUN_TERMINATED, on_terminate},
-    {EVENT_RUN_ERROR, IN(QUEUED) | IN(PREPARE) | IN(SUBMITTING) | IN(SUBMITTED) | IN(RUNNING), RUN_FAILED,
-     on_run_error},
+    {EVENT_RUN_ERROR, IN(QUEUED) | IN(PREPARE) | IN(SUBMITTING) | IN(SUBMITTED) | IN(RUNNING),
+     RUN_FAILED, on_run_error},
     {EVENT_SUCCESS, IN(TERMINATED), RUN_DONE, on_end},
     {EVENT_RETRY_AFTER, IN(TERMINATED) | IN(FAILED) | IN(QUEUED), RUN_QUEUED, on_retry_after},
     {EVENT_STOP, IN(TERMINATED) | IN(FAILED), RUN_ERROR, on_end},
@@ -395,17 +401,45 @@ static const struct transition *transition_find(enum run_state state, enum event
     return NULL;
 }
 
+/* What the byte takes in a JSON text. */
+static size_t printed_size(unsigned char c)
+{
+    if (c == '"' || c == '\\' || (c && strchr("\b\f\n\r\t", c)))
+        return 2;
+    return c < 0x20 ? 6 : 1;
+}
+
+/* Texts of programs and of Kubernetes come in any length; a run keeps MESSAGE_MAX of them. */
+static void cut_message(char **message)
+{
+    size_t size = 0, kept = 0;
+
+    for (const char *c = *message; *c && size <= MESSAGE_MAX; c++) {
+        size += printed_size((unsigned char) *c);
+        if (size <= MESSAGE_MAX - strlen("..."))
+            kept = (size_t) (c - *message) + 1;
+    }
+    if (size <= MESSAGE_MAX)
+        return;
+    char *cut = xasprintf("%.*s...", (int) utf8_cut(*message, kept), *message);
+    free(*message);
+    *message = cut;
+}
+
 static const struct event *append_event(struct run *run, const struct event *event, instant now)
 {
     run->events = xrealloc(run->events, run->n_events + 1, sizeof(*run->events));
     struct event *e = &run->events[run->n_events++];
     event_copy(e, event);
+    if (e->message)
+        cut_message(&e->message);
     e->counter = run->counter;
     e->at = now;
     return e;
 }
 
-bool run_apply(struct run *run, const struct event *event, instant now, const char *key, struct error *err)
+bool run_apply(struct run *run, const struct event *event, instant now, const char *key,
+               struct error *err)
 {
     const struct transition *t = transition_find(run->state, event->type);
 

@@ -89,6 +89,7 @@ struct description {
 };
 
 #define DESCRIPTION_MAX 8192
+#define MESSAGE_MAX 1024            /* bytes of an event's message as JSON; more is cut, "..." at the end */
 
 struct event {
     enum event_type type;
