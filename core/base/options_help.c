@@ -3,6 +3,7 @@
 #include "base/options.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define INDENT 28

@@ -205,6 +205,7 @@ TEST(texts_that_are_no_lists)
     ITEMS("{\"items\":[1,]}", "<1>!invalid");
     ITEMS("{\"items\":[1}}", "!invalid");
     ITEMS("{\"items\":[}]}", "!invalid");
+    ITEMS("{\"items\":[1}[,2]}", "!invalid");
     ITEMS("}", "!invalid");
     ITEMS("{}}", "!invalid");
     ITEMS("{} {}", "!invalid");

@@ -371,3 +371,21 @@ TEST(durations_print_and_parse_to_the_same)
         buf_done(&out);
     }
 }
+
+TEST(main_prints_and_says_how_to_exit)
+{
+    char bad[] = "--nope", version[] = "--version", fine[] = "--dry-run";
+    struct config config = {0};
+    struct options_given given;
+    int status = -1;
+
+    CHECK(!options_main(&options, 2, (char *const[]) {fine, bad}, &config, &given, &status));
+    CHECK_INT(status, 2);
+    CHECK(!options_main(&options, 2, (char *const[]) {fine, version}, &config, &given, &status));
+    CHECK_INT(status, 0);
+    status = -1;
+    CHECK(options_main(&options, 2, (char *const[]) {fine, fine}, &config, &given, &status));
+    CHECK_INT(status, -1);
+    CHECK(config.dry);
+    options_done(&options, &config);
+}

@@ -42,21 +42,22 @@ TEST(numbers_below_a_bound_are_even)
         CHECK_INT(rng_below(&rng, 1), 0);
 }
 
-/* Just above half of the range nearly every second number has to be thrown away. */
-TEST(large_bounds_hold)
+/* At three quarters of the range the lowest third would be as likely as the others together, if
+ * numbers were not thrown away. */
+TEST(large_bounds_are_even_too)
 {
     struct rng rng;
-    const uint64_t n = (UINT64_C(1) << 63) + 1;
-    int high = 0;
+    const uint64_t n = UINT64_C(3) << 62;
+    int low = 0;
 
     rng_init(&rng, test_seed());
-    for (int i = 0; i < 1000; i++) {
+    for (int i = 0; i < 3000; i++) {
         uint64_t x = rng_below(&rng, n);
 
         CHECK(x < n);
-        high += x > n / 2;
+        low += x < n / 3;
     }
-    CHECK(high > 400 && high < 600);
+    CHECK(low > 900 && low < 1100);
 }
 
 TEST(numbers_between_two)
