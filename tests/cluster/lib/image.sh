@@ -147,6 +147,7 @@ END
 image_build() {
     local name=$1 context=$2 id file
     shift 2
+    buildah_prune
     image_base || return 1
     say "$name: building"
     buildah_ bud --isolation chroot --pull-never --layers -q --iidfile "$cache/buildah.iid" "$@" "$context" >&2 ||
@@ -159,5 +160,32 @@ image_build() {
         rm -f "$file" "$file.id"
         buildah_ push -q "$id" "docker-archive:$file:$name" && echo "$id" >"$file.id" || return 1
     fi
-    image_import "$file" && printf '%s\n' "$name"
+    touch "$file"
+    image_import "$file" || return 1
+    image_prune "${name%:*}"
+    printf '%s\n' "$name"
+}
+
+# Every change makes another image: the three newest of a name stay, in the cache and in the cluster.
+image_prune() { # NAME without a tag
+    local file tag old prefix
+    prefix=$(image_file "$1:")
+    prefix=${prefix%.tar}
+    mapfile -t old < <(find "$images" -path "$prefix*.tar" -printf '%T@ %p\n' | sort -rn | tail -n +4 | cut -d' ' -f2-)
+    for file in "${old[@]}"; do
+        tag=${file#"$prefix"}
+        rm -f "$file" "$file.id"
+        ctr_ images rm "$1:${tag%.tar}" >/dev/null 2>&1
+    done
+}
+
+# Layers of earlier builds are worth keeping until they are many; then everything is built once again.
+buildah_prune() {
+    local mib
+    mib=$(du -sm "$cache/buildah" 2>/dev/null | cut -f1)
+    [ "${mib:-0}" -lt 8000 ] || {
+        say "build layers take $mib MiB: removing them"
+        buildah_ rm --all >/dev/null
+        buildah_ rmi --all --force >/dev/null
+    }
 }
