@@ -19,6 +19,7 @@ struct program {
     struct k8s_config *k8s_config;
     struct k8s *k8s;
     struct operator *operator;
+    struct metrics *metrics;
     struct report *report;
     char identity[160];
     int status;
@@ -52,12 +53,12 @@ static bool connect_to_kubernetes(struct program *p)
     struct error err;
 
     p->loop = loop_new();
+    p->metrics = metrics_new();
     rng_init_from_kernel(&p->rng);
     struct k8s_config_options options = {.path = p->config.kubeconfig};
     if (!k8s_config_load(&options, &p->k8s_config, &err))
         return fail("cannot find out how to reach Kubernetes", &err);
-    p->k8s = k8s_transport_new(p->loop, p->k8s_config, &limits, &err);
-    if (!p->k8s)
+    if (!k8s_transport_new(p->loop, p->k8s_config, &limits, p->metrics, &p->k8s, &err))
         return fail("cannot reach Kubernetes", &err);
     return true;
 }
@@ -68,6 +69,7 @@ static void close_all(struct program *p)
     operator_free(p->operator);
     k8s_free(p->k8s);
     k8s_config_free(p->k8s_config);
+    metrics_free(p->metrics);
     loop_free(p->loop);
     settings_done(&p->settings);
     options_done(&operator_options, &p->config);
@@ -124,7 +126,7 @@ static bool run_operator(struct program *p)
     struct error err;
 
     p->operator = operator_new(p->loop, p->k8s, &p->rng, &p->settings);
-    if (!report_new(p->operator, p->config.listen, &p->report, &err))
+    if (!report_new(p->operator, p->metrics, p->config.listen, &p->report, &err))
         return fail("cannot listen", &err);
     loop_on_signal(p->loop, SIGTERM, on_signal, p);
     loop_on_signal(p->loop, SIGINT, on_signal, p);

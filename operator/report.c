@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "operator/report.h"
 
-#include "base/metrics.h"
 #include "base/probe.h"
 
 #include <stdio.h>
@@ -181,12 +180,13 @@ static int render_metrics(struct buf *body, void *arg)
     return 200;
 }
 
-bool report_new(struct operator *op, const char *address, struct report **ret_report, struct error *err)
+bool report_new(struct operator *op, struct metrics *metrics, const char *address,
+                struct report **ret_report, struct error *err)
 {
     struct report *r = NEW(struct report);
 
     r->op = op;
-    r->metrics = metrics_new();
+    r->metrics = metrics;
     add_metrics(r);
     r->pages[0] = (struct probe_page) {"/livez", "text/plain", render_live, r};
     r->pages[1] = (struct probe_page) {"/readyz", "text/plain", render_ready, r};
@@ -205,7 +205,6 @@ void report_free(struct report *r)
         return;
     if (r->probe)
         probe_free(r->probe);
-    metrics_free(r->metrics);
     free(r);
 }
 

@@ -6,12 +6,15 @@
 #define KHARON_OPERATOR_REPORT_H
 
 #include "base/error.h"
+#include "base/metrics.h"
 #include "operator/operator.h"
 
 struct report;
 
-/* Listens at `address` from now on.  The operator must outlive the report. */
-bool report_new(struct operator *op, const char *address, struct report **ret_report, struct error *err);
+/* Listens at `address` from now on, and adds the operator's series to `metrics`.  Both must outlive the
+ * report. */
+bool report_new(struct operator *op, struct metrics *metrics, const char *address,
+                struct report **ret_report, struct error *err);
 void report_free(struct report *report);
 int report_port(const struct report *report);
 
