@@ -145,17 +145,20 @@ END
 # image_build NAME CONTEXT [ARGUMENT...]: builds, imports, and prints the name with the tag that the cluster knows it
 # by. NAME without a tag gets one from the content, so that a changed image is another one to Kubernetes too.
 image_build() {
-    local name=$1 context=$2 id file
+    local name=$1 context=$2 log=$cache/log/image.log id file
     shift 2
+    mkdir -p "$images" "$cache/log"
     buildah_prune
     image_base || return 1
     say "$name: building"
-    buildah_ bud --isolation chroot --pull-never --layers -q --iidfile "$cache/buildah.iid" "$@" "$context" >&2 ||
+    buildah_ bud --isolation chroot --pull-never --layers --iidfile "$cache/buildah.iid" "$@" "$context" >"$log" 2>&1 || {
+        tail -n 40 "$log" >&2
+        say "$name could not be built; all of it: $log"
         return 1
+    }
     id=$(cut -d: -f2 <"$cache/buildah.iid")
     [[ ${name##*/} == *:* ]] || name=$name:${id:0:12}
     file=$(image_file "$name")
-    mkdir -p "$images"
     if [ "$(cat "$file.id" 2>/dev/null)" != "$id" ] || ! [ -s "$file" ]; then
         rm -f "$file" "$file.id"
         buildah_ push -q "$id" "docker-archive:$file:$name" && echo "$id" >"$file.id" || return 1
