@@ -161,8 +161,7 @@ static void refuse_method(struct request *req, struct buf *allow)
         request_reply(req, &reply);
         return;
     }
-    CLEANUP(free) char *text = xasprintf("%s is not allowed here", req->method);
-    reply_refusal(req, &reply, text);
+    reply_refusal(req, &reply, "Method Not Allowed");
 }
 
 static void handle(struct request *req, const struct route *route)
