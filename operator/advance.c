@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "operator/advance.h"
 
+#include "model/partition.h"
 #include "model/validate.h"
 
 #include <string.h>
@@ -85,6 +86,26 @@ static bool answer_owed(const struct advance_view *v)
 
 /* ---- the workflow ---- */
 
+/* Whoever created the instance by hand also wrote its partition: NULL, or what is wrong with that.  (A
+ * trigger's partition was made from the schedule, which may have changed since.) */
+static char *no_partition(const struct advance_view *v)
+{
+    struct schedule schedule;
+    struct error err;
+    instant t;
+    char text[PARTITION_TEXT_MAX];
+    const char *parameter = v->inst->parameter;
+
+    if (v->inst->trigger.seq > 0 || !schedule_parse(v->wf->schedule, &schedule, &err))
+        return NULL;
+    if (!partition_parse(&schedule, parameter, &t, &err))
+        return xasprintf("Halted: Cannot parse time parameter %s - %s", parameter, err.text);
+    if (strcmp(partition_print(&schedule, t, text), parameter) != 0)
+        return xasprintf("Halted: parameter %s is no partition of schedule %s; %s is", parameter, schedule.text,
+                         text);
+    return NULL;
+}
+
 /* NULL, or why the run may not go on.  Everything but absence is only asked at PREPARE. */
 static char *workflow_forbids(const struct advance_view *v, const struct settings *settings)
 {
@@ -105,7 +126,7 @@ static char *workflow_forbids(const struct advance_view *v, const struct setting
         why = xstrdup("Halted: the workflow has no docker image");
     }
     texts_done(&errors);
-    return why;
+    return why ? why : no_partition(v);
 }
 
 static bool workflow_is_another(const struct advance_view *v)
@@ -120,6 +141,8 @@ static struct step check_workflow(const struct advance_view *v)
 {
     if (!v->wf && !v->wf_absent)
         return only(STEP_FIND_WORKFLOW);
+    if (!v->wf && !v->run->trigger.workflow_uid)
+        return halt(v, xasprintf("Halted: there is no workflow %s", v->inst->workflow));
     if (!v->wf || v->wf->id.deleting || workflow_is_another(v))
         return halt(v, xstrdup("Halted: the workflow was deleted"));
     return none();
@@ -326,6 +349,8 @@ static struct step begin(const struct advance_view *v)
     struct event event = {.type = EVENT_TRIGGER_EXECUTION};
 
     instance_wanted_trigger(v->inst, &event.trigger);
+    if (!event.trigger.workflow_uid && v->wf)
+        event.trigger.workflow_uid = xstrdup(v->wf->id.uid);
     return apply(recorded(v, v->pod ? v->pod->triggered_at : INSTANT_NONE), event);
 }
 

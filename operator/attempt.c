@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <string.h>
 
+#define NOTE_TAIL_MAX       512     /* bytes of what a container said at its end */
 #define MAX_STEPS_IN_MEMORY 32      /* between two looks; more would be a busy loop */
 
 enum call_kind { CALL_NONE, CALL_STORE, CALL_CREATE, CALL_ADOPT, CALL_FIND_POD, CALL_FIND_WORKFLOW };
@@ -146,8 +147,17 @@ static char *instance_text(const struct instance *inst, const struct workflow *w
                      wf ? workflow_id(wf) : inst->workflow, inst->parameter);
 }
 
+/* The message of the run, and what the container said at its end: the reason that people look for. */
+static char *failure_note(const struct run *run, const struct pod *pod)
+{
+    const char *said = pod && pod->exit_message ? pod->exit_message : "";
+
+    return xasprintf("%s%s%.*s", run->message, *said ? ": " : "",
+                     (int) utf8_cut(said, strnlen(said, NOTE_TAIL_MAX)), said);
+}
+
 /* Kubernetes Events only for what is out of the ordinary: a run that just succeeds costs no writes. */
-static void tell(struct attempt_ctl *ctl, const struct instance *inst, const struct event *e)
+static void tell(struct attempt_ctl *ctl, const struct advance_view *view, const struct event *e)
 {
     static const struct {
         enum event_type type;
@@ -158,10 +168,13 @@ static void tell(struct attempt_ctl *ctl, const struct instance *inst, const str
         {EVENT_HALT, "Halted", "Halt"},
         {EVENT_STOP, "GaveUp", "Retry"},
     };
-    struct event_about about = event_about("WorkflowInstance", &inst->id);
+    struct event_about about = event_about("WorkflowInstance", &view->inst->id);
 
-    if (e->type == EVENT_TERMINATE && !(e->has_exit && e->exit_code == 0))
-        operator_event(ctl->op, about, true, "ExecutionFailed", "Run", ctl->run.message);
+    if (e->type == EVENT_TERMINATE && !(e->has_exit && e->exit_code == 0)) {
+        CLEANUP(free) char *note = failure_note(&ctl->run, view->pod);
+
+        operator_event(ctl->op, about, true, "ExecutionFailed", "Run", note);
+    }
     for (size_t i = 0; i < ARRAY_SIZE(told); i++) {
         const char *note = e->message ? e->message : ctl->run.message;
 
@@ -199,7 +212,7 @@ static bool apply_event(struct attempt_ctl *ctl, const struct advance_view *view
              KV("event", event_type_name(step->event.type)), KV("from", run_state_name(from)),
              KV("to", run_state_name(ctl->run.state)), KV("tries", ctl->run.tries),
              KV("execution", ctl->run.execution_id), KV("message", ctl->run.message));
-    tell(ctl, view->inst, &step->event);
+    tell(ctl, view, &step->event);
     return true;
 }
 

@@ -292,6 +292,8 @@ static bool observe_disruption(const struct pod *pod, struct observation *o)
         observe_error(o, true, xstrdup("Lost node running pod"));
         return true;
     }
+    if (pod->disruption && pod->has_exit && pod->exit_code == 0)
+        return false;               /* it had finished by then */
     if (pod->disruption && (pod_gone(pod) || pod->deleting_since != INSTANT_NONE)) {
         if (!pod_gone(pod))
             return true;            /* it is being stopped: its outcome is still to come */
