@@ -5,20 +5,7 @@
 # meet in the custom resources, the model knows no Kubernetes, the client knows no workflow. TAP.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
-
-n=0
-n_failed=0
-
-check() { # WHAT OFFENDING-LINES
-    n=$((n + 1))
-    if [ -z "$2" ]; then
-        echo "ok $n - $1"
-    else
-        n_failed=$((n_failed + 1))
-        echo "not ok $n - $1"
-        printf '%s\n' "$2" | sed 's/^/# /'
-    fi
-}
+. tests/checks/lib/tap.sh
 
 # Lines of C files below FOLDER that include "other/file.h" of a folder which is not among the allowed ones. A name
 # without a folder is a neighbour.
@@ -28,6 +15,18 @@ offenders() { # FOLDER ALLOWED...
     allowed=$(IFS='|' && echo "${folder#core/}|$*" | tr ' ' '|')
     git grep -nE '^[[:space:]]*#[[:space:]]*include "[^"/]+/' -- "$folder/*.[ch]" |
         grep -vE "include \"($allowed)/"
+}
+
+# Headers without a guard that is named after their path: core/base/buf.h has KHARON_BASE_BUF_H. Those of tests may call
+# it as they like.
+unguarded() {
+    local file guard
+    files 'core/*.h' 'k8s/*.h' 'operator/*.h' 'apiserver/*.h' 'tests/*.h' ':!core/base/banned.h' |
+        while read -r file; do
+            guard=$(echo "KHARON_${file#core/}" | tr 'a-z/.-' 'A-Z___')
+            [[ $file != tests/* ]] || guard='KHARON_[A-Z0-9_]*_H'
+            grep -q "^#ifndef $guard\$" "$file" && grep -q "^#define $guard\$" "$file" || echo "$file: $guard"
+        done
 }
 
 while read -r folder allowed; do
@@ -41,10 +40,14 @@ operator   base model k8s
 apiserver  base model k8s
 END
 
-check "only apiserver/server.c knows h2o" \
-    "$(git grep -nE '#[[:space:]]*include <h2o' -- 'core/*' 'k8s/*' 'operator/*' 'apiserver/*' |
-        grep -v '^apiserver/server\.c:')"
+check "only apiserver/server*.c knows h2o" \
+    "$(git grep -nE '#[[:space:]]*include <h2o' -- '*.c' '*.h' | grep -v '^apiserver/server[a-z_]*\.c:')"
 check "only k8s knows libcurl, in the operator's programs" \
     "$(git grep -nE '#[[:space:]]*include <curl/' -- 'core/*' 'operator/*')"
-echo "1..$n"
-[ $n_failed = 0 ]
+check "the toolkit speaks no word of Kubernetes or of workflows" \
+    "$(git grep -nwiE '(struct|enum) (k8s|workflow|instance|pod|run|cursor|schedule)[a-z_0-9]*' -- 'core/base/*')"
+check "the model does no I/O and asks no clock" \
+    "$(git grep -nE '\b(clock_gettime|gettimeofday|time\(NULL\)|fopen|open\(|socket\(|log_(debug|info|warning|error)\()' \
+        -- 'core/model/*')"
+check "headers have guards, named after their path" "$(unguarded)"
+finish_checks

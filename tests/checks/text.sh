@@ -5,36 +5,32 @@
 # scripts without a complaint of shellcheck. TAP.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
+. tests/checks/lib/tap.sh
 
-n=0
-n_failed=0
+mapfile -t shell < <(scripts '(ba)?sh')
+mapfile -t sources < <({
+    files '*.c' '*.h' '*.sh' '*.py' '*.yaml' '*.yml' '*.cmake' '*.tpl' CMakeLists.txt '*/CMakeLists.txt' Makefile \
+        Containerfile .clang-format
+    scripts '(ba)?sh|python3?'
+} | sort -u)
 
-check() { # WHAT OFFENDERS
-    n=$((n + 1))
-    if [ -z "$2" ]; then
-        echo "ok $n - $1"
-    else
-        n_failed=$((n_failed + 1))
-        echo "not ok $n - $1"
-        printf '%s\n' "$2" | sed 's/^/# /' | head -n 20
-    fi
+unlicensed() {
+    local file
+    for file in "${sources[@]}"; do
+        [[ $(head -n 3 "$file") == *SPDX-License-Identifier:\ Apache-2.0* ]] || echo "$file"
+    done
 }
 
-mapfile -t scripts < <(git grep -lE '^#!.*\b(ba)?sh\b' | xargs -r grep -lE -m1 '^#!')
-mapfile -t sources < <(git ls-files '*.c' '*.h' '*.sh' '*.py' '*.cmake' CMakeLists.txt '*/CMakeLists.txt' Makefile \
-    Containerfile && printf '%s\n' "${scripts[@]}")
-
-check "every source file names its licence at the top" \
-    "$(for file in "${sources[@]}"; do
-        [[ $(head -n 3 "$file") == *SPDX-License-Identifier* ]] || echo "$file"
-    done | sort -u)"
-check "C has no tabs" "$(git grep -nP '\t' -- '*.c' '*.h')"
-check "C has at most 100 columns" "$(git grep -nE '^.{101,}' -- '*.c' '*.h' | cut -c1-120)"
-check "no blanks at the end of a line" "$(git grep -nIE '[[:blank:]]+$' -- ':!*.txt' ':!*.tsv' ':!*.md')"
-check "every file ends with a line end" \
-    "$(git ls-files -z | xargs -0 grep -IlP '.' -- | while read -r file; do
+no_line_end() {
+    git ls-files -z -- ':!tests/fuzz/corpus' | xargs -0 grep -IlP '.' -- 2>/dev/null | while read -r file; do
         [ -z "$(tail -c 1 "$file")" ] || echo "$file"
-    done)"
-check "shell scripts are clean" "$(shellcheck -x -f gcc "${scripts[@]}")"
-echo "1..$n"
-[ $n_failed = 0 ]
+    done
+}
+
+check "every source file names its licence at the top" "$(unlicensed)"
+check "C has no tabs" "$(git grep -nP '\t' -- '*.c' '*.h')"
+check "C has at most 100 columns" "$(LC_ALL=C.UTF-8 git grep -nE '^.{101,}' -- '*.c' '*.h' | cut -c1-120)"
+check "no blanks at the end of a line" "$(git grep -nIE '[[:blank:]]+$' -- ':!*.txt' ':!*.tsv' ':!*.md')"
+check "every file ends with a line end" "$(no_line_end)"
+check "shell scripts are clean" "$(shellcheck -x -f gcc "${shell[@]}")"
+finish_checks
