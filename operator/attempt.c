@@ -492,7 +492,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
 void attempt_setup(struct operator *op)
 {
     map_init(&op->attempts);
-    queue_init(&op->attempt_queue, op->loop, op->rng, advance, 0);
+    queue_init(&op->attempt_queue, op->loop, op->rng, advance, op->settings->max_steps);
 }
 
 /* An event is also the time to let go of what has come to rest. */

@@ -301,7 +301,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
 void cursor_setup(struct operator *op)
 {
     map_init(&op->cursors);
-    queue_init(&op->cursor_queue, op->loop, op->rng, look, 0);
+    queue_init(&op->cursor_queue, op->loop, op->rng, look, op->settings->max_steps);
 }
 
 /* A workflow that changes its pair, or goes, may free the pair for another. */

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What transport.c (sending, waiting, ending) and transport_reply.c (handing on what came) share.
+ *
+ *     CALL_WAITING ──its turn──► CALL_SENT ──over, overdue, refused by the fence──► CALL_ENDED
+ *          └───────────────overdue, refused by the fence────────────────────────────────┘
+ *
+ * Whatever ends a call takes it out of lanes, wires and deadlines and queues its task; callbacks run
+ * from that task only.
+ */
+#ifndef KHARON_K8S_TRANSPORT_CALL_H
+#define KHARON_K8S_TRANSPORT_CALL_H
+
+#include "k8s/lanes.h"
+#include "k8s/transfer.h"
+#include "k8s/transport.h"
+#include "k8s/wire.h"
+
+#define IDLE_HANDLES 64
+
+enum wire_use { WIRE_LEASE, WIRE_WATCHES, WIRE_REQUESTS, N_WIRES };
+
+/* A wire and when it last brought anything. */
+struct line {
+    struct list link;               /* when it is given up */
+    struct wire *wire;
+    struct transport *transport;
+    int64_t heard_at;               /* BOOT */
+};
+
+struct counters {
+    struct metric_family *requests, *seconds;
+    struct metric *in_flight, *waiting, *window, *watches;
+};
+
+struct transport {
+    struct k8s base;
+    struct loop *loop;
+    const struct k8s_config *config;
+    struct k8s_limits limits;
+    struct target target;
+    struct line *lines[N_WIRES];
+    struct list given_up;
+    struct lanes lanes;
+    struct heap deadlines;          /* BOOT; of all calls */
+    struct loop_timer deadline;
+    struct loop_timer lane_opens;
+    struct loop_timer token_due;
+    struct loop_task pump;
+    CURL *idle[IDLE_HANDLES];
+    size_t n_idle, n_calls;
+    struct k8s_transport_stats stats;
+    struct counters counters;
+};
+
+enum call_state { CALL_WAITING, CALL_SENT, CALL_ENDED };
+
+struct call {
+    struct k8s_call base;
+    struct transport *t;
+    struct k8s_request request;     /* ns and name are owned; other texts are gone */
+    char *ns, *name, *path, *body;
+    struct k8s_handler handler;
+    void *arg;
+    enum call_state state;
+    struct list waiting;
+    struct heap_node deadline;
+    struct loop_task task;          /* hand on what has come, and finish */
+    struct line *line;
+    struct transfer transfer;
+    struct error error;             /* how it ended, if no answer tells */
+    json_t *watch_error;            /* the Status of an ERROR event */
+    bool cut;                       /* what has not been handed on is of no interest */
+    int64_t deadline_ms, sent_at, heard_at, ended_at;       /* BOOT */
+    bool *gone;                     /* set when it is freed within its own callback */
+};
+
+/* Ends a call that is waiting or sent; its task finishes it. */
+void call_abandon(struct call *c);
+void call_free(struct call *c);
+const char *call_method(const struct call *c);
+/* The task: hands on what has come; when all has and the call has ended, answers and frees it. */
+void call_hand_on(void *arg);
+/* The token may have been renewed. */
+void transport_read_token(struct transport *t);
+
+#endif
