@@ -212,6 +212,8 @@ static void judge_failure(struct call *c, CURLcode result)
     const struct transfer *x = &c->transfer;
     const char *text = *x->curl_text ? x->curl_text : curl_easy_strerror(result);
 
+    if (x->status >= 400 && x->status < 500)
+        return;                     /* refused (413 before the body was read): the rest of the text does not matter */
     switch (result) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
