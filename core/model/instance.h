@@ -42,12 +42,15 @@ json_t *run_trigger_encode(const struct run_trigger *trigger);
  * The `status` object, conditions included.  Members that are absent are null, so that a merge patch
  * removes what was there.
  *
- * Events are kept newest first up to EVENTS_MAX bytes; older ones are dropped and counted, but never
- * the trigger of the run that is going on.  The description of an execution is written once for as
- * long as it does not change: a `submit` event without one has that of the next later `submit`
- * that has one, else status.description.
+ * The whole object stays within INSTANCE_MAX bytes, if the environment of the trigger is one that
+ * validate_trigger_env takes (design, section 8).  Events are kept newest first up to EVENTS_MAX
+ * bytes, or what is left; older ones are dropped, from `run` too, and counted, but never the trigger
+ * of the run that is going on, and there is always room for the next one.  The description of an
+ * execution is written once for as long as it does not change: a `submit` event without one has that
+ * of the next later `submit` that has one, else status.description.
  */
 json_t *run_encode_status(struct run *run, int64_t generation);
+#define INSTANCE_MAX 32768
 #define EVENTS_MAX 12288
 json_t *description_encode(const struct description *d);
 

@@ -150,7 +150,7 @@ bool description_equal(const struct description *a, const struct description *b)
 
 void run_trigger_copy(struct run_trigger *to, const struct run_trigger *from)
 {
-    *to = (struct run_trigger){
+    *to = (struct run_trigger) {
         .seq = from->seq,
         .type = from->type,
         .id = xstrdup(from->id),
@@ -166,7 +166,7 @@ void run_trigger_done(struct run_trigger *t)
     free(t->key);
     free(t->workflow_uid);
     env_done(&t->env);
-    *t = (struct run_trigger){0};
+    *t = (struct run_trigger) {0};
 }
 
 void event_done(struct event *e)
@@ -177,7 +177,7 @@ void event_done(struct event *e)
     run_trigger_done(&e->trigger);
     texts_done(&e->limits);
     description_unref(e->description);
-    *e = (struct event){0};
+    *e = (struct event) {0};
 }
 
 void event_copy(struct event *to, const struct event *from)
@@ -187,14 +187,14 @@ void event_copy(struct event *to, const struct event *from)
     to->execution_id = xstrdup(from->execution_id);
     to->runner_id = xstrdup(from->runner_id);
     run_trigger_copy(&to->trigger, &from->trigger);
-    to->limits = (struct texts){0};
+    to->limits = (struct texts) {0};
     texts_copy(&to->limits, &from->limits);
     to->description = description_ref(from->description);
 }
 
 void run_init(struct run *run)
 {
-    *run = (struct run){
+    *run = (struct run) {
         .state = RUN_NEW,
         .counter = -1,
         .retry_delay_ms = -1,
@@ -202,6 +202,7 @@ void run_init(struct run *run)
         .since = INSTANT_NONE,
         .started_at = INSTANT_NONE,
         .completed_at = INSTANT_NONE,
+        .held_since = INSTANT_NONE,
     };
 }
 
@@ -226,7 +227,7 @@ void run_copy(struct run *to, const struct run *from)
     to->execution_id = xstrdup(from->execution_id);
     to->runner_id = xstrdup(from->runner_id);
     to->description = description_ref(from->description);
-    to->limits = (struct texts){0};
+    to->limits = (struct texts) {0};
     texts_copy(&to->limits, &from->limits);
     to->message = xstrdup(from->message);
     to->events = xcalloc(from->n_events, sizeof(*to->events));
@@ -266,7 +267,7 @@ static void on_trigger(struct run *run, const struct event *e)
     run->tries = run->consecutive_failures = run->retry_cost_tenths = run->free_tries = 0;
     run->has_exit = false;
     run->retry_delay_ms = -1;
-    run->started_at = run->completed_at = INSTANT_NONE;
+    run->started_at = run->completed_at = run->held_since = INSTANT_NONE;
     set_text(&run->runner_id, NULL);
     set_message(run, MESSAGE_INFO, NULL);
 }

@@ -133,6 +133,7 @@ struct run {
     int64_t events_dropped;
     int64_t halted_through;         /* the answer to spec.haltThrough */
     int64_t retry_counter;          /* the answer to spec.retry: the counter that was named; -1: none */
+    instant held_since;             /* a status was lost, and so the trigger is not taken; or INSTANT_NONE */
 };
 
 const char *run_state_name(enum run_state s);
