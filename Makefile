@@ -4,7 +4,7 @@
 # tests/run and tests/cluster/cluster.
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build demo test lint bench cluster-up cluster-down env clean
+.PHONY: help packages build demo test lint docs bench cluster-up cluster-down env clean
 .NOTPARALLEL:
 
 CLUSTER := tests/cluster/cluster
@@ -32,6 +32,11 @@ test:            ## every test; KINDS="unit checks" for some
 
 lint: packages   ## formatting, include direction, scripts, generated files
 	@tests/run checks
+
+docs: packages   ## write docs/reference, docs/conformance.md and manifests anew
+	@cmake --preset check >/dev/null
+	@cmake --build --preset check --target kharon-operator kharon-apiserver
+	@eval "$$($(CLUSTER) fetch helm)" && tests/checks/generate
 
 bench: packages  ## the benchmarks
 	@tests/bench/run
