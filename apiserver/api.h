@@ -8,6 +8,7 @@
 #define KHARON_APISERVER_API_H
 
 #include "base/loop.h"
+#include "base/metrics.h"
 #include "base/rng.h"
 #include "k8s/client.h"
 
@@ -27,6 +28,7 @@ struct api {
     struct store *store;
     int64_t max_running_timeout_ms;
     size_t max_active;              /* API_MAX_ACTIVE */
+    struct metric_family *requests, *seconds;       /* by method and code, by method; NULL: not counted */
 };
 
 #endif

@@ -188,11 +188,33 @@ const char *reply_reason(const struct reply *reply, char text[REPLY_REASON_MAX +
     return text;
 }
 
+/* Clients may invent methods; there are no series for those. */
+static const char *method_label(const char *method)
+{
+    static const char *const known[] = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+        if (strcmp(method, known[i]) == 0)
+            return known[i];
+    return "other";
+}
+
+static void count_reply(const struct request *req, int status, int64_t took_ms)
+{
+    const char *method = method_label(req->method);
+    char code[16];
+
+    if (!req->api->requests)
+        return;
+    snprintf(code, sizeof(code), "%d", status);
+    metric_add(metric_series(req->api->requests, method, code), 1);
+    metric_observe(metric_series(req->api->seconds, method), (double) took_ms / 1000);
+}
+
 /* Styx behaviour, 12.3: what changes something is always logged. */
-static void log_reply(const struct request *req, const struct reply *reply)
+static void log_reply(const struct request *req, const struct reply *reply, int64_t took)
 {
     bool audit = strcmp(req->method, "GET") != 0;
-    int64_t took = loop_now_fresh(req->api->loop, LOOP_MONOTONIC) - req->began_ms;
 
     log_at(audit ? LOG_INFO : LOG_DEBUG, "request", KV("method", req->method), KV("target", req->target),
            KV("status", reply->status), KV("reason", reply->reason ? reply->reason : ""), KV("ms", took),
@@ -205,7 +227,9 @@ void request_reply(struct request *req, const struct reply *reply)
 
     assert(req->status == 0 && reply->status >= 100 && reply->status <= 999);
     req->status = reply->status;
-    log_reply(req, reply);
+    int64_t took = loop_now_fresh(req->api->loop, LOOP_MONOTONIC) - req->began_ms;
+    count_reply(req, reply->status, took);
+    log_reply(req, reply, took);
     req->send(req, reply);
     end_works(works);               /* after: the answer may be made of their texts */
 }

@@ -28,8 +28,9 @@ struct server {
     h2o_evloop_t *evloop;
     h2o_socket_t *nested, *listener;
     int port;
-    bool accepting, stopping, stopped;
+    bool accepting, stopped;
     struct loop_timer retry, deadline;
+    struct list exchanges;
     struct server_stats stats;
 };
 
@@ -50,6 +51,7 @@ struct exchange {
     h2o_req_t *h2o;
     struct server *server;
     struct hangup *hangup;          /* while it waits */
+    struct list link;               /* in the server's */
 };
 
 static int exchange_fd(const struct exchange *x)
@@ -93,12 +95,17 @@ static void watch_for_hangup(struct exchange *x)
     loop_io_add(x->server->api->loop, &hangup->io, EPOLLRDHUP);
 }
 
-static void on_dispose(void *p)
+/* May be called twice. */
+static void end_exchange(struct exchange *x)
 {
-    struct exchange *x = p;
-
+    list_remove(&x->link);
     end_hangup(x);
     request_done(&x->req);
+}
+
+static void on_dispose(void *p)
+{
+    end_exchange(p);
 }
 
 static const char *copy_text(h2o_req_t *h2o, h2o_iovec_t text)
@@ -141,7 +148,7 @@ static void send_reply(struct request *req, const struct reply *reply)
         add_header(h2o, reply->headers[i].name, reply->headers[i].value);
     if (req->id)
         add_header(h2o, "x-styx-request-id", req->id);
-    if (x->server->stopping || reply->status == STATUS_GONE)
+    if (x->server->stats.stopping || reply->status == STATUS_GONE)
         h2o->http1_is_persistent = 0;
     h2o_send_inline(h2o, reply->body ? reply->body : "", reply->body_len);
 }
@@ -167,6 +174,7 @@ static struct exchange *new_exchange(struct server *server, h2o_req_t *h2o)
     x->req.body_len = h2o->entity.base ? h2o->entity.len : 0;
     x->req.header = find_header;
     x->req.send = send_reply;
+    list_push_back(&server->exchanges, &x->link);
     return x;
 }
 
@@ -194,7 +202,7 @@ static void on_accept(h2o_socket_t *listener, const char *err);
 
 static void start_accepting(struct server *server)
 {
-    if (server->accepting || server->stopping || server->stats.connections >= server->config.max_connections)
+    if (server->accepting || server->stats.stopping || server->stats.connections >= server->config.max_connections)
         return;
     server->accepting = true;
     h2o_socket_read_start(server->listener, on_accept);
@@ -212,7 +220,7 @@ static void on_connection_close(void *arg)
     struct server *server = arg;
 
     server->stats.connections--;
-    if (server->stopping)
+    if (server->stats.stopping)
         server->stopped |= server->stats.connections == 0;
     else if (!loop_timer_armed(&server->retry))
         start_accepting(server);
@@ -308,6 +316,7 @@ bool server_new(struct api *api, const struct server_config *config, struct serv
     server->api = api;
     server->config = *config;
     server->port = listen_port(fd);
+    list_init(&server->exchanges);
     server->retry = (struct loop_timer) {.on_time = on_retry, .arg = server};
     configure(server);
     server->evloop = h2o_evloop_create();
@@ -369,9 +378,11 @@ void server_stop(struct server *server, int64_t drain_ms)
 {
     struct loop *loop = server->api->loop;
 
-    if (server->stopping)
+    if (server->stats.stopping) {
+        server->stopped = true;
         return;
-    server->stopping = true;
+    }
+    server->stats.stopping = true;
     loop_timer_cancel(loop, &server->retry);
     stop_accepting(server);
     h2o_socket_close(TAKE(server->listener));
@@ -383,11 +394,16 @@ void server_stop(struct server *server, int64_t drain_ms)
 
 static struct server *left_behind;
 
-/* h2o's context and loop must not have connections left when they are disposed of. */
+/* h2o's context and loop must not have connections left when they are disposed of; what requests wait for
+ * ends in any case. */
 void server_free(struct server *server)
 {
+    struct exchange *x;
+
     if (!server)
         return;
+    list_foreach (x, &server->exchanges, link)
+        end_exchange(x);
     loop_timer_cancel(server->api->loop, &server->retry);
     loop_timer_cancel(server->api->loop, &server->deadline);
     if (server->listener)

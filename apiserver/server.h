@@ -39,6 +39,7 @@ struct server_config {
 };
 
 struct server_stats {
+    bool stopping;
     size_t connections;             /* now */
     size_t pending;                 /* requests that wait for something, now */
     uint64_t requests, abandoned;   /* abandoned: their clients left before the answer */
@@ -58,7 +59,7 @@ void server_run(struct server *server);
 /* One turn of both; false: it has stopped. */
 bool server_turn(struct server *server, int max_wait_ms);
 /* Takes no more connections, closes the idle ones, lets requests finish for at most drain_ms; then
- * server_run returns. */
+ * server_run returns.  Again: at once. */
 void server_stop(struct server *server, int64_t drain_ms);
 /* After server_run has returned, or before it began.  Connections that did not finish in time are
  * left to the end of the process. */

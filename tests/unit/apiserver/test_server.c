@@ -447,7 +447,10 @@ TEST(stopping_does_not_wait_for_ever)
     send_text(pending, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
     until(&w.n_waiting, 1);
     get("/stop");
-    finish();
+    server_run(w.server);
     CHECK_INT(w.n_waiting, 1);
+    finish();
+    CHECK_INT(w.n_waiting, 0);
+    CHECK_INT(w.n_abandoned, 1);
     close(pending);
 }

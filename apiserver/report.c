@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "apiserver/report.h"
+
+#include "apiserver/store.h"
+#include "base/probe.h"
+
+struct api_report {
+    struct api *api;
+    struct server *server;
+    struct metrics *metrics;
+    struct probe *probe;
+    struct probe_page pages[3];
+};
+
+/* ---- metrics ---- */
+
+static double read_connections(void *arg)
+{
+    return (double) server_stats(arg).connections;
+}
+
+static double read_pending(void *arg)
+{
+    return (double) server_stats(arg).pending;
+}
+
+static double read_abandoned(void *arg)
+{
+    return (double) server_stats(arg).abandoned;
+}
+
+static double read_refused_accepts(void *arg)
+{
+    return (double) server_stats(arg).refused_accepts;
+}
+
+static double read_workflows(void *arg)
+{
+    return (double) store_count_workflows(arg);
+}
+
+static double read_instances(void *arg)
+{
+    return (double) store_count_instances(arg);
+}
+
+static double read_active(void *arg)
+{
+    return (double) store_count_active(arg);
+}
+
+static double read_longest_turn(void *arg)
+{
+    return (double) loop_longest_turn_us(arg) / 1e6;
+}
+
+static void add_gauge(struct metrics *m, const char *name, const char *help, double (*read)(void *), void *arg)
+{
+    metric_read_from(metric_series(metrics_gauge(m, name, help, NULL)), read, arg);
+}
+
+static void add_counter(struct metrics *m, const char *name, const char *help, double (*read)(void *), void *arg)
+{
+    metric_read_from(metric_series(metrics_counter(m, name, help, NULL)), read, arg);
+}
+
+static void add_metrics(struct api_report *r)
+{
+    struct metrics *m = r->metrics;
+    struct store *store = r->api->store;
+    struct metric_family *objects = metrics_gauge(m, "kharon_objects", "Objects in the local copy.", "kind");
+
+    metric_read_from(metric_series(objects, "Workflow"), read_workflows, store);
+    metric_read_from(metric_series(objects, "WorkflowInstance"), read_instances, store);
+    add_gauge(m, "kharon_active_instances", "Unfinished instances.", read_active, store);
+    add_gauge(m, "kharon_http_connections", "Open connections.", read_connections, r->server);
+    add_gauge(m, "kharon_http_requests_pending", "Requests that wait for Kubernetes or the operator.", read_pending,
+              r->server);
+    add_counter(m, "kharon_http_requests_abandoned_total", "Requests whose client left before the answer.",
+                read_abandoned, r->server);
+    add_counter(m, "kharon_http_accepts_refused_total", "Connections that waited for lack of descriptors.",
+                read_refused_accepts, r->server);
+    add_gauge(m, "kharon_longest_turn_seconds", "Longest turn of the event loop since the last look.",
+              read_longest_turn, r->api->loop);
+    r->api->requests = metrics_counter(m, "http_requests_total", "Answered requests.", "method,code");
+    r->api->seconds = metrics_histogram(m, "http_request_duration_seconds", "From the request to its answer.", "method",
+                                        metrics_seconds, metrics_n_seconds);
+    metrics_add_process(m);
+}
+
+/* ---- pages ---- */
+
+static int render_live(struct buf *body, void *arg)
+{
+    (void) arg;
+    buf_adds(body, "ok\n");
+    return 200;
+}
+
+static int render_ready(struct buf *body, void *arg)
+{
+    const struct api_report *r = arg;
+
+    if (server_stats(r->server).stopping)
+        buf_adds(body, "stopping\n");
+    else if (!store_synced(r->api->store))
+        buf_adds(body, "the local copy is not complete yet\n");
+    else
+        buf_adds(body, "ok\n");
+    return strcmp(body->data, "ok\n") == 0 ? 200 : 503;
+}
+
+static int render_metrics(struct buf *body, void *arg)
+{
+    const struct api_report *r = arg;
+
+    metrics_print(r->metrics, body);
+    return 200;
+}
+
+bool api_report_new(struct api *api, struct server *server, struct metrics *metrics, const char *address,
+                    struct api_report **ret_report, struct error *err)
+{
+    struct api_report *r = NEW(struct api_report);
+
+    r->api = api;
+    r->server = server;
+    r->metrics = metrics;
+    add_metrics(r);
+    r->pages[0] = (struct probe_page) {"/livez", "text/plain", render_live, r};
+    r->pages[1] = (struct probe_page) {"/readyz", "text/plain", render_ready, r};
+    r->pages[2] = (struct probe_page) {"/metrics", METRICS_CONTENT_TYPE, render_metrics, r};
+    if (!probe_new(api->loop, address, r->pages, ARRAY_SIZE(r->pages), &r->probe, err)) {
+        api_report_free(r);
+        return error_prefix(err, "probe-listen");
+    }
+    *ret_report = r;
+    return true;
+}
+
+void api_report_free(struct api_report *r)
+{
+    if (!r)
+        return;
+    if (r->probe)
+        probe_free(r->probe);
+    free(r);
+}
+
+int api_report_port(const struct api_report *r)
+{
+    return probe_port(r->probe);
+}
