@@ -23,6 +23,13 @@ const char *k8s_verb_name(enum k8s_verb verb)
     return names[verb];
 }
 
+enum k8s_lane k8s_request_lane(const struct k8s_request *r)
+{
+    if (r->lane != K8S_LANE_DEFAULT)
+        return r->lane;
+    return r->verb == K8S_DELETE ? K8S_LANE_DELETE : k8s_verb_writes(r->verb) ? K8S_LANE_STATUS : K8S_LANE_READ;
+}
+
 /* Everything but RFC 3986's unreserved characters, so that a name never changes the path. */
 static void add_escaped(struct buf *b, const char *text)
 {

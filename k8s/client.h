@@ -68,9 +68,10 @@ enum k8s_verb {
 
 /* Order of importance when requests have to wait for each other. */
 enum k8s_lane {
+    K8S_LANE_DEFAULT,               /* what fits the verb: STATUS, READ or DELETE */
     K8S_LANE_LEASE,                 /* a connection of its own; never waits */
     K8S_LANE_POD,                   /* creates of pods and of instances */
-    K8S_LANE_STATUS,                /* the default for writes */
+    K8S_LANE_STATUS,
     K8S_LANE_READ,
     K8S_LANE_DELETE,
     K8S_LANE_EVENT,
@@ -162,6 +163,9 @@ static inline void k8s_free(struct k8s *k8s)
 
 bool k8s_verb_writes(enum k8s_verb verb);
 const char *k8s_verb_name(enum k8s_verb verb);
+
+/* The lane that is meant: never K8S_LANE_DEFAULT. */
+enum k8s_lane k8s_request_lane(const struct k8s_request *request);
 
 /* The path and query of a request, e.g. "/api/v1/namespaces/a/pods/b?…"; the caller frees. */
 char *k8s_request_path(const struct k8s_request *request);

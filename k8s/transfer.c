@@ -173,7 +173,8 @@ static void set_connection(CURL *easy, const struct target *target)
 {
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https,http");        /* the configuration has judged http */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, 1L);
+    /* Wait for a connection that is being opened, it may do for both; without TLS that is known only after an answer. */
+    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, strncmp(target->base, "https:", 6) == 0 ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);

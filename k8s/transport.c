@@ -373,7 +373,7 @@ static struct call *call_new(struct transport *t, const struct k8s_request *r)
     c->ns = xstrdup(r->ns);
     c->name = xstrdup(r->name);
     c->request = (struct k8s_request) {
-        .verb = r->verb, .lane = r->lane, .resource = r->resource, .ns = c->ns, .name = c->name, .fence = r->fence};
+        .verb = r->verb, .lane = k8s_request_lane(r), .resource = r->resource, .ns = c->ns, .name = c->name, .fence = r->fence};
     c->task = (struct loop_task) {.on_turn = call_hand_on, .arg = c};
     t->n_calls++;
     return c;
@@ -389,7 +389,7 @@ static struct k8s_call *on_call(struct k8s *k8s, const struct k8s_request *reque
     c->arg = arg;
     set_deadline(c, boot(t) + time_for(t, request));
     if (uses_lane(c)) {
-        lanes_add(&t->lanes, request->lane, &c->waiting);
+        lanes_add(&t->lanes, c->request.lane, &c->waiting);
         loop_task_queue(t->loop, &t->pump);
     } else {
         t->stats.watches++;

@@ -157,7 +157,7 @@ static void count(struct call *c)
     if (!t->counters.requests)
         return;
     metric_add(metric_series(t->counters.requests, code, call_method(c), t->target.base + strcspn(t->target.base, "/") + 2), 1);
-    if (c->request.verb != K8S_WATCH && c->ended_at > c->sent_at && c->sent_at > 0)
+    if (c->request.verb != K8S_WATCH && c->sent_at > 0)
         metric_observe(metric_series(t->counters.seconds, k8s_verb_name(c->request.verb)),
                        (double) (c->ended_at - c->sent_at) / 1000);
 }

@@ -39,6 +39,15 @@ TEST(paths)
     PATH("/api/v1/namespaces/a/pods/x", .verb = K8S_DELETE, .ns = "a", .name = "x", .body = "{}");
 }
 
+TEST(lanes_follow_from_verbs_unless_said)
+{
+    CHECK_INT(k8s_request_lane(&(struct k8s_request) {.verb = K8S_GET}), K8S_LANE_READ);
+    CHECK_INT(k8s_request_lane(&(struct k8s_request) {.verb = K8S_LIST}), K8S_LANE_READ);
+    CHECK_INT(k8s_request_lane(&(struct k8s_request) {.verb = K8S_CREATE}), K8S_LANE_STATUS);
+    CHECK_INT(k8s_request_lane(&(struct k8s_request) {.verb = K8S_DELETE}), K8S_LANE_DELETE);
+    CHECK_INT(k8s_request_lane(&(struct k8s_request) {.verb = K8S_DELETE, .lane = K8S_LANE_LEASE}), K8S_LANE_LEASE);
+}
+
 /* Names come from outside: none leads to another object. */
 TEST(a_name_never_changes_the_path)
 {
