@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is measured: each phase is a function of the bench and returns a dict of results for report.py."""
+import collections
+import json
+import math
+import re
+import time
+
+import audit
+from cluster import Failed, say, wait_for
+
+IMAGE = "localhost/busybox:1"
+OPERATOR_PORT, APISERVER_PORT, FAKELET_PORT, API_PORT = 18081, 18082, 18090, 18080
+IN_FLIGHT = 32
+
+
+def next_minute(lead_s):
+    """The first full minute that is at least so far away, in seconds since 1970."""
+    return math.ceil((time.time() + lead_s) / 60) * 60
+
+
+def lead_s(n):
+    """How long it may take to make n objects and to let their controller get ready for them."""
+    return 10 + n / 25
+
+
+def hourly(due):
+    """A schedule that is due at that minute, and not again while the benchmark runs."""
+    return f"{time.gmtime(due).tm_min} * * * *"
+
+
+def sleep_until(instant):
+    time.sleep(max(0, instant - time.time()))
+
+
+class Watched:
+    """CPU and memory of processes over a phase."""
+
+    def __init__(self, processes):
+        self.processes = processes
+        self.before = {p.name: p.sample() for p in processes}
+
+    def results(self):
+        rows = {}
+        for p in self.processes:
+            now = p.sample()
+            rows[p.name] = dict(now, used=now["cpu"] - self.before[p.name]["cpu"])
+        return rows
+
+
+def settle(bench):
+    """Waits until nothing is left to do for the fake kubelet, so that phases do not run into each other."""
+    last = -1
+    while True:
+        now = bench.cluster.metric(FAKELET_PORT, "fakelet_pods_ended_total")
+        if now == last:
+            return
+        last = now
+        time.sleep(1)
+
+
+# ---- Kharon ---------------------------------------------------------------------------------------------------
+
+def workflow(name, schedule):
+    return {"apiVersion": "kharon.dev/v1alpha1", "kind": "Workflow", "metadata": {"name": name, "namespace": "kharon"},
+            "spec": {"schedule": schedule, "template": {"image": IMAGE, "args": ["run", "{}"]}}}
+
+
+def instant_of(due):
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(due))
+
+
+def wait_until_armed(bench, n, due):
+    """Every workflow's cursor stands before the due instant."""
+    def armed():
+        if time.time() > due - 2:
+            raise Failed(f"{n} workflows were not ready in time")
+        items = bench.cluster.items("workflows.kharon.dev", "-n", "kharon")
+        ready = [w for w in items if w.get("status", {}).get("nextOffset", "").startswith(instant_of(due))]
+        return len(ready) == n
+    wait_for("workflows to be ready", lead_s(n) + 60, armed, 1)
+
+
+def wait_until_done(bench, n):
+    """Asks the operator; the API server has enough to do."""
+    def done():
+        runs = bench.cluster.metrics(OPERATOR_PORT)
+        return runs.get('kharon_runs{state="DONE"}', 0) + runs.get('kharon_runs{state="ERROR"}', 0) >= n
+    wait_for(f"the end of {n} runs", 120 + n / 5, done, 0.5)
+
+
+def judge(n, writes, instances):
+    """The exactness of it: [(what, is it so, figures)]."""
+    instance_creates = audit.created(writes, "workflowinstances", "kharon")
+    pod_creates = audit.created(writes, "pods", "kharon")
+    states = collections.Counter(i.get("status", {}).get("state", "none") for i in instances)
+    return [
+        (f"{n} workflows: each of {n} instances is created once",
+         len(instance_creates) == n and len(instances) == n, f"{len(instance_creates)} creates"),
+        (f"{n} workflows: each of {n} pods is created once",
+         len(pod_creates) == n and len({w.name for w in pod_creates}) == n, f"{len(pod_creates)} creates"),
+        (f"{n} workflows: {n} runs are DONE", states == {"DONE": n}, str(dict(states))),
+    ]
+
+
+def reaped(bench, n):
+    """Waits until the operator has cleared its pods away: two minutes after their end."""
+    def empty():
+        return bench.cluster.metrics(OPERATOR_PORT).get('kharon_objects{kind="Pod"}', -1) == 0
+    wait_for("the operator to clear pods away", 200 + n / 5, empty, 2)
+
+
+def kharon(bench, n, whole_life):
+    """N workflows that are due at the same minute."""
+    due = next_minute(lead_s(n))
+    say(f"Kharon: {n} workflows, due at {instant_of(due)}")
+    bench.log.skip()
+    events = bench.cluster.metric(OPERATOR_PORT, "kharon_events_sent_total")
+    bench.cluster.create([workflow(f"w{i}", hourly(due)) for i in range(n)])
+    wait_until_armed(bench, n, due)
+    writes = bench.log.read()
+    sleep_until(due - 2)
+    watched = Watched(bench.watched())
+    sleep_until(due)
+    wait_until_done(bench, n)
+    done_s = time.time() - due
+    usage = watched.results()
+    settle(bench)
+    in_time = bench.log.read()
+    verdict = judge(n, in_time, bench.cluster.items("workflowinstances.kharon.dev", "-n", "kharon"))
+    writes += in_time
+    if whole_life:
+        say(f"Kharon: all done after {done_s:.1f} s; waiting until the pods are cleared away")
+        reaped(bench, n)
+        writes += bench.log.read()
+    events = bench.cluster.metric(OPERATOR_PORT, "kharon_events_sent_total") - events
+    bench.cluster.kubectl("-n", "kharon", "delete", "workflows.kharon.dev,workflowinstances.kharon.dev", "--all")
+    return {"who": "Kharon", "n": n, "usage": usage, "verdict": verdict, "done_s": done_s,
+            "pods": spread_of(in_time, "pods", "kharon", due),
+            "instances": spread_of(in_time, "workflowinstances", "kharon", due),
+            "whole_life": whole_life, "events": events, "writes": audit.by_kind(writes, audit.OPERATOR),
+            "refused": audit.refused(writes, audit.OPERATOR)}
+
+
+def spread_of(writes, what, ns, due):
+    times = [w.answered for w in audit.created(writes, what, ns)]
+    return dict(audit.spread(times, due), n=len(times))
+
+
+def idle(bench, minutes):
+    """One workflow, due every minute, and nothing else."""
+    say(f"Kharon: one workflow, due every minute, for {minutes} minutes")
+    bench.log.skip()
+    bench.cluster.create([workflow("alone", "* * * * *")])
+    first = next_minute(5)
+    sleep_until(first - 5)
+    watched = Watched(bench.watched())
+    sleep_until(first + 60 * (minutes - 1) + 10)
+    usage = watched.results()
+    bench.cluster.kubectl("-n", "kharon", "delete", "workflow.kharon.dev", "alone")
+    writes = [w for w in bench.log.read() if w.received >= first]
+    pods = [w.answered for w in audit.created(writes, "pods", "kharon")]
+    bench.cluster.kubectl("-n", "kharon", "delete", "workflowinstances.kharon.dev", "--all")
+    return {"minutes": minutes, "seconds": 60 * (minutes - 1) + 15, "late_ms": [(t % 60) * 1000 for t in pods],
+            "usage": usage}
+
+
+# ---- what it is measured against ------------------------------------------------------------------------------
+
+def loop(bench, n):
+    """The bare loop of pod creates."""
+    say(f"bare loop: {n} pods")
+    ns = f"bench-loop-{n}"
+    bench.cluster.kubectl("create", "namespace", ns)
+    bench.cluster.kubectl("-n", ns, "create", "serviceaccount", "loop")
+    bench.cluster.kubectl("-n", ns, "create", "rolebinding", "loop", "--clusterrole=edit", f"--serviceaccount={ns}:loop")
+    config = bench.cluster.kubeconfig(ns, "loop")
+    wait_for("the namespace's default account", 30, lambda: bench.cluster.items("serviceaccounts", "-n", ns))
+    bench.log.skip()
+    line = bench.cluster.run("in", bench.program("bench-loop"), f"--kubeconfig={config}", f"--namespace={ns}",
+                             f"--count={n}", f"--in-flight={IN_FLIGHT}")
+    writes = bench.log.read()
+    settle(bench)
+    start = min(w.received for w in writes if w.ns == ns)
+    return {"who": f"bare loop, {IN_FLIGHT} at a time", "n": n, "pods": spread_of(writes, "pods", ns, start),
+            "own": json.loads(line)}
+
+
+def cron_job(ns, name, schedule):
+    pod = {"restartPolicy": "Never", "containers": [{"name": "main", "image": IMAGE, "args": ["run"]}]}
+    return {"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name, "namespace": ns},
+            "spec": {"schedule": schedule, "jobTemplate": {"spec": {"template": {"spec": pod}}}}}
+
+
+def cron(bench, n, flavour):
+    """Kubernetes' own CronJob controller."""
+    due = next_minute(lead_s(n))
+    say(f"CronJob controller ({flavour}): {n} CronJobs, due at {instant_of(due)}")
+    ns = f"bench-cron-{flavour}-{n}"
+    bench.cluster.kubectl("create", "namespace", ns)
+    bench.cluster.create([cron_job(ns, f"c{i}", hourly(due)) for i in range(n)])
+    if time.time() > due - 2:
+        raise Failed(f"{n} CronJobs were not made in time")
+    bench.log.skip()
+    sleep_until(due - 2)
+    watched = Watched([bench.cluster.component("controller-manager")] if flavour == "default" else [bench.tuned])
+    writes, finished = [], 0
+
+    def all_created():
+        writes.extend(bench.log.read())
+        return len(audit.created(writes, "pods", ns)) >= n
+    sleep_until(due)
+    wait_for(f"{n} pods of CronJobs", 60 + n, all_created, 1)
+    usage = watched.results()
+    settle(bench)
+    finished = sum(1 for p in bench.cluster.items("pods", "-n", ns) if p["status"]["phase"] == "Succeeded")
+    # They would be due again in an hour.
+    for i in range(0, n, 200):
+        names = [f"cronjob/c{j}" for j in range(i, min(n, i + 200))]
+        bench.cluster.kubectl("-n", ns, "patch", *names, "-p", '{"spec":{"suspend":true}}')
+    return {"who": f"CronJob controller, {flavour} flags", "n": n, "pods": spread_of(writes, "pods", ns, due),
+            "usage": usage, "finished": finished}
+
+
+# ---- the programs ---------------------------------------------------------------------------------------------
+
+def start_kharon(bench):
+    """Definitions, accounts and rights as the chart has them; the programs run as plain processes."""
+    cluster = bench.cluster
+    cluster.kubectl("create", "-f", bench.file("manifests/crds.yaml"))
+    cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=30s")
+    wanted = {"Namespace", "ServiceAccount", "Role", "RoleBinding", "ClusterRole"}
+    text = cluster.kubectl("create", "--dry-run=client", "-o", "json", "-f", bench.file("manifests/kharon.yaml"))
+    cluster.create([d for d in bench.documents(text) if d["kind"] in wanted])
+    config = cluster.kubeconfig("kharon", "kharon-operator")
+    bench.operator = cluster.start("kharon-operator", bench.program("kharon-operator"), f"--kubeconfig={config}",
+                                   f"--listen=127.0.0.1:{OPERATOR_PORT}", f"--max-in-flight={IN_FLIGHT}")
+    wait_for("kharon-operator to lead", 30,
+             lambda: cluster.metrics(OPERATOR_PORT).get("leader_election_master_status") == 1)
+    start_apiserver(bench)
+
+
+def start_apiserver(bench):
+    program = bench.program("kharon-apiserver", optional=True)
+    if not program:
+        say("kharon-apiserver is not built: measured without it")
+        return
+    config = bench.cluster.kubeconfig("kharon", "kharon-apiserver")
+    bench.apiserver = bench.cluster.start(
+        "kharon-apiserver", program, f"--kubeconfig={config}", "--authentication=none",
+        f"--listen=127.0.0.1:{API_PORT}", f"--probe-listen=127.0.0.1:{APISERVER_PORT}")
+    wait_for("kharon-apiserver", 30, lambda: bench.cluster.get(f"http://127.0.0.1:{APISERVER_PORT}/readyz"))
+
+
+def start_nodes(bench):
+    """The fake nodes, ready and without the taint that a new node has."""
+    cluster = bench.cluster
+    cluster.start("fakelet", bench.program("bench-fakelet"), f"--listen=127.0.0.1:{FAKELET_PORT}")
+    wait_for("the fake nodes", 30, lambda: cluster.get(f"http://127.0.0.1:{FAKELET_PORT}/readyz"))
+    wait_for("nodes that take pods", 60, lambda: all(not n["spec"].get("taints") for n in cluster.items("nodes")))
+
+
+def tune_controllers(bench):
+    """Starts kube-controller-manager anew, as it was started, with its own limits raised."""
+    old = bench.cluster.component("controller-manager")
+    with open(f"/proc/{old.pid}/cmdline", encoding="ascii") as file:
+        command = file.read().rstrip("\0").split("\0")
+    old.stop()
+    bench.tuned = bench.cluster.start(
+        "controller-manager", *command, "--kube-api-qps=2000", "--kube-api-burst=4000",
+        "--concurrent-cron-job-syncs=20", "--concurrent-job-syncs=20")
+    wait_for("kube-controller-manager", 60, lambda: re.match("ok", bench.cluster.run(
+        "in", "sh", "-c", "curl -fsSk -m 2 https://127.0.0.1:10257/healthz || true")))
