@@ -150,10 +150,11 @@ static char *instance_text(const struct instance *inst, const struct workflow *w
 /* The message of the run, and what the container said at its end: the reason that people look for. */
 static char *failure_note(const struct run *run, const struct pod *pod)
 {
-    const char *said = pod && pod->exit_message ? pod->exit_message : "";
+    const char *said = pod ? pod->exit_message : NULL;
 
-    return xasprintf("%s%s%.*s", run->message, *said ? ": " : "",
-                     (int) utf8_cut(said, strnlen(said, NOTE_TAIL_MAX)), said);
+    if (!said || !*said)
+        return xstrdup(run->message);
+    return xasprintf("%s: %.*s", run->message, (int) utf8_cut(said, strnlen(said, NOTE_TAIL_MAX)), said);
 }
 
 /* Kubernetes Events only for what is out of the ordinary: a run that just succeeds costs no writes. */
