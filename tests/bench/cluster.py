@@ -117,18 +117,19 @@ class Cluster:
     def items(self, *args):
         return json.loads(self.kubectl("get", "-o", "json", *args))["items"]
 
-    def component(self, name):
-        """One of the control plane's processes."""
+    def components(self):
+        """The control plane's processes by name."""
+        found = {}
         for line in self.run("status").splitlines():
             words = line.split()
-            if words[:1] == [name] and words[1:2] == ["pid"]:
-                return Process(name, int(words[2]))
-        raise Failed(f"{name} does not run")
+            if words[1:2] == ["pid"]:
+                found[words[0]] = Process(words[0], int(words[2]))
+        return found
 
     def start(self, name, *args):
         """Starts a program in the cluster's network namespace."""
         with tempfile.NamedTemporaryFile("r", dir=self.logs) as pid_file, \
-                open(os.path.join(self.logs, f"{name}.log"), "ab") as log:
+                open(os.path.join(self.logs, f"{name}.log"), "wb") as log:
             script = 'echo $$ >"$0"; exec "$@"'
             child = subprocess.Popen(self.command("in", "sh", "-c", script, pid_file.name, *args),
                                      stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)

@@ -177,13 +177,15 @@ def loop(bench, n):
     config = bench.cluster.kubeconfig(ns, "loop")
     wait_for("the namespace's default account", 30, lambda: bench.cluster.items("serviceaccounts", "-n", ns))
     bench.log.skip()
+    watched = Watched(bench.watched())
     line = bench.cluster.run("in", bench.program("bench-loop"), f"--kubeconfig={config}", f"--namespace={ns}",
                              f"--count={n}", f"--in-flight={IN_FLIGHT}")
     writes = bench.log.read()
     settle(bench)
+    usage = watched.results()
     start = min(w.received for w in writes if w.ns == ns)
     return {"who": f"bare loop, {IN_FLIGHT} at a time", "n": n, "pods": spread_of(writes, "pods", ns, start),
-            "own": json.loads(line)}
+            "own": json.loads(line), "usage": usage}
 
 
 def cron_job(ns, name, schedule):
@@ -203,16 +205,16 @@ def cron(bench, n, flavour):
         raise Failed(f"{n} CronJobs were not made in time")
     bench.log.skip()
     sleep_until(due - 2)
-    watched = Watched([bench.cluster.component("controller-manager")] if flavour == "default" else [bench.tuned])
-    writes, finished = [], 0
+    watched = Watched(bench.watched())
+    writes = []
 
     def all_created():
         writes.extend(bench.log.read())
         return len(audit.created(writes, "pods", ns)) >= n
     sleep_until(due)
     wait_for(f"{n} pods of CronJobs", 60 + n, all_created, 1)
-    usage = watched.results()
     settle(bench)
+    usage = watched.results()
     finished = sum(1 for p in bench.cluster.items("pods", "-n", ns) if p["status"]["phase"] == "Succeeded")
     # They would be due again in an hour.
     for i in range(0, n, 200):
@@ -233,8 +235,9 @@ def start_kharon(bench):
     text = cluster.kubectl("create", "--dry-run=client", "-o", "json", "-f", bench.file("manifests/kharon.yaml"))
     cluster.create([d for d in bench.documents(text) if d["kind"] in wanted])
     config = cluster.kubeconfig("kharon", "kharon-operator")
-    bench.operator = cluster.start("kharon-operator", bench.program("kharon-operator"), f"--kubeconfig={config}",
-                                   f"--listen=127.0.0.1:{OPERATOR_PORT}", f"--max-in-flight={IN_FLIGHT}")
+    bench.processes["kharon-operator"] = cluster.start(
+        "kharon-operator", bench.program("kharon-operator"), f"--kubeconfig={config}",
+        f"--listen=127.0.0.1:{OPERATOR_PORT}", f"--max-in-flight={IN_FLIGHT}")
     wait_for("kharon-operator to lead", 30,
              lambda: cluster.metrics(OPERATOR_PORT).get("leader_election_master_status") == 1)
     start_apiserver(bench)
@@ -246,7 +249,7 @@ def start_apiserver(bench):
         say("kharon-apiserver is not built: measured without it")
         return
     config = bench.cluster.kubeconfig("kharon", "kharon-apiserver")
-    bench.apiserver = bench.cluster.start(
+    bench.processes["kharon-apiserver"] = bench.cluster.start(
         "kharon-apiserver", program, f"--kubeconfig={config}", "--authentication=none",
         f"--listen=127.0.0.1:{API_PORT}", f"--probe-listen=127.0.0.1:{APISERVER_PORT}")
     wait_for("kharon-apiserver", 30, lambda: bench.cluster.get(f"http://127.0.0.1:{APISERVER_PORT}/readyz"))
@@ -255,18 +258,19 @@ def start_apiserver(bench):
 def start_nodes(bench):
     """The fake nodes, ready and without the taint that a new node has."""
     cluster = bench.cluster
-    cluster.start("fakelet", bench.program("bench-fakelet"), f"--listen=127.0.0.1:{FAKELET_PORT}")
+    bench.processes = cluster.components()
+    bench.processes["fakelet"] = cluster.start("fakelet", bench.program("bench-fakelet"), f"--listen=127.0.0.1:{FAKELET_PORT}")
     wait_for("the fake nodes", 30, lambda: cluster.get(f"http://127.0.0.1:{FAKELET_PORT}/readyz"))
     wait_for("nodes that take pods", 60, lambda: all(not n["spec"].get("taints") for n in cluster.items("nodes")))
 
 
 def tune_controllers(bench):
     """Starts kube-controller-manager anew, as it was started, with its own limits raised."""
-    old = bench.cluster.component("controller-manager")
+    old = bench.processes["controller-manager"]
     with open(f"/proc/{old.pid}/cmdline", encoding="ascii") as file:
         command = file.read().rstrip("\0").split("\0")
     old.stop()
-    bench.tuned = bench.cluster.start(
+    bench.processes["controller-manager"] = bench.cluster.start(
         "controller-manager", *command, "--kube-api-qps=2000", "--kube-api-burst=4000",
         "--concurrent-cron-job-syncs=20", "--concurrent-job-syncs=20")
     wait_for("kube-controller-manager", 60, lambda: re.match("ok", bench.cluster.run(

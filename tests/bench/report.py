@@ -47,15 +47,30 @@ def stages(results):
     return table(["Kharon", "instance p50 s", "p99 s", "last s", "last pod s", "all DONE s"], rows)
 
 
-def usage(results, idle):
+def memory(results, idle):
+    """Of Kharon's programs, and of the peer's process, at the end of a phase."""
+    rows = []
+    phases = ([("idle", idle)] if idle else []) + [(f"{r['n']} {r['who']}", r) for r in results]
+    for title, r in phases:
+        wanted = ["controller-manager"] if title.split()[1:2] == ["CronJob"] else ["kharon-operator", "kharon-apiserver"]
+        for name in wanted:
+            if not title.split()[1:2] == ["bare"] and name in r["usage"]:
+                u = r["usage"][name]
+                rows.append([f"{title}: {name}", f"{u['rss']:.1f}", f"{u['pss']:.1f}", f"{u['peak']:.1f}"])
+    return table(["MiB", "RSS", "PSS", "peak RSS"], rows)
+
+
+def cpu(results):
+    """CPU milliseconds a pod, from the due instant until the last one has ended."""
+    names = []
+    for r in results:
+        names += [name for name in r["usage"] if name not in names]
     rows = []
     for r in results:
-        for name, u in r.get("usage", {}).items():
-            rows.append([f"{r['n']} {r['who']}: {name}", u["rss"], u["pss"], u["peak"], u["used"],
-                         u["used"] * 1000 / r["n"]])
-    for name, u in (idle["usage"].items() if idle else ()):
-        rows.append([f"idle: {name}", u["rss"], u["pss"], u["peak"], u["used"], "-"])
-    return table(["process", "RSS MiB", "PSS MiB", "peak MiB", "CPU s", "CPU ms a run"], rows)
+        used = {name: r["usage"][name]["used"] * 1000 / r["n"] for name in r["usage"]}
+        rows.append([f"{r['n']} {r['who']}"] + [f"{used[name]:.1f}" if name in used else "-" for name in names]
+                    + [f"{sum(used.values()):.1f}"])
+    return table(["CPU ms a pod"] + names + ["all"], rows)
 
 
 def writes(results):
@@ -84,7 +99,8 @@ def text(results, idle, version):
              "fake nodes, all on one machine", "",
              "Due instant (loop: first request) to pod created, by the API server's audit log", speed(results), "",
              "Kharon's stages, from the due instant", stages(results), "",
-             "Memory at the end of the phase, CPU during it", usage(results, idle), "",
+             "CPU until the last pod has ended", cpu(results), "",
+             "Memory at the end of the phase", memory(results, idle), "",
              "Writes of kharon-operator, by the audit log (status writes of workflows before the due instant are in)",
              writes(results)]
     if idle:
