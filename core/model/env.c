@@ -3,6 +3,13 @@
 
 #include <string.h>
 
+/* Room for one more.  The room doubles whenever n is a power of two, so that appending many is quick
+ * and no capacity has to be kept. */
+static void *grow(void *items, size_t n, size_t size)
+{
+    return (n & (n - 1)) == 0 ? xrealloc(items, n ? 2 * n : 1, size) : items;
+}
+
 static struct env_var *find(const struct env *env, const char *name)
 {
     for (size_t i = 0; i < env->n; i++)
@@ -21,8 +28,13 @@ void env_set(struct env *env, const char *name, const char *value)
         var->value = copy;
         return;
     }
-    env->vars = xrealloc(env->vars, env->n + 1, sizeof(*env->vars));
-    env->vars[env->n++] = (struct env_var){xstrdup(name), copy};
+    env_append_take(env, name, copy);
+}
+
+void env_append_take(struct env *env, const char *name, char *value)
+{
+    env->vars = grow(env->vars, env->n, sizeof(*env->vars));
+    env->vars[env->n++] = (struct env_var) {xstrdup(name), value};
 }
 
 const char *env_get(const struct env *env, const char *name)
@@ -45,7 +57,7 @@ void env_done(struct env *env)
         free(env->vars[i].value);
     }
     free(env->vars);
-    *env = (struct env){0};
+    *env = (struct env) {0};
 }
 
 json_t *env_encode(const struct env *env)
@@ -86,8 +98,7 @@ bool env_decode(const json_t *list, struct env *env, struct error *err)
         return true;
     if (!json_is_array(list))
         return error_set(err, ERROR_INVALID, "must be a list");
-    json_array_foreach(list, i, item)
-    {
+    json_array_foreach (list, i, item) {
         if (!decode_var(item, &decoded, err)) {
             env_done(&decoded);
             return error_prefix(err, "item %zu", i);
@@ -100,7 +111,7 @@ bool env_decode(const json_t *list, struct env *env, struct error *err)
 
 void texts_add_take(struct texts *t, char *text)
 {
-    t->items = xrealloc(t->items, t->n + 1, sizeof(*t->items));
+    t->items = grow(t->items, t->n, sizeof(*t->items));
     t->items[t->n++] = text;
 }
 
@@ -130,7 +141,7 @@ void texts_done(struct texts *t)
     for (size_t i = 0; i < t->n; i++)
         free(t->items[i]);
     free(t->items);
-    *t = (struct texts){0};
+    *t = (struct texts) {0};
 }
 
 json_t *texts_encode(const struct texts *t)
@@ -160,8 +171,10 @@ bool texts_decode(const json_t *list, struct texts *t, struct error *err)
         return true;
     if (!json_is_array(list))
         return error_set(err, ERROR_INVALID, "must be a list");
-    json_array_foreach(list, i,
-                       item) if (!check_text(item, err)) return error_prefix(err, "item %zu", i);
-    json_array_foreach(list, i, item) texts_add(t, json_string_value(item));
+    json_array_foreach (list, i, item)
+        if (!check_text(item, err))
+            return error_prefix(err, "item %zu", i);
+    json_array_foreach (list, i, item)
+        texts_add(t, json_string_value(item));
     return true;
 }

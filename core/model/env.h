@@ -3,7 +3,7 @@
  * Environment variables and lists of texts, as objects of the API carry them.
  *
  * Both keep the order in which they were given, since people read it back, and own all their texts.
- * Zero-initialised is empty; *_done empties.  Decoding is all or nothing: after a failure the
+ * Zero-initialised is empty; *_done empties.  They grow by the functions in here only.  Decoding is all or nothing: after a failure the
  * output is as it was.
  */
 #ifndef KHARON_MODEL_ENV_H
@@ -22,6 +22,8 @@ struct env {
 
 /* Appends, or replaces the value of a name that is there. */
 void env_set(struct env *env, const char *name, const char *value);
+/* Appends a name that is known not to be there, without a search.  Takes `value`. */
+void env_append_take(struct env *env, const char *name, char *value);
 const char *env_get(const struct env *env, const char *name);     /* NULL: absent */
 void env_copy(struct env *to, const struct env *from);            /* lays `from` over `to` */
 void env_done(struct env *env);

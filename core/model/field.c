@@ -71,10 +71,14 @@ bool field_object(const json_t *json, const char *path, char **ret, struct error
 
     if (!json_read_object(json, path, &value, err))
         return false;
-    if (value) {
-        free(*ret);
-        *ret = json_print(value);
-    }
+    if (!value)
+        return true;
+    /* With all digits of a fraction, unlike json_print: it is to come back as it was. */
+    char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17));
+    if (!text)
+        return error_set(err, ERROR_INVALID, "%s: cannot be kept as text", path);
+    free(*ret);
+    *ret = text;
     return true;
 }
 

@@ -17,7 +17,7 @@ static void open_trigger(struct walk *w, const char *id, const struct env *env, 
 
     h->triggers = xrealloc(h->triggers, h->n_triggers + 1, sizeof(*h->triggers));
     w->open = &h->triggers[h->n_triggers++];
-    *w->open = (struct history_trigger){.trigger_id = xstrdup(id), .at = at};
+    *w->open = (struct history_trigger) {.trigger_id = xstrdup(id), .at = at};
     if (env)
         env_copy(&w->open->env, env);
 }
@@ -36,7 +36,7 @@ static void add_status(struct walk *w, const struct event *e, const char *status
     if (!w->open)
         open_trigger(w, UNKNOWN_TRIGGER, NULL, e->at);
     x->statuses = xrealloc(x->statuses, x->n_statuses + 1, sizeof(*x->statuses));
-    x->statuses[x->n_statuses++] = (struct history_status){e->at, status, xstrdup(message)};
+    x->statuses[x->n_statuses++] = (struct history_status) {e->at, status, xstrdup(message)};
 }
 
 static void close_execution(struct walk *w)
@@ -46,7 +46,7 @@ static void close_execution(struct walk *w)
 
     t->executions = xrealloc(t->executions, t->n_executions + 1, sizeof(*t->executions));
     t->executions[t->n_executions++] = w->current;
-    w->current = (struct history_execution){.runner_id = runner_id};
+    w->current = (struct history_execution) {.runner_id = runner_id};
 }
 
 /* An execution that has been told of, if only by its id, is not lost with its trigger. */
@@ -165,7 +165,7 @@ void history_derive(const struct event *events, size_t n, struct history *ret_hi
 {
     struct walk w = {.history = ret_history};
 
-    *ret_history = (struct history){0};
+    *ret_history = (struct history) {0};
     for (size_t i = 0; i < n; i++)
         handlers[events[i].type](&w, &events[i]);
     close_trigger(&w, false);
@@ -184,5 +184,5 @@ void history_done(struct history *history)
         env_done(&t->env);
     }
     free(history->triggers);
-    *history = (struct history){0};
+    *history = (struct history) {0};
 }

@@ -139,7 +139,8 @@ bool styx_read_texts(const json_t *body, const char *path, struct texts *ret, st
     if (!value)
         return true;
     if (json_is_array(value)) {
-        json_array_foreach(value, i, item) good = good && add_text(&read, item);
+        json_array_foreach (value, i, item)
+            good = good && add_text(&read, item);
     } else {
         good = add_text(&read, value);
     }
@@ -161,8 +162,7 @@ static bool add_variable(struct env *env, const char *name, const json_t *value)
     char *text = scalar_text(value);
     if (!text)
         return false;
-    env->vars = xrealloc(env->vars, env->n + 1, sizeof(*env->vars));
-    env->vars[env->n++] = (struct env_var){xstrdup(name), text};
+    env_append_take(env, name, text);
     return true;
 }
 
@@ -176,8 +176,7 @@ bool styx_read_env(const json_t *body, const char *path, struct env *ret, struct
         return true;
     if (!json_is_object(map))
         return bad(path, "an object", err);
-    json_object_foreach(map, name, value)
-    {
+    json_object_foreach (map, name, value) {
         if (!add_variable(&read, name, value)) {
             env_done(&read);
             return error_set(err, ERROR_INVALID, "%s.%s: must be a text", path, name);

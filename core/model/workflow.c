@@ -42,7 +42,7 @@ void identity_decode(const json_t *object, struct identity *id)
 
     if (text)
         instant_parse(text, &created, &ignored);
-    *id = (struct identity){
+    *id = (struct identity) {
         .ns = text_or_empty(object, "metadata.namespace"),
         .name = text_or_empty(object, "metadata.name"),
         .uid = text_or_empty(object, "metadata.uid"),
@@ -57,7 +57,7 @@ void identity_done(struct identity *id)
     free(id->ns);
     free(id->name);
     free(id->uid);
-    *id = (struct identity){0};
+    *id = (struct identity) {0};
 }
 
 /* ---- decoding ---- */
@@ -152,7 +152,7 @@ struct workflow *workflow_new(void)
 {
     struct workflow *wf = NEW(struct workflow);
 
-    wf->id = (struct identity){.ns = xstrdup(""), .name = xstrdup(""), .uid = xstrdup("")};
+    wf->id = (struct identity) {.ns = xstrdup(""), .name = xstrdup(""), .uid = xstrdup("")};
     wf->deployment_time = INSTANT_NONE;
     wf->catch_up = CATCH_UP_ALL;
     wf->max_active = MAX_ACTIVE_DEFAULT;

@@ -19,7 +19,7 @@ static bool decode_last_decision(const json_t *object, struct workflow_status *s
 
 static bool decode_skipped_item(const json_t *item, struct skipped *skipped, struct error *err)
 {
-    *skipped = (struct skipped){.from = INSTANT_NONE, .to = INSTANT_NONE, .at = INSTANT_NONE};
+    *skipped = (struct skipped) {.from = INSTANT_NONE, .to = INSTANT_NONE, .at = INSTANT_NONE};
     return field_instant(item, "from", &skipped->from, err) &&
            field_instant(item, "to", &skipped->to, err) &&
            json_read_int(item, "count", 0, CURSOR_SKIP_COUNT_MAX, &skipped->count, err) &&
@@ -34,8 +34,7 @@ static bool decode_skipped(const json_t *object, struct workflow_status *s, stru
 
     if (!json_read_array(object, "status.skipped", &list, err))
         return false;
-    json_array_foreach(list, i, item)
-    {
+    json_array_foreach (list, i, item) {
         if (i == WORKFLOW_MAX_SKIPPED)
             break;
         s->n_skipped++; /* before it is whole: who frees the status frees it too */
@@ -61,8 +60,7 @@ static bool decode_ready(const json_t *object, struct workflow_status *s, struct
 
     if (!json_read_array(object, "status.conditions", &list, err))
         return false;
-    json_array_foreach(list, i, item)
-    {
+    json_array_foreach (list, i, item) {
         const char *type = json_text_at(item, "type");
 
         if (type && strcmp(type, "Ready") == 0)
@@ -222,7 +220,7 @@ void workflow_status_done(struct workflow_status *s)
     free(s->ready.status);
     free(s->ready.reason);
     free(s->ready.message);
-    *s = (struct workflow_status){0};
+    *s = (struct workflow_status) {0};
 }
 
 /* ---- what was skipped ---- */
@@ -264,7 +262,7 @@ void workflow_status_skip(struct workflow_status *s, const struct cursor_skip *s
         free(s->skipped[--s->n_skipped].reason);
     memmove(&s->skipped[1], &s->skipped[0], s->n_skipped * sizeof(s->skipped[0]));
     s->n_skipped++;
-    s->skipped[0] = (struct skipped){
+    s->skipped[0] = (struct skipped) {
         .from = skip->first,
         .to = skip->last,
         .count = skip->count,

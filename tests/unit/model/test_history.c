@@ -14,7 +14,7 @@
 #define MAX_EVENTS 40
 
 /* A text that is not const. */
-#define T(text) ((char[]){text})
+#define T(text) ((char[]) {text})
 
 static char runner[] = "r";
 static struct description description = {.references = 1000};
@@ -54,7 +54,7 @@ static size_t parse(int line, char *words, struct event *events)
         if (argument)
             *argument++ = '\0';
         CHECK_AT(line, n < MAX_EVENTS);
-        events[n] = (struct event){.at = (instant) n, .counter = (int64_t) n};
+        events[n] = (struct event) {.at = (instant) n, .counter = (int64_t) n};
         CHECK_AT(line, event_type_parse(word, &events[n].type));
         set_argument(&events[n], argument);
         n++;
@@ -105,6 +105,7 @@ static void check_derive(int line, const char *words, const char *want)
     CHECK_STR_AT(line, got, want);
 }
 
+/* STYX-STO-02 */
 TEST(a_run_that_succeeds)
 {
     DERIVE(
@@ -112,6 +113,7 @@ TEST(a_run_that_succeeds)
         "t@0+ ( e/r SUBMITTED@4 STARTED@5 SUCCESS@6 )");
 }
 
+/* STYX-STO-02 */
 TEST(how_an_execution_ends)
 {
     DERIVE("triggerExecution:t submit:e submitted:e started terminate:20 retryAfter",
@@ -132,6 +134,7 @@ TEST(how_an_execution_ends)
            "t@0+ ( e/r SUBMITTED@2 STARTED@3 HALTED@4 )");
 }
 
+/* STYX-STO-02 */
 TEST(failures_before_a_submission_have_no_id)
 {
     DERIVE("triggerExecution:t dequeue runError:quota retryAfter", "t@0 ( -/- FAILED@2=quota )");
@@ -139,7 +142,7 @@ TEST(failures_before_a_submission_have_no_id)
     DERIVE("triggerExecution:t timeout retryAfter", "t@0 ( -/- TIMEOUT@1 )");
 }
 
-/* What is forgotten, and that the runner is not. */
+/* STYX-STO-02: what is forgotten, and that the runner is not. */
 TEST(executions_of_one_trigger)
 {
     DERIVE("triggerExecution:t submit:e submitted:e started terminate:1 retryAfter"
@@ -150,6 +153,7 @@ TEST(executions_of_one_trigger)
            "t@0+ ( e/r SUBMITTED@2 FAILED@3=Exit code: 1 ) ( -/r FAILED@5=x )");
 }
 
+/* STYX-STO-02 */
 TEST(two_triggers)
 {
     DERIVE("triggerExecution:t submit:e submitted:e started terminate:0 success"
@@ -159,6 +163,7 @@ TEST(two_triggers)
            "t@0+ ( -/- HALTED@1 ) u@2+ ( -/- HALTED@3 )");
 }
 
+/* STYX-STO-02 */
 TEST(an_open_trigger_at_the_end)
 {
     DERIVE("triggerExecution:t", "t@0");

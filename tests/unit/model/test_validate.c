@@ -382,7 +382,7 @@ TEST(without_a_maximum_any_timeout_will_do)
     struct texts errors = {0};
 
     set(&wf->template.running_timeout, "P300D");
-    workflow_validate(wf, &(struct validate_limits){0}, &errors);
+    workflow_validate(wf, &(struct validate_limits) {0}, &errors);
     CHECK_INT(errors.n, 0);
 }
 

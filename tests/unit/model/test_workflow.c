@@ -71,7 +71,7 @@ static instant at(const char *text)
     "  'result': 'Triggered', 'reason': 'Due', 'message': 'as planned'},"                          \
     " 'skipped': [{'from': '2025-12-01T00:00:00Z', 'to': '2025-12-03T00:00:00Z', 'count': 3,"      \
     "  'reason': 'Suspended', 'at': '2025-12-04T10:00:00Z'}],"                                     \
-    " 'suspended': true,"                                                                             \
+    " 'suspended': true,"                                                                          \
     " 'conditions': [{'type': 'Ready', 'status': 'True', 'observedGeneration': 2,"                 \
     "  'lastTransitionTime': '2025-11-01T00:00:00Z', 'reason': 'Accepted', 'message': ''}]}"
 
