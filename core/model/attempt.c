@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NO_UUID "00000000-0000-0000-0000-000000000000"
+#define NO_UUID         "00000000-0000-0000-0000-000000000000"
 #define TERMINATION_LOG "/dev/termination-log"
 
 const char *attempt_execution_id(const char *instance_uid, int64_t seq, int attempt,
@@ -18,37 +18,70 @@ const char *attempt_execution_id(const char *instance_uid, int64_t seq, int atte
     char name[64], uuid[UUID_TEXT_SIZE];
 
     snprintf(name, sizeof(name), "%" PRId64 "/%d", seq, attempt);
-    if (!uuid5(instance_uid, name, uuid))
-        uuid5(NO_UUID, instance_uid, uuid);     /* a UID that is none: Kubernetes promises otherwise */
+    if (!uuid5(instance_uid, name, uuid)) { /* Kubernetes promises that it is one */
+        CLEANUP(free) char *whole = xasprintf("%s/%s", instance_uid, name);
+        uuid5(NO_UUID, whole, uuid);
+    }
     snprintf(text, EXECUTION_ID_MAX, "styx-run-%s", uuid);
     return text;
 }
 
 /* ---- description ---- */
 
-/* Room for the cut: what is dropped is in the pod. */
-static void limit_description(struct description *d)
+static size_t printed_size_take(json_t *json)
 {
-    json_t *json = description_encode(d);
-    size_t size = json_dumpb(json, NULL, 0, JSON_COMPACT);
+    size_t size = json_dumpb(json, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
 
     json_decref(json);
+    return size;
+}
+
+static size_t size_of_last(const struct texts *texts)
+{
+    return printed_size_take(json_text(texts->items[texts->n - 1])) + 1;
+}
+
+static size_t size_of_last_var(const struct env *env)
+{
+    const struct env last = {&env->vars[env->n - 1], 1};
+
+    return printed_size_take(env_encode(&last)) - 1;
+}
+
+static void drop_last(struct texts *texts)
+{
+    free(texts->items[--texts->n]);
+}
+
+static void drop_last_var(struct env *env)
+{
+    struct env_var *var = &env->vars[--env->n];
+
+    free(var->name);
+    free(var->value);
+}
+
+/* Arguments or variables go, from the end, whichever take more room: the pod has them whole. */
+static void limit_description(struct description *d)
+{
+    size_t size = printed_size_take(description_encode(d));
+
     if (size <= DESCRIPTION_MAX)
         return;
     d->truncated = true;
-    while (size > DESCRIPTION_MAX && (d->args.n || d->env.n)) {
-        bool from_args = d->args.n > 0;
+    size = printed_size_take(description_encode(d));
+    size_t args = printed_size_take(texts_encode(&d->args)),
+           env = printed_size_take(env_encode(&d->env));
+    while (size > DESCRIPTION_MAX && d->args.n + d->env.n > 0) {
+        bool from_args = d->env.n == 0 || (d->args.n > 0 && args >= env);
+        size_t dropped = from_args ? size_of_last(&d->args) : size_of_last_var(&d->env);
 
-        if (from_args) {
-            size -= strlen(d->args.items[d->args.n - 1]) + 3;
-            free(d->args.items[--d->args.n]);
-        } else {
-            struct env_var *v = &d->env.vars[--d->env.n];
-
-            size -= strlen(v->name) + strlen(v->value);
-            free(v->name);
-            free(v->value);
-        }
+        if (from_args)
+            drop_last(&d->args);
+        else
+            drop_last_var(&d->env);
+        *(from_args ? &args : &env) -= dropped;
+        size -= dropped;
     }
 }
 
@@ -73,6 +106,28 @@ static struct description *describe_whole(const struct workflow *wf, const char 
     env_copy(&d->env, &trigger->env);
     d->running_timeout = xstrdup(wf->template.running_timeout);
     d->retry_condition = xstrdup(wf->retry_condition);
+    return d;
+}
+
+static void replace_text(char **member, const char *text)
+{
+    free(*member);
+    *member = xstrdup(text);
+}
+
+/* What the pod runs is what was decided at PREPARE, whatever became of the workflow since; only
+ * arguments and variables that did not fit into the object are looked up again. */
+static struct description *describe_pod(const struct attempt *a)
+{
+    const struct description *decided = a->description;
+
+    if (!decided->truncated)
+        return description_ref((struct description *) (uintptr_t) decided);
+    struct description *d = describe_whole(a->wf, a->inst->parameter, a->trigger);
+    replace_text(&d->image, decided->image);
+    replace_text(&d->gcp_service_account, decided->gcp_service_account);
+    replace_text(&d->commit_sha, decided->commit_sha);
+    d->termination_logging = decided->termination_logging;
     return d;
 }
 
@@ -150,8 +205,8 @@ static void add_system_env(struct env *env, const struct attempt *a, const struc
 }
 
 /* Weakest first: what an operator of the cluster adds, then users, then Styx's own names. */
-static json_t *environment(const struct attempt *a, const struct description *d, const char *execution_id,
-                           const struct attempt_settings *settings)
+static json_t *environment(const struct attempt *a, const struct description *d,
+                           const char *execution_id, const struct attempt_settings *settings)
 {
     struct env env = {0};
 
@@ -180,8 +235,8 @@ static json_t *annotations(const struct attempt *a, const json_t *template)
     json_set_text(json, "styx-workflow-instance", key);
     json_set_text(json, "styx-docker-termination-logging",
                   a->description->termination_logging ? "true" : "false");
-    snprintf(text, sizeof(text), "%" PRId64 ",%" PRId64 ",%" PRId64, a->triggered_at, a->dequeued_at,
-             a->submitted_at);
+    snprintf(text, sizeof(text), "%" PRId64 ",%" PRId64 ",%" PRId64, a->triggered_at,
+             a->dequeued_at, a->submitted_at);
     json_set_text(json, "kharon.dev/record", text);
     snprintf(text, sizeof(text), "%" PRId64, a->trigger->seq);
     json_set_text(json, "kharon.dev/seq", text);
@@ -189,6 +244,8 @@ static json_t *annotations(const struct attempt *a, const json_t *template)
     json_set_text(json, "kharon.dev/attempt", text);
     description_hash(a->description, hash);
     json_set_text(json, "kharon.dev/description", hash);
+    json_set_text(json, "kharon.dev/instance", a->inst->id.name);
+    json_set_text(json, "kharon.dev/instance-uid", a->inst->id.uid);
     return json;
 }
 
@@ -227,9 +284,9 @@ static json_t *metadata(const struct attempt *a, const json_t *template, const c
     json_set_take(json, "annotations", annotations(a, template));
     json_set_take(json, "finalizers", json_pack("[s]", POD_FINALIZER));
     json_set_take(json, "ownerReferences",
-                  json_pack("[{s:s, s:s, s:s, s:s, s:b, s:b}]", "apiVersion", "kharon.dev/v1alpha1", "kind",
-                            "WorkflowInstance", "name", a->inst->id.name, "uid", a->inst->id.uid,
-                            "controller", 1, "blockOwnerDeletion", 0));
+                  json_pack("[{s:s, s:s, s:s, s:s, s:b, s:b}]", "apiVersion", "kharon.dev/v1alpha1",
+                            "kind", "WorkflowInstance", "name", a->inst->id.name, "uid",
+                            a->inst->id.uid, "controller", 1, "blockOwnerDeletion", 0));
     return json;
 }
 
@@ -252,7 +309,7 @@ static json_t *container(const struct attempt *a, const json_t *template, const 
                          const struct attempt_settings *settings)
 {
     static const char *const keys[] = {"resources", "imagePullPolicy", "volumeMounts", NULL};
-    struct description *whole = describe_whole(a->wf, a->inst->parameter, a->trigger);
+    struct description *whole = describe_pod(a);
     CLEANUP(free) char *image = image_with_tag(whole->image);
     json_t *json = json_object();
 
@@ -275,10 +332,17 @@ static json_t *container(const struct attempt *a, const json_t *template, const 
 static json_t *pod_spec(const struct attempt *a, const json_t *template, const char *execution_id,
                         const struct attempt_settings *settings)
 {
-    static const char *const keys[] = {
-        "nodeSelector",       "affinity",          "tolerations",   "imagePullSecrets",
-        "volumes",            "serviceAccountName", "priorityClassName", "schedulerName",
-        "runtimeClassName",   "terminationGracePeriodSeconds", NULL};
+    static const char *const keys[] = {"nodeSelector",
+                                       "affinity",
+                                       "tolerations",
+                                       "imagePullSecrets",
+                                       "volumes",
+                                       "serviceAccountName",
+                                       "priorityClassName",
+                                       "schedulerName",
+                                       "runtimeClassName",
+                                       "terminationGracePeriodSeconds",
+                                       NULL};
     json_t *json = json_object(), *containers = json_array();
 
     json_set_text(json, "restartPolicy", "Never");
