@@ -6,7 +6,6 @@
 #include "apiserver/store.h"
 #include "base/buf.h"
 #include "base/hash.h"
-#include "base/log.h"
 
 #include <assert.h>
 #include <string.h>
@@ -107,24 +106,21 @@ static bool route_matches(const struct route *r, struct request *req)
     return false;
 }
 
-/* NULL: none.  `allow` becomes the methods of all routes with this path. */
-static const struct route *find_route(struct request *req, struct buf *allow)
+/* NULL: none. */
+static const struct route *find_route(struct request *req)
 {
-    const char *params[REQUEST_MAX_PARAMS];
-    const struct route *found = NULL;
+    for (size_t i = 0; i < n_routes; i++)
+        if (strcmp(routes[i].method, req->method) == 0 && route_matches(&routes[i], req))
+            return &routes[i];
+    return NULL;
+}
 
-    for (size_t i = 0; i < n_routes; i++) {
-        if (!route_matches(&routes[i], req))
-            continue;
-        buf_addf(allow, "%s, ", routes[i].method);
-        if (!found && strcmp(routes[i].method, req->method) == 0) {
-            found = &routes[i];
-            memcpy(params, req->params, sizeof(params));
-        }
-    }
-    if (found)
-        memcpy(req->params, params, sizeof(params));
-    return found;
+/* The methods of all routes with this path; "" if there are none. */
+static void find_allowed(struct request *req, struct buf *allow)
+{
+    for (size_t i = 0; i < n_routes; i++)
+        if (route_matches(&routes[i], req))
+            buf_addf(allow, "%s, ", routes[i].method);
 }
 
 static bool printable(const char *text)
@@ -151,17 +147,24 @@ static void set_id(struct request *req)
     req->id = xstrdup(random);
 }
 
-static void refuse_method(struct request *req, struct buf *allow)
+static void refuse(struct request *req)
 {
-    buf_adds(allow, "OPTIONS");
-    struct reply reply = {.status = 405, .headers = {{"allow", allow->data}}, .n_headers = 1};
+    struct buf allow = BUF_INIT;
 
+    find_allowed(req, &allow);
+    if (allow.len == 0) {
+        reply_error(req, 404, "Not Found");
+        return;
+    }
+    buf_adds(&allow, "OPTIONS");
+    struct reply reply = {.status = 405, .headers = {{"allow", allow.data}}, .n_headers = 1};
     if (strcmp(req->method, "OPTIONS") == 0) {
         reply.status = 204;
         request_reply(req, &reply);
-        return;
+    } else {
+        reply_refusal(req, &reply, "Method Not Allowed");
     }
-    reply_refusal(req, &reply, "Method Not Allowed");
+    buf_done(&allow);
 }
 
 static void handle(struct request *req, const struct route *route)
@@ -189,7 +192,6 @@ static void handle(struct request *req, const struct route *route)
 void route_dispatch(struct request *req)
 {
     struct error err;
-    struct buf allow = BUF_INIT;
 
     req->began_ms = loop_now(req->api->loop, LOOP_MONOTONIC);
     if (!request_init(req, &err)) {
@@ -197,16 +199,13 @@ void route_dispatch(struct request *req)
         reply_failure(req, &err);
         return;
     }
-    const struct route *route = find_route(req, &allow);
+    const struct route *route = find_route(req);
     if (!route || route->need != ROUTE_NEEDS_NOTHING)
         set_id(req);
     if (route)
         handle(req, route);
-    else if (allow.len > 0)
-        refuse_method(req, &allow);
     else
-        reply_error(req, 404, "Not Found");
-    buf_done(&allow);
+        refuse(req);
 }
 
 static const char *base_texts[] = {

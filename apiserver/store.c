@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/store.h"
 
+#include "model/styxjson.h"
 #include "model/validate.h"
 
 #include <string.h>
 
 enum { BY_PAIR, BY_COMPONENT };     /* indexes of workflows */
 enum { BY_WORKFLOW };               /* of instances */
+
+/* The value of a workflow's object, and how it is shown: printed when first asked for, since printing costs
+ * more than everything else that a read does. */
+struct held_workflow {
+    struct workflow *wf;
+    char *texts[STORE_N_FORMS];
+    size_t lens[STORE_N_FORMS];
+};
 
 /* The value of an instance's object. */
 struct held {
@@ -30,12 +39,27 @@ const struct k8s_resource instance_resource = {
 
 static void *decode_workflow(const json_t *object)
 {
-    return workflow_decode(object);
+    struct held_workflow *held = NEW(struct held_workflow);
+
+    held->wf = workflow_decode(object);
+    return held;
 }
 
 static void free_workflow(void *value)
 {
-    workflow_free(value);
+    struct held_workflow *held = value;
+
+    workflow_free(held->wf);
+    for (int i = 0; i < STORE_N_FORMS; i++)
+        free(held->texts[i]);
+    free(held);
+}
+
+static const struct workflow *workflow_of(const struct k8s_object *object)
+{
+    const struct held_workflow *held = object->value;
+
+    return held->wf;
 }
 
 /* A component has no '#', a workflow may. */
@@ -46,14 +70,14 @@ static char *pair_key(const char *component, const char *id)
 
 static char *key_pair(const struct k8s_object *object)
 {
-    const struct workflow *wf = object->value;
+    const struct workflow *wf = workflow_of(object);
 
     return pair_key(workflow_component(wf), workflow_id(wf));
 }
 
 static char *key_component(const struct k8s_object *object)
 {
-    return xstrdup(workflow_component(object->value));
+    return xstrdup(workflow_component(workflow_of(object)));
 }
 
 static const struct k8s_kind workflow_kind = {
@@ -234,7 +258,7 @@ const struct workflow *store_workflow(const struct store *store, const char *com
 
     for (const struct k8s_object *o = k8s_informer_first(store->workflows, BY_PAIR, key); o;
          o = k8s_informer_next(o, BY_PAIR)) {
-        const struct workflow *wf = o->value;
+        const struct workflow *wf = workflow_of(o);
 
         if (!wf->id.deleting && strcmp(wf->id.ns, place) == 0 && (!found || older(wf, found)))
             found = wf;
@@ -246,7 +270,7 @@ const struct workflow *store_workflow_by_name(const struct store *store, const c
 {
     const struct k8s_object *o = k8s_informer_get(store->workflows, ns, name);
 
-    return o ? o->value : NULL;
+    return o ? workflow_of(o) : NULL;
 }
 
 static bool has_instances(const struct store *store, const char *ns, const char *workflow)
@@ -283,15 +307,35 @@ size_t store_workflows(const struct store *store, const char *component, const s
     if (component) {
         for (o = k8s_informer_first(store->workflows, BY_COMPONENT, component); o;
              o = k8s_informer_next(o, BY_COMPONENT))
-            if (is_meant(store, o->value))
-                list[n++] = o->value;
+            if (is_meant(store, workflow_of(o)))
+                list[n++] = workflow_of(o);
     } else {
         k8s_informer_foreach (o, store->workflows)
-            if (is_meant(store, o->value))
-                list[n++] = o->value;
+            if (is_meant(store, workflow_of(o)))
+                list[n++] = workflow_of(o);
     }
     *ret = list;
     return n;
+}
+
+static json_t *(*const encoders[STORE_N_FORMS])(const struct workflow *wf) = {
+    [STORE_PLAIN] = styx_workflow,
+    [STORE_WITH_STATE] = styx_workflow_with_state,
+};
+
+const char *store_workflow_text(const struct store *store, const struct workflow *wf, enum store_form form,
+                                size_t *ret_len)
+{
+    struct held_workflow *held = k8s_informer_get(store->workflows, wf->id.ns, wf->id.name)->value;
+
+    if (!held->texts[form]) {
+        CLEANUP(json_decref) json_t *json = encoders[form](wf);
+
+        held->texts[form] = json_print(json);
+        held->lens[form] = strlen(held->texts[form]);
+    }
+    *ret_len = held->lens[form];
+    return held->texts[form];
 }
 
 const struct instance *store_instance(const struct store *store, const char *ns, const char *name)

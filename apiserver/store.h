@@ -43,6 +43,11 @@ char *store_workflow_name(const struct store *store, const char *component, cons
 /* All that are meant by their pair; component NULL: all.  The array is the caller's to free. */
 size_t store_workflows(const struct store *store, const char *component, const struct workflow ***ret);
 
+/* How a workflow of the store is shown (Styx behaviour, 4.1 and 4.4), as JSON. */
+enum store_form { STORE_PLAIN, STORE_WITH_STATE, STORE_N_FORMS };
+const char *store_workflow_text(const struct store *store, const struct workflow *wf, enum store_form form,
+                                size_t *ret_len);
+
 const struct instance *store_instance(const struct store *store, const char *ns, const char *name);
 /* That of a pair and a parameter, whether or not its workflow still exists. */
 const struct instance *store_instance_of_pair(const struct store *store, const char *component, const char *id,

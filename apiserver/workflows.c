@@ -4,7 +4,7 @@
 
 #include "apiserver/api.h"
 #include "apiserver/store.h"
-#include "model/styxjson.h"
+#include "base/buf.h"
 
 #include <string.h>
 #include <strings.h>
@@ -52,54 +52,64 @@ static bool wants_state(const struct request *req)
     return full && strcasecmp(full, "false") != 0;
 }
 
+static void reply_list(struct request *req, const char *component, const struct filter *filter, enum store_form form)
+{
+    const struct store *store = req->api->store;
+    const struct workflow **list;
+    size_t len, n = store_workflows(store, component, &list);
+    struct buf body = BUF_INIT;
+
+    buf_addc(&body, '[');
+    for (size_t i = 0; i < n; i++) {
+        if (!passes(filter, list[i]))
+            continue;
+        const char *text = store_workflow_text(store, list[i], form, &len);
+        if (body.len > 1)
+            buf_addc(&body, ',');
+        buf_add(&body, text, len);
+    }
+    buf_addc(&body, ']');
+    free(list);
+    reply_json_text(req, 200, body.data, body.len);
+    buf_done(&body);
+}
+
 void workflows_list(struct request *req)
 {
-    const struct workflow **list;
-    json_t *(*encode)(const struct workflow *wf) = wants_state(req) ? styx_workflow_with_state : styx_workflow;
     struct filter filter;
     struct error err;
 
-    if (!read_filter(req, &filter, &err)) {
+    if (read_filter(req, &filter, &err))
+        reply_list(req, NULL, &filter, wants_state(req) ? STORE_WITH_STATE : STORE_PLAIN);
+    else
         reply_failure(req, &err);
-        return;
-    }
-    size_t n = store_workflows(req->api->store, NULL, &list);
-    json_t *array = json_array();
-    for (size_t i = 0; i < n; i++)
-        if (passes(&filter, list[i]))
-            json_array_append_new(array, encode(list[i]));
-    free(list);
-    reply_json_take(req, 200, array);
 }
 
 void workflows_of_component(struct request *req)
 {
-    const struct workflow **list;
-    size_t n = store_workflows(req->api->store, req->params[0], &list);
-    json_t *array = json_array();
-
-    for (size_t i = 0; i < n; i++)
-        json_array_append_new(array, styx_workflow(list[i]));
-    free(list);
-    reply_json_take(req, 200, array);
+    reply_list(req, req->params[0], &(struct filter) {NULL, INSTANT_NONE, INSTANT_NONE}, STORE_PLAIN);
 }
 
-static void reply_workflow(struct request *req, json_t *(*encode)(const struct workflow *wf))
+static void reply_workflow(struct request *req, enum store_form form)
 {
-    const struct workflow *wf = store_workflow(req->api->store, req->params[0], req->params[1]);
+    const struct store *store = req->api->store;
+    const struct workflow *wf = store_workflow(store, req->params[0], req->params[1]);
+    size_t len;
 
-    if (wf)
-        reply_json_take(req, 200, encode(wf));
-    else
+    if (!wf) {
         reply_error(req, 404, "workflow not found");
+        return;
+    }
+    const char *text = store_workflow_text(store, wf, form, &len);
+    reply_json_text(req, 200, text, len);
 }
 
 void workflow_get(struct request *req)
 {
-    reply_workflow(req, styx_workflow);
+    reply_workflow(req, STORE_PLAIN);
 }
 
 void workflow_get_full(struct request *req)
 {
-    reply_workflow(req, styx_workflow_with_state);
+    reply_workflow(req, STORE_WITH_STATE);
 }
