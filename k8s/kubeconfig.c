@@ -47,8 +47,12 @@ static yaml_node_t *entry(struct reader *r, const char *list, const char *what, 
             const yaml_node_t *one = yaml_document_get_node(&r->document, *i);
             const char *its_name = text_member(r, one, "name");
 
-            if (its_name && strcmp(its_name, name) == 0)
-                return member(r, one, what);
+            if (!its_name || strcmp(its_name, name) != 0)
+                continue;
+            yaml_node_t *value = member(r, one, what);
+            if (!value)
+                error_set(r->err, ERROR_INVALID, "%s: \"%s\" has no %s", list, name, what);
+            return value;
         }
     }
     error_set(r->err, ERROR_INVALID, "%s: there is no \"%s\"", list, name);
@@ -95,12 +99,21 @@ static bool read_data(struct reader *r, const yaml_node_t *node, const char *nam
     return k8s_read_file(full, ret, r->err) || error_prefix(r->err, "%s", name);
 }
 
+/* A host, with or without a port and a path; no user, no query. */
+static bool is_authority(const char *text)
+{
+    for (const char *s = text; *s; s++)
+        if (*s <= ' ' || *s > '~' || strchr("@?#\"\\", *s))
+            return false;
+    return *text && *text != '/' && *text != ':';
+}
+
 static bool read_server(struct reader *r, const yaml_node_t *cluster, bool allow_insecure, struct k8s_config *c)
 {
     const char *server = text_member(r, cluster, "server");
     bool https = server && strncmp(server, "https://", 8) == 0, http = server && strncmp(server, "http://", 7) == 0;
 
-    if (!https && !http)
+    if ((!https && !http) || !is_authority(server + (https ? 8 : 7)))
         return error_set(r->err, ERROR_INVALID, "clusters: server \"%s\" is no http(s) URL", server ? server : "");
     if (!https && !allow_insecure)
         return error_set(r->err, ERROR_INVALID, "clusters: server %s is not https", server);

@@ -165,13 +165,14 @@ static void count(struct call *c)
 static void answer(struct call *c)
 {
     struct k8s_reply reply;
-    CLEANUP(json_decref) json_t *json = make_reply(c, &reply);
+    json_t *json = make_reply(c, &reply);
 
     count(c);
     if (reply.error.code == ERROR_UNAUTHORIZED && c->t->config->token_file)
         transport_read_token(c->t);
     c->base.k8s = NULL;             /* cancelling it now is a mistake, and shows */
     c->handler.on_reply(&reply, c->arg);
+    json_decref(json);
     call_free(c);
 }
 

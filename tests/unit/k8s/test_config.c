@@ -139,6 +139,9 @@ TEST(what_is_not_supported_is_refused_by_name)
     REFUSED(KUBECONFIG(SERVER ", insecure-skip-tls-verify: true", ""), "clusters: insecure-skip-tls-verify is not allowed here");
     REFUSED(KUBECONFIG("server: 'http://h'", ""), "clusters: server http://h is not https");
     REFUSED(KUBECONFIG("server: 'ftp://h'", ""), "clusters: server \"ftp://h\" is no http(s) URL");
+    REFUSED(KUBECONFIG("server: 'https:///'", ""), "clusters: server \"https:///\" is no http(s) URL");
+    REFUSED(KUBECONFIG("server: 'https://a@h'", ""), "clusters: server \"https://a@h\" is no http(s) URL");
+    REFUSED(KUBECONFIG("server: 'https://h?a'", ""), "clusters: server \"https://h?a\" is no http(s) URL");
     REFUSED(KUBECONFIG("", ""), "clusters: server \"\" is no http(s) URL");
 }
 
@@ -151,6 +154,7 @@ TEST(mistakes_are_told)
     REFUSED("current-context: x", "contexts: there is no \"x\"");
     REFUSED("current-context: x\ncontexts: [{name: x, context: {user: u}}]", "contexts: \"x\" has no cluster");
     REFUSED("current-context: x\ncontexts: [{name: x, context: {cluster: c}}]\nclusters: 7", "clusters: there is no \"c\"");
+    REFUSED("current-context: x\ncontexts: &c [{name: x, context: {cluster: x}}]\nclusters: *c", "clusters: \"x\" has no cluster");
     REFUSED(KUBECONFIG(SERVER ", certificate-authority-data: '%%%%'", ""), "certificate-authority-data: not base64");
     REFUSED(KUBECONFIG(SERVER ", certificate-authority-data: Q0E", ""), "certificate-authority-data: not base64");
     REFUSED(KUBECONFIG(SERVER, "client-certificate-data: Q0E="), "users: client-certificate and client-key belong together");
