@@ -16,7 +16,8 @@ struct store;
 
 /* How long a request waits for the operator to do what it wished (design, section 4). */
 #define API_CONFIRM_MS 2000
-/* How often a write is tried again that met a newer version of the object, or whose fate is unknown. */
+/* How often a write is tried again that met a newer version of the object, or whose fate is
+ * unknown. */
 #define API_MAX_ATTEMPTS 5
 /* Unfinished instances in all; more are refused with 429 (design, section 8). */
 #define API_MAX_ACTIVE 20000
@@ -27,8 +28,8 @@ struct api {
     struct rng *rng;
     struct store *store;
     int64_t max_running_timeout_ms;
-    size_t max_active;              /* API_MAX_ACTIVE */
-    struct metric_family *requests, *seconds;       /* by method and code, by method; NULL: not counted */
+    size_t max_active;                        /* API_MAX_ACTIVE */
+    struct metric_family *requests, *seconds; /* by method and code, by method; NULL: not counted */
 };
 
 #endif

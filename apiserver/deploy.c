@@ -11,7 +11,7 @@
 
 struct deploy {
     struct live live;
-    struct workflow *wf;            /* as it was sent */
+    struct workflow *wf; /* as it was sent */
 };
 
 static void deploy_end(struct job *job)
@@ -63,7 +63,8 @@ static bool same_schedule(const struct workflow *a, const struct workflow *b)
     struct schedule x, y;
     struct error err;
 
-    if (!schedule_parse(a->schedule, &x, &err) || !b->schedule || !schedule_parse(b->schedule, &y, &err))
+    if (!schedule_parse(a->schedule, &x, &err) || !b->schedule ||
+        !schedule_parse(b->schedule, &y, &err))
         return false;
     const char *p = a->offset ? a->offset : schedule_default_offset_text(&x);
     const char *q = b->offset ? b->offset : schedule_default_offset_text(&y);
@@ -93,7 +94,8 @@ static void update(struct deploy *d, const struct workflow *old)
 
 static bool is_same_pair(const struct workflow *a, const struct workflow *b)
 {
-    return strcmp(workflow_component(a), workflow_component(b)) == 0 && strcmp(workflow_id(a), workflow_id(b)) == 0;
+    return strcmp(workflow_component(a), workflow_component(b)) == 0 &&
+           strcmp(workflow_id(a), workflow_id(b)) == 0;
 }
 
 static void on_known(struct live *live, const json_t *object)
@@ -106,8 +108,8 @@ static void on_known(struct live *live, const json_t *object)
     if (old && old->id.deleting)
         reply_error(live->job.req, 409, "The workflow is being deleted");
     else if (old && !is_same_pair(old, d->wf))
-        reply_error(live->job.req, 409, "The object %s/%s is another workflow: %s#%s", live->ns, live->name,
-                    workflow_component(old), workflow_id(old));
+        reply_error(live->job.req, 409, "The object %s/%s is another workflow: %s#%s", live->ns,
+                    live->name, workflow_component(old), workflow_id(old));
     else if (!(old && same_schedule(d->wf, old)) && !next_trigger_exists(d->wf, now, &err))
         reply_error(live->job.req, 400, "Invalid workflow configuration: [%s]", err.text);
     else if (old)
@@ -157,7 +159,8 @@ void workflow_post(struct request *req)
     }
     const char *component = req->params[0], *id = workflow_id(wf);
     const struct workflow *known = store_workflow(req->api->store, component, id);
-    CLEANUP(free) char *name = known ? xstrdup(known->id.name) : workflow_object_name(component, id);
+    CLEANUP(free) char *name =
+        known ? xstrdup(known->id.name) : workflow_object_name(component, id);
     struct deploy *d = job_new(req, sizeof(*d), deploy_end);
     d->wf = TAKE(wf);
     live_begin(&d->live, store_place(req->api->store, component), name, on_known);
@@ -194,7 +197,8 @@ static void on_deleted(struct job *job, const struct k8s_reply *reply)
         return;
     }
     /* Somebody's finalizer keeps the object: it is there, and it counts as gone. */
-    if (reply->error.code == ERROR_NONE && json_text_at(reply->object, "metadata.deletionTimestamp"))
+    if (reply->error.code == ERROR_NONE &&
+        json_text_at(reply->object, "metadata.deletionTimestamp"))
         store_observe_workflow(job->api->store, reply->object);
     else
         store_workflow_gone(job->api->store, r->ns, r->name, r->uid);
@@ -209,8 +213,12 @@ static void send_delete(struct removal *r)
     CLEANUP(free) char *options = k8s_delete_options(r->uid, NULL, -1);
 
     job_call(&r->job,
-             &(struct k8s_request) {.verb = K8S_DELETE, .lane = K8S_LANE_STATUS, .resource = &workflow_resource,
-                                    .ns = r->ns, .name = r->name, .body = options},
+             &(struct k8s_request) {.verb = K8S_DELETE,
+                                    .lane = K8S_LANE_STATUS,
+                                    .resource = &workflow_resource,
+                                    .ns = r->ns,
+                                    .name = r->name,
+                                    .body = options},
              on_deleted);
 }
 

@@ -2,9 +2,9 @@
 /*
  * Halting a run (Styx behaviour, 3.20).
  *
- * The wish names the trigger that it means, so that a later one is not hit by it (design, section 4).
- * The instance is read live: a copy that lags would call a run that has just begun inactive.  Then
- * the operator's answer is waited for.
+ * The wish names the trigger that it means, so that a later one is not hit by it (design, section
+ * 4). The instance is read live: a copy that lags would call a run that has just begun inactive.
+ * Then the operator's answer is waited for.
  */
 #include "apiserver/handlers.h"
 
@@ -20,7 +20,7 @@
 struct halt {
     struct job job;
     struct named_instance named;
-    int64_t seq;                    /* of the trigger that is to be halted */
+    int64_t seq; /* of the trigger that is to be halted */
     char *ns, *name;
 };
 
@@ -83,14 +83,18 @@ static void on_wished(struct job *job, const struct k8s_reply *reply)
 
 static void wish(struct halt *h, const json_t *object)
 {
-    CLEANUP(json_decref) json_t *patch =
-        json_pack("{s:{s:O}, s:{s:I}}", "metadata", "resourceVersion", json_at(object, "metadata.resourceVersion"),
-                  "spec", "haltThrough", (json_int_t) h->seq);
+    CLEANUP(json_decref) json_t *patch = json_pack(
+        "{s:{s:O}, s:{s:I}}", "metadata", "resourceVersion",
+        json_at(object, "metadata.resourceVersion"), "spec", "haltThrough", (json_int_t) h->seq);
     CLEANUP(free) char *text = json_print(patch);
 
     job_call(&h->job,
-             &(struct k8s_request) {.verb = K8S_PATCH, .lane = K8S_LANE_POD, .resource = &instance_resource,
-                                    .ns = h->ns, .name = h->name, .body = text},
+             &(struct k8s_request) {.verb = K8S_PATCH,
+                                    .lane = K8S_LANE_POD,
+                                    .resource = &instance_resource,
+                                    .ns = h->ns,
+                                    .name = h->name,
+                                    .body = text},
              on_wished);
 }
 
@@ -113,7 +117,8 @@ static void on_looked(struct job *job, const struct k8s_reply *reply)
     h->seq = wanted.seq > inst->run.seq ? wanted.seq : inst->run.seq;
     run_trigger_done(&wanted);
 
-    if (!instance_active(inst) || !inst->parameter || strcmp(inst->parameter, h->named.parameter) != 0)
+    if (!instance_active(inst) || !inst->parameter ||
+        strcmp(inst->parameter, h->named.parameter) != 0)
         reply_halted(h);
     else if (inst->halt_through >= h->seq)
         confirm(job);
@@ -129,7 +134,8 @@ static void look(struct halt *h)
 static void on_workflow_known(struct request *req)
 {
     struct halt *h = req->context;
-    const struct workflow *wf = store_workflow(req->api->store, h->named.component, h->named.workflow);
+    const struct workflow *wf =
+        store_workflow(req->api->store, h->named.component, h->named.workflow);
 
     if (!wf) {
         reply_error(req, 404, "workflow not found");
@@ -140,7 +146,7 @@ static void on_workflow_known(struct request *req)
     if (could_be_a_name(h->name))
         look(h);
     else
-        reply_halted(h);            /* nothing runs under such a parameter */
+        reply_halted(h); /* nothing runs under such a parameter */
 }
 
 void scheduler_halt(struct request *req)

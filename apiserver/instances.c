@@ -18,7 +18,7 @@
 /* Parameters from `from` to before `to`, by their texts; NULL: no bound. */
 struct range {
     const char *from, *to;
-    int64_t limit;                  /* 0: none */
+    int64_t limit; /* 0: none */
 };
 
 static bool read_limit(const struct request *req, int64_t *ret, struct error *err)
@@ -47,14 +47,16 @@ static json_t *encode(const struct instance *inst, const char *component, const 
     struct history history;
 
     history_derive(inst->run.events, inst->run.n_events, &history);
-    json_t *json = styx_instance_execution(&(struct styx_instance) {component, id, inst->parameter}, &history);
+    json_t *json =
+        styx_instance_execution(&(struct styx_instance) {component, id, inst->parameter}, &history);
     history_done(&history);
     return json;
 }
 
 static bool in_range(const struct range *r, const char *parameter)
 {
-    return (!r->from || strcmp(parameter, r->from) >= 0) && (!r->to || strcmp(parameter, r->to) < 0);
+    return (!r->from || strcmp(parameter, r->from) >= 0) &&
+           (!r->to || strcmp(parameter, r->to) < 0);
 }
 
 static void reply_range(struct request *req, const struct range *r)

@@ -46,10 +46,11 @@ void job_call(struct job *job, const struct k8s_request *request,
 void job_get(struct job *job, const struct k8s_resource *resource, const char *ns, const char *name,
              void (*then)(struct job *job, const struct k8s_reply *reply))
 {
-    job_call(job,
-             &(struct k8s_request) {
-                 .verb = K8S_GET, .lane = K8S_LANE_READ, .resource = resource, .ns = ns, .name = name},
-             then);
+    job_call(
+        job,
+        &(struct k8s_request) {
+            .verb = K8S_GET, .lane = K8S_LANE_READ, .resource = resource, .ns = ns, .name = name},
+        then);
 }
 
 bool job_again(struct job *job)
@@ -68,19 +69,22 @@ static void arm(struct job *job, int64_t ms, void (*then)(struct job *))
 {
     job->on_wake = then;
     if (job->timer.on_time)
-        return;                     /* the time runs from the first wait on */
+        return; /* the time runs from the first wait on */
     job->timer.on_time = on_wake;
     job->timer.arg = job;
-    loop_timer_set(job->api->loop, &job->timer, LOOP_MONOTONIC, loop_now(job->api->loop, LOOP_MONOTONIC) + ms);
+    loop_timer_set(job->api->loop, &job->timer, LOOP_MONOTONIC,
+                   loop_now(job->api->loop, LOOP_MONOTONIC) + ms);
 }
 
-void job_wait_workflow(struct job *job, const char *ns, const char *name, int64_t ms, void (*then)(struct job *))
+void job_wait_workflow(struct job *job, const char *ns, const char *name, int64_t ms,
+                       void (*then)(struct job *))
 {
     arm(job, ms, then);
     store_wait_workflow(job->api->store, &job->wait, ns, name, on_wake, job);
 }
 
-void job_wait_instance(struct job *job, const char *ns, const char *name, int64_t ms, void (*then)(struct job *))
+void job_wait_instance(struct job *job, const char *ns, const char *name, int64_t ms,
+                       void (*then)(struct job *))
 {
     arm(job, ms, then);
     store_wait_instance(job->api->store, &job->wait, ns, name, on_wake, job);
@@ -91,7 +95,7 @@ bool job_timed_out(const struct job *job)
     return job->timer.on_time && !loop_timer_armed(&job->timer);
 }
 
-/* Denied to us is not denied to the client: what our own account may not do is our fault. */
+/* That our own token is refused is no fault of the client, whom a 401 would ask for its own. */
 static int status_of(enum error_code code)
 {
     return code == ERROR_UNAUTHORIZED || code == ERROR_FENCED ? 503 : error_http_status(code);

@@ -12,8 +12,8 @@
  *     ...
  *     static void on_created(struct job *job, const struct k8s_reply *reply)
  *
- * The job belongs to the request and ends with it; what is pending then is cancelled.  Callbacks get
- * the job and never run inside the function that started what they answer.
+ * The job belongs to the request and ends with it; what is pending then is cancelled.  Callbacks
+ * get the job and never run inside the function that started what they answer.
  */
 #ifndef KHARON_APISERVER_JOB_H
 #define KHARON_APISERVER_JOB_H
@@ -25,7 +25,7 @@
 struct job {
     struct request *req;
     struct api *api;
-    int attempts;                   /* for job_again */
+    int attempts; /* for job_again */
 
     /* private */
     struct k8s_call *call;
@@ -48,10 +48,12 @@ void job_get(struct job *job, const struct k8s_resource *resource, const char *n
 /* One more attempt, unless that would be too many: false. */
 bool job_again(struct job *job);
 
-/* Calls on_wake when the object changes, again and again until job_wait_end or for at most `ms` after the
- * first call: on_wake is also called then, and job_timed_out is true. */
-void job_wait_workflow(struct job *job, const char *ns, const char *name, int64_t ms, void (*on_wake)(struct job *));
-void job_wait_instance(struct job *job, const char *ns, const char *name, int64_t ms, void (*on_wake)(struct job *));
+/* Calls on_wake when the object changes, again and again until job_wait_end or for at most `ms`
+ * after the first call: on_wake is also called then, and job_timed_out is true. */
+void job_wait_workflow(struct job *job, const char *ns, const char *name, int64_t ms,
+                       void (*on_wake)(struct job *));
+void job_wait_instance(struct job *job, const char *ns, const char *name, int64_t ms,
+                       void (*on_wake)(struct job *));
 bool job_timed_out(const struct job *job);
 
 /* Answers with a failed call; `what` says what was to be done. */

@@ -20,7 +20,8 @@ static void set_text(char **to, const char *text)
     *to = xstrdup(text);
 }
 
-/* Remembers and shows what an answer said; an object that is being deleted is known but not meant. */
+/* Remembers and shows what an answer said; an object that is being deleted is known but not
+ * meant. */
 static void learn(struct live *live, const json_t *object)
 {
     set_text(&live->uid, json_text_at(object, "metadata.uid"));
@@ -64,11 +65,16 @@ static void on_handed_over(struct job *job, const struct k8s_reply *reply)
     live->on_known(live, reply->object);
 }
 
-static void patch_object(struct live *live, const char *text, void (*then)(struct job *, const struct k8s_reply *))
+static void patch_object(struct live *live, const char *text,
+                         void (*then)(struct job *, const struct k8s_reply *))
 {
     job_call(&live->job,
-             &(struct k8s_request) {.verb = K8S_PATCH, .lane = K8S_LANE_STATUS, .resource = &workflow_resource,
-                                    .ns = live->ns, .name = live->name, .body = text,
+             &(struct k8s_request) {.verb = K8S_PATCH,
+                                    .lane = K8S_LANE_STATUS,
+                                    .resource = &workflow_resource,
+                                    .ns = live->ns,
+                                    .name = live->name,
+                                    .body = text,
                                     .field_manager = OWNER_STATE},
              then);
 }
@@ -120,7 +126,8 @@ void live_begin(struct live *live, const char *ns, const char *name,
     read_object(live);
 }
 
-void live_settle(struct live *live, const json_t *object, void (*on_known)(struct live *, const json_t *))
+void live_settle(struct live *live, const json_t *object,
+                 void (*on_known)(struct live *, const json_t *))
 {
     live->on_known = on_known;
     settle(live, object);
@@ -142,8 +149,8 @@ static void on_written(struct job *job, const struct k8s_reply *reply)
     live->on_done(live, reply->object);
 }
 
-/* With uid and resourceVersion an apply changes this object or nothing; without the uid it would make a
- * new one where this one has been deleted. */
+/* With uid and resourceVersion an apply changes this object or nothing; without the uid it would
+ * make a new one where this one has been deleted. */
 static json_t *metadata_of(const struct live *live)
 {
     json_t *metadata = json_pack("{s:s, s:s}", "name", live->name, "namespace", live->ns);
@@ -156,18 +163,25 @@ static json_t *metadata_of(const struct live *live)
 void live_apply_take(struct live *live, const char *manager, json_t *spec,
                      void (*on_done)(struct live *live, const json_t *object))
 {
-    CLEANUP(json_decref) json_t *object = json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "kharon.dev/v1alpha1", "kind",
-                                                    workflow_resource.kind, "metadata", metadata_of(live), "spec", spec);
+    CLEANUP(json_decref) json_t *object =
+        json_pack("{s:s, s:s, s:o, s:o}", "apiVersion", "kharon.dev/v1alpha1", "kind",
+                  workflow_resource.kind, "metadata", metadata_of(live), "spec", spec);
     CLEANUP(free) char *text = json_print(object);
 
     live->on_done = on_done;
     job_call(&live->job,
-             &(struct k8s_request) {.verb = K8S_APPLY, .lane = K8S_LANE_STATUS, .resource = &workflow_resource,
-                                    .ns = live->ns, .name = live->name, .body = text, .field_manager = manager},
+             &(struct k8s_request) {.verb = K8S_APPLY,
+                                    .lane = K8S_LANE_STATUS,
+                                    .resource = &workflow_resource,
+                                    .ns = live->ns,
+                                    .name = live->name,
+                                    .body = text,
+                                    .field_manager = manager},
              on_written);
 }
 
-void live_patch_take(struct live *live, json_t *patch, void (*on_done)(struct live *live, const json_t *object))
+void live_patch_take(struct live *live, json_t *patch,
+                     void (*on_done)(struct live *live, const json_t *object))
 {
     json_t *metadata = json_object();
 

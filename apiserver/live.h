@@ -8,10 +8,10 @@
  *     live_begin(&p->live, ns, name, on_known);
  *     ...on_known(live, object): live_apply(live, OWNER_STATE, spec, on_applied)
  *
- * live_begin reads the object live and hands `suspend` over if that was left undone (owner.h), so that
- * what follows meets an object in order.  Conflicts of versions and lost replies are answered by
- * reading again, from live_begin on, a bounded number of times; all other failures by telling the
- * client.  So the steps after live_begin must be such that doing them again is right.
+ * live_begin reads the object live and hands `suspend` over if that was left undone (owner.h), so
+ * that what follows meets an object in order.  Conflicts of versions and lost replies are
+ * answered by reading again, from live_begin on, a bounded number of times; all other failures by
+ * telling the client.  So the steps after live_begin must be such that doing them again is right.
  */
 #ifndef KHARON_APISERVER_LIVE_H
 #define KHARON_APISERVER_LIVE_H
@@ -21,7 +21,7 @@
 struct live {
     struct job job;
     char *ns, *name;
-    char *uid, *version;            /* as read last; NULL: it does not exist */
+    char *uid, *version; /* as read last; NULL: it does not exist */
     /* `object` is NULL if it does not exist; borrowed. */
     void (*on_known)(struct live *live, const json_t *object);
     void (*on_done)(struct live *live, const json_t *object);
@@ -37,11 +37,12 @@ void live_begin(struct live *live, const char *ns, const char *name,
 void live_settle(struct live *live, const json_t *object,
                  void (*on_known)(struct live *live, const json_t *object));
 
-/* Applies a spec, which it takes, as `manager`; to the object that was read and no other, or, if there
- * was none, to a new one. */
+/* Applies a spec, which it takes, as `manager`; to the object that was read and no other, or, if
+ * there was none, to a new one. */
 void live_apply_take(struct live *live, const char *manager, json_t *spec,
                      void (*on_done)(struct live *live, const json_t *object));
 /* A merge patch of the object that was read, under its resourceVersion; takes the patch. */
-void live_patch_take(struct live *live, json_t *patch, void (*on_done)(struct live *live, const json_t *object));
+void live_patch_take(struct live *live, json_t *patch,
+                     void (*on_done)(struct live *live, const json_t *object));
 
 #endif

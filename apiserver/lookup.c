@@ -20,7 +20,8 @@ bool could_be_a_name(const char *name)
     size_t len = strlen(name);
 
     for (size_t i = 0; i < len; i++)
-        if (!islower((unsigned char) name[i]) && !isdigit((unsigned char) name[i]) && !strchr("-.", name[i]))
+        if (!islower((unsigned char) name[i]) && !isdigit((unsigned char) name[i]) &&
+            !strchr("-.", name[i]))
             return false;
     return len > 0 && len <= NAME_MAX_LENGTH && isalnum((unsigned char) name[0]) &&
            isalnum((unsigned char) name[len - 1]) && !strstr(name, "..");
@@ -41,8 +42,8 @@ static void on_got(struct job *job, const struct k8s_reply *reply)
     l->then(job->req);
 }
 
-static void ask(struct request *req, const struct k8s_resource *resource, const char *ns, const char *name,
-                void (*then)(struct request *req))
+static void ask(struct request *req, const struct k8s_resource *resource, const char *ns,
+                const char *name, void (*then)(struct request *req))
 {
     if (!could_be_a_name(name)) {
         then(req);
@@ -67,8 +68,8 @@ void look_up_workflow(struct request *req, const char *component, const char *id
     ask(req, &workflow_resource, store_place(store, component), name, then);
 }
 
-void look_up_instance(struct request *req, const char *component, const char *id, const char *parameter,
-                      void (*then)(struct request *req))
+void look_up_instance(struct request *req, const char *component, const char *id,
+                      const char *parameter, void (*then)(struct request *req))
 {
     const struct store *store = req->api->store;
     const char *place = store_place(store, component);

@@ -19,7 +19,7 @@ bool could_be_a_name(const char *name);
 
 void look_up_workflow(struct request *req, const char *component, const char *id,
                       void (*then)(struct request *req));
-void look_up_instance(struct request *req, const char *component, const char *id, const char *parameter,
-                      void (*then)(struct request *req));
+void look_up_instance(struct request *req, const char *component, const char *id,
+                      const char *parameter, void (*then)(struct request *req));
 
 #endif

@@ -52,8 +52,9 @@ static void raise_descriptor_limit(struct program *p)
     setrlimit(RLIMIT_NOFILE, &limit);
     if (limit.rlim_cur >= want)
         return;
-    p->config.max_connections =
-        limit.rlim_cur > 2 * OTHER_DESCRIPTORS ? (int64_t) limit.rlim_cur - OTHER_DESCRIPTORS : OTHER_DESCRIPTORS;
+    p->config.max_connections = limit.rlim_cur > 2 * OTHER_DESCRIPTORS
+                                    ? (int64_t) limit.rlim_cur - OTHER_DESCRIPTORS
+                                    : OTHER_DESCRIPTORS;
     log_warning("fewer connections than wished", KV("max_connections", p->config.max_connections),
                 KV("descriptors", limit.rlim_cur));
 }

@@ -7,7 +7,8 @@
 
 static bool is_applier(const json_t *entry, const char *manager)
 {
-    const char *name = json_text_at(entry, "manager"), *operation = json_text_at(entry, "operation");
+    const char *name = json_text_at(entry, "manager"),
+               *operation = json_text_at(entry, "operation");
 
     return name && operation && strcmp(name, manager) == 0 && strcmp(operation, "Apply") == 0 &&
            !json_text_at(entry, "subresource");
@@ -43,9 +44,10 @@ static void add_state_owner(json_t *managed, const json_t *like)
     json_t *entry = find_applier(managed, OWNER_STATE);
 
     if (!entry) {
-        entry = json_pack("{s:s, s:s, s:s, s:O*, s:O*}", "manager", OWNER_STATE, "operation", "Apply", "fieldsType",
-                          "FieldsV1", "apiVersion", json_object_get(like, "apiVersion"), "time",
-                          json_object_get(like, "time"));
+        entry =
+            json_pack("{s:s, s:s, s:s, s:O*, s:O*}", "manager", OWNER_STATE, "operation", "Apply",
+                      "fieldsType", "FieldsV1", "apiVersion", json_object_get(like, "apiVersion"),
+                      "time", json_object_get(like, "time"));
         json_array_append_new(managed, entry);
     }
     json_object_set_new(spec_fields(entry), "f:suspend", json_object());
@@ -54,15 +56,16 @@ static void add_state_owner(json_t *managed, const json_t *like)
 char *owner_hand_over(const json_t *object)
 {
     const char *version = json_text_at(object, "metadata.resourceVersion");
-    CLEANUP(json_decref) json_t *managed = json_deep_copy(json_at(object, "metadata.managedFields"));
+    CLEANUP(json_decref) json_t *managed =
+        json_deep_copy(json_at(object, "metadata.managedFields"));
     json_t *entry = find_applier(managed, OWNER_CONFIGURATION);
 
     if (!entry || !version || !json_object_get(spec_fields(entry), "f:suspend"))
         return NULL;
     json_object_del(spec_fields(entry), "f:suspend");
     add_state_owner(managed, entry);
-    CLEANUP(json_decref) json_t *patch =
-        json_pack("{s:{s:s, s:O}}", "metadata", "resourceVersion", version, "managedFields", managed);
+    CLEANUP(json_decref) json_t *patch = json_pack("{s:{s:s, s:O}}", "metadata", "resourceVersion",
+                                                   version, "managedFields", managed);
     return json_print(patch);
 }
 
@@ -97,7 +100,8 @@ char *owner_conflict_text(const json_t *status)
 
         if (!is_owner_conflict(cause) || !field || !manager)
             continue;
-        buf_addf(&b, "%s%s is managed by \"%.*s\"", b.len ? ", " : "", field + (*field == '.'), (int) len, manager);
+        buf_addf(&b, "%s%s is managed by \"%.*s\"", b.len ? ", " : "", field + (*field == '.'),
+                 (int) len, manager);
     }
     return b.len ? buf_take(&b) : NULL;
 }

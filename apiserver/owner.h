@@ -2,8 +2,8 @@
 /*
  * Who owns which field of a Workflow (server-side apply; design, section 6).
  *
- * The API applies the configuration as `kharon-api` and `suspend` apart as `kharon-api-state`, never
- * by force, so that a field that somebody else manages is left alone and its manager named.
+ * The API applies the configuration as `kharon-api` and `suspend` apart as `kharon-api-state`,
+ * never by force, so that a field that somebody else manages is left alone and its manager named.
  *
  * A new workflow must be suspended from its first instant, and yet `suspend` must not stay with
  * `kharon-api`: applied again without it, it would fall back to its default, and the workflow would
@@ -18,14 +18,14 @@
 #include "base/json.h"
 
 #define OWNER_CONFIGURATION "kharon-api"
-#define OWNER_STATE "kharon-api-state"
+#define OWNER_STATE         "kharon-api-state"
 
-/* The merge patch that gives `suspend` of this live object to OWNER_STATE alone; NULL when OWNER_CONFIGURATION
- * does not own it.  The caller frees. */
+/* The merge patch that gives `suspend` of this live object to OWNER_STATE alone; NULL when
+ * OWNER_CONFIGURATION does not own it.  The caller frees. */
 char *owner_hand_over(const json_t *object);
 
-/* Of an apply's 409: what is owned by whom, "spec.schedule is managed by \"helm\"", for people; NULL when it
- * is no conflict of owners.  The caller frees. */
+/* Of an apply's 409: what is owned by whom, "spec.schedule is managed by \"helm\"", for people;
+ * NULL when it is no conflict of owners.  The caller frees. */
 char *owner_conflict_text(const json_t *status);
 
 /* Whether somebody else than `manager` is in the way too. */

@@ -8,16 +8,18 @@ static bool add_mapping(struct places *p, const char *text, struct error *err)
     const char *equals = strchr(text, '=');
 
     if (!equals || equals == text || !equals[1])
-        return error_set(err, ERROR_INVALID, "component-namespaces: %s is not COMPONENT=NAMESPACE", text);
+        return error_set(err, ERROR_INVALID, "component-namespaces: %s is not COMPONENT=NAMESPACE",
+                         text);
     if (!texts_contain(&p->watched, equals + 1))
-        return error_set(err, ERROR_INVALID, "component-namespaces: %s: the namespace is not watched", text);
+        return error_set(err, ERROR_INVALID,
+                         "component-namespaces: %s: the namespace is not watched", text);
     CLEANUP(free) char *component = xstrndup(text, (size_t) (equals - text));
     env_set(&p->mapped, component, equals + 1);
     return true;
 }
 
-bool places_init(struct places *p, char *const *watched, size_t n_watched, char *const *mapped, size_t n_mapped,
-                 const char *installation, struct error *err)
+bool places_init(struct places *p, char *const *watched, size_t n_watched, char *const *mapped,
+                 size_t n_mapped, const char *installation, struct error *err)
 {
     *p = (struct places) {.installation = xstrdup(installation)};
     texts_add(&p->watched, installation);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where components live (design, section 3): in the namespace that the settings map them to, else in
- * the watched namespace of the same name, else in that of the installation.
+ * Where components live (design, section 3): in the namespace that the settings map them to, else
+ * in the watched namespace of the same name, else in that of the installation.
  *
  * The operator goes by the same rule and the same arguments.
  */
@@ -11,14 +11,14 @@
 #include "model/env.h"
 
 struct places {
-    struct texts watched;           /* never empty */
-    struct env mapped;              /* component → namespace */
+    struct texts watched; /* never empty */
+    struct env mapped;    /* component → namespace */
     char *installation;
 };
 
 /* From lists as on the command line, "component=namespace" each. */
-bool places_init(struct places *p, char *const *watched, size_t n_watched, char *const *mapped, size_t n_mapped,
-                 const char *installation, struct error *err);
+bool places_init(struct places *p, char *const *watched, size_t n_watched, char *const *mapped,
+                 size_t n_mapped, const char *installation, struct error *err);
 void places_done(struct places *p);
 const char *place_of(const struct places *p, const char *component);
 

@@ -54,12 +54,14 @@ static double read_longest_turn(void *arg)
     return (double) loop_longest_turn_us(arg) / 1e6;
 }
 
-static void add_gauge(struct metrics *m, const char *name, const char *help, double (*read)(void *), void *arg)
+static void add_gauge(struct metrics *m, const char *name, const char *help, double (*read)(void *),
+                      void *arg)
 {
     metric_read_from(metric_series(metrics_gauge(m, name, help, NULL)), read, arg);
 }
 
-static void add_counter(struct metrics *m, const char *name, const char *help, double (*read)(void *), void *arg)
+static void add_counter(struct metrics *m, const char *name, const char *help,
+                        double (*read)(void *), void *arg)
 {
     metric_read_from(metric_series(metrics_counter(m, name, help, NULL)), read, arg);
 }
@@ -68,23 +70,28 @@ static void add_metrics(struct api_report *r)
 {
     struct metrics *m = r->metrics;
     struct store *store = r->api->store;
-    struct metric_family *objects = metrics_gauge(m, "kharon_objects", "Objects in the local copy.", "kind");
+    struct metric_family *objects =
+        metrics_gauge(m, "kharon_objects", "Objects in the local copy.", "kind");
 
     metric_read_from(metric_series(objects, "Workflow"), read_workflows, store);
     metric_read_from(metric_series(objects, "WorkflowInstance"), read_instances, store);
     add_gauge(m, "kharon_active_instances", "Unfinished instances.", read_active, store);
     add_gauge(m, "kharon_http_connections", "Open connections.", read_connections, r->server);
-    add_gauge(m, "kharon_http_requests_pending", "Requests that wait for Kubernetes or the operator.", read_pending,
-              r->server);
-    add_counter(m, "kharon_http_requests_abandoned_total", "Requests whose client left before the answer.",
-                read_abandoned, r->server);
-    add_counter(m, "kharon_http_accepts_refused_total", "Connections that waited for lack of descriptors.",
-                read_refused_accepts, r->server);
-    add_gauge(m, "kharon_longest_turn_seconds", "Longest turn of the event loop since the last look.",
-              read_longest_turn, r->api->loop);
-    r->api->requests = metrics_counter(m, "http_requests_total", "Answered requests.", "method,code");
-    r->api->seconds = metrics_histogram(m, "http_request_duration_seconds", "From the request to its answer.", "method",
-                                        metrics_seconds, metrics_n_seconds);
+    add_gauge(m, "kharon_http_requests_pending",
+              "Requests that wait for Kubernetes or the operator.", read_pending, r->server);
+    add_counter(m, "kharon_http_requests_abandoned_total",
+                "Requests whose client left before the answer.", read_abandoned, r->server);
+    add_counter(m, "kharon_http_accepts_refused_total",
+                "Connections that waited for lack of descriptors.", read_refused_accepts,
+                r->server);
+    add_gauge(m, "kharon_longest_turn_seconds",
+              "Longest turn of the event loop since the last look.", read_longest_turn,
+              r->api->loop);
+    r->api->requests =
+        metrics_counter(m, "http_requests_total", "Answered requests.", "method,code");
+    r->api->seconds =
+        metrics_histogram(m, "http_request_duration_seconds", "From the request to its answer.",
+                          "method", metrics_seconds, metrics_n_seconds);
     metrics_add_process(m);
 }
 
@@ -118,8 +125,8 @@ static int render_metrics(struct buf *body, void *arg)
     return 200;
 }
 
-bool api_report_new(struct api *api, struct server *server, struct metrics *metrics, const char *address,
-                    struct api_report **ret_report, struct error *err)
+bool api_report_new(struct api *api, struct server *server, struct metrics *metrics,
+                    const char *address, struct api_report **ret_report, struct error *err)
 {
     struct api_report *r = NEW(struct api_report);
 

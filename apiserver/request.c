@@ -157,8 +157,8 @@ void *request_work(struct request *req, size_t size, void (*on_end)(void *work))
     return work->memory;
 }
 
-bool request_json(const struct request *req, const char *missing, const char *bad, json_t **ret_json,
-                  struct error *err)
+bool request_json(const struct request *req, const char *missing, const char *bad,
+                  json_t **ret_json, struct error *err)
 {
     if (req->body_len == 0)
         return error_set(err, ERROR_INVALID, "%s", missing);
@@ -216,8 +216,9 @@ static void log_reply(const struct request *req, const struct reply *reply, int6
 {
     bool audit = strcmp(req->method, "GET") != 0;
 
-    log_at(audit ? LOG_INFO : LOG_DEBUG, "request", KV("method", req->method), KV("target", req->target),
-           KV("status", reply->status), KV("reason", reply->reason ? reply->reason : ""), KV("ms", took),
+    log_at(audit ? LOG_INFO : LOG_DEBUG, "request", KV("method", req->method),
+           KV("target", req->target), KV("status", reply->status),
+           KV("reason", reply->reason ? reply->reason : ""), KV("ms", took),
            KV("request_id", req->id ? req->id : ""), KV("audit", audit));
 }
 
@@ -231,13 +232,15 @@ void request_reply(struct request *req, const struct reply *reply)
     count_reply(req, reply->status, took);
     log_reply(req, reply, took);
     req->send(req, reply);
-    end_works(works);               /* after: the answer may be made of their texts */
+    end_works(works); /* after: the answer may be made of their texts */
 }
 
 void reply_json_text(struct request *req, int status, const char *text, size_t len)
 {
-    request_reply(req, &(struct reply) {.status = status, .content_type = "application/json",
-                                        .body = text, .body_len = len});
+    request_reply(req, &(struct reply) {.status = status,
+                                        .content_type = "application/json",
+                                        .body = text,
+                                        .body_len = len});
 }
 
 void reply_json_reason_take(struct request *req, int status, const char *reason, json_t *json)
@@ -245,8 +248,11 @@ void reply_json_reason_take(struct request *req, int status, const char *reason,
     CLEANUP(free) char *text = json_print(json);
 
     json_decref(json);
-    request_reply(req, &(struct reply) {.status = status, .reason = reason, .content_type = "application/json",
-                                        .body = text, .body_len = strlen(text)});
+    request_reply(req, &(struct reply) {.status = status,
+                                        .reason = reason,
+                                        .content_type = "application/json",
+                                        .body = text,
+                                        .body_len = strlen(text)});
 }
 
 void reply_json_take(struct request *req, int status, json_t *json)
@@ -256,8 +262,10 @@ void reply_json_take(struct request *req, int status, json_t *json)
 
 void reply_text(struct request *req, int status, const char *text)
 {
-    request_reply(req, &(struct reply) {.status = status, .content_type = "text/plain; charset=utf-8",
-                                        .body = text, .body_len = strlen(text)});
+    request_reply(req, &(struct reply) {.status = status,
+                                        .content_type = "text/plain; charset=utf-8",
+                                        .body = text,
+                                        .body_len = strlen(text)});
 }
 
 void reply_empty(struct request *req, int status)

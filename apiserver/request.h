@@ -2,10 +2,10 @@
 /*
  * One HTTP request and its answer, as handlers see them: no socket and no h2o in here.
  *
- *     request_init ── route_dispatch ── a handler: reads, perhaps waits, then one reply_… ── request_done
+ *     route_dispatch ── request_init ── a handler: reads, perhaps waits, one reply_… ── request_done
  *
- *  - Whoever brings requests (server.c, or a test) fills a struct with request_init, gives it to
- *    route_dispatch, and calls request_done when the request has ended, answered or not.
+ *  - Whoever brings requests (server.c, or a test) fills in the first members and the seam, gives the
+ *    struct to route_dispatch, and calls request_done when the request has ended, answered or not.
  *  - A handler answers exactly once: at once, or later from a callback of the loop.  The answer may
  *    end the request: after reply_… returns, neither the request nor its work may be touched.
  *  - What a handler waits for is its *work*: memory that the request owns (request_work).  Its
@@ -31,9 +31,9 @@
 struct api;
 
 #define REQUEST_MAX_PARAMS 4
-#define REQUEST_ID_MAX 128              /* longer ones, or not printable, are replaced by our own */
-#define REPLY_REASON_MAX 480
-#define REPLY_MAX_HEADERS 4
+#define REQUEST_ID_MAX     128 /* longer ones, or not printable, are replaced by our own */
+#define REPLY_REASON_MAX   480
+#define REPLY_MAX_HEADERS  4
 
 struct request_pair {
     const char *name, *value;
@@ -41,9 +41,9 @@ struct request_pair {
 
 struct reply {
     int status;
-    const char *reason;             /* NULL: the usual one; made a single line of limited length */
-    const char *content_type;       /* NULL: no body */
-    const char *body;               /* copied */
+    const char *reason;       /* NULL: the usual one; made a single line of limited length */
+    const char *content_type; /* NULL: no body */
+    const char *body;         /* copied */
     size_t body_len;
     struct request_pair headers[REPLY_MAX_HEADERS];
     size_t n_headers;
@@ -51,31 +51,31 @@ struct reply {
 
 struct request {
     struct api *api;
-    const char *method;             /* as sent: "GET" */
-    const char *target;             /* path and query, undecoded */
-    const char *body;               /* not NUL-terminated */
+    const char *method; /* as sent: "GET" */
+    const char *target; /* path and query, undecoded */
+    const char *body;   /* not NUL-terminated */
     size_t body_len;
 
     char **segments;
     size_t n_segments;
     struct request_pair *query;
     size_t n_query;
-    const char *params[REQUEST_MAX_PARAMS];     /* what the route's pattern names, in its order */
-    char *id;                       /* X-Styx-Request-Id; NULL: this route has none */
-    int status;                     /* of the answer; 0: not answered */
-    int64_t began_ms;               /* LOOP_MONOTONIC */
+    const char *params[REQUEST_MAX_PARAMS]; /* what the route's pattern names, in its order */
+    char *id;                               /* X-Styx-Request-Id; NULL: this route has none */
+    int status;                             /* of the answer; 0: not answered */
+    int64_t began_ms;                       /* LOOP_MONOTONIC */
 
-    void *context;                  /* the handler's own */
-    struct request_work *works;     /* internal: newest first */
-    char *buffer;                   /* internal: decoded texts */
+    void *context;              /* the handler's own */
+    struct request_work *works; /* internal: newest first */
+    char *buffer;               /* internal: decoded texts */
 
     /* The seam: how headers are found and an answer leaves. */
     const char *(*header)(const struct request *req, const char *name);
     void (*send)(struct request *req, const struct reply *reply);
 };
 
-/* Takes method, target, body and the seam's functions from *req, and parses the target.  False: what
- * is wrong with it; the request can be answered all the same. */
+/* Takes method, target, body and the seam's functions from *req, and parses the target.  False:
+ * what is wrong with it; the request can be answered all the same. */
 bool request_init(struct request *req, struct error *err);
 void request_done(struct request *req);
 
@@ -88,10 +88,10 @@ bool request_query_true(const struct request *req, const char *name);
 /* Zeroed memory that is freed after on_end at the request's end; newer ones end first. */
 void *request_work(struct request *req, size_t size, void (*on_end)(void *work));
 
-/* The body as a JSON object; ERROR_INVALID with the text `missing` if there is none, and with `bad` before
- * what the parser says ("Invalid payload. "). */
-bool request_json(const struct request *req, const char *missing, const char *bad, json_t **ret_json,
-                  struct error *err);
+/* The body as a JSON object; ERROR_INVALID with the text `missing` if there is none, and with
+ * `bad` before what the parser says ("Invalid payload. "). */
+bool request_json(const struct request *req, const char *missing, const char *bad,
+                  json_t **ret_json, struct error *err);
 
 void request_reply(struct request *req, const struct reply *reply);
 

@@ -22,7 +22,8 @@ static void ping(struct request *req)
 const struct route routes[] = {
     {"GET", ROUTE_ROOT, "/ping", ping, ROUTE_NEEDS_NOTHING, "Answers pong."},
     {"GET", ROUTE_V3, "/workflows", workflows_list, ROUTE_NEEDS_OBJECTS,
-     "All workflows; `full`, `deployment_type`, `deployment_time_before`, `deployment_time_after`."},
+     "All workflows; `full`, `deployment_type`, `deployment_time_before`, "
+     "`deployment_time_after`."},
     {"GET", ROUTE_V3, "/workflows/:component", workflows_of_component, ROUTE_NEEDS_OBJECTS,
      "The workflows of a component."},
     {"POST", ROUTE_V3, "/workflows/:component", workflow_post, ROUTE_NEEDS_OBJECTS,
@@ -31,24 +32,25 @@ const struct route routes[] = {
      "One workflow."},
     {"DELETE", ROUTE_V3, "/workflows/:component/:workflow", workflow_delete, ROUTE_NEEDS_WORKFLOW,
      "Deletes a workflow; its history stays."},
-    {"GET", ROUTE_V3, "/workflows/:component/:workflow/full", workflow_get_full, ROUTE_NEEDS_WORKFLOW,
-     "One workflow with its state."},
-    {"GET", ROUTE_V3, "/workflows/:component/:workflow/state", workflow_state_get, ROUTE_NEEDS_WORKFLOW,
-     "Whether a workflow is enabled, and what it triggers next."},
-    {"PATCH", ROUTE_V3, "/workflows/:component/:workflow/state", workflow_state_patch, ROUTE_NEEDS_WORKFLOW,
-     "Enables, disables, or moves the next trigger."},
-    {"GET", ROUTE_V3, "/workflows/:component/:workflow/instances", instances_list, ROUTE_NEEDS_WORKFLOW,
-     "What ran; `offset`, `limit`, `start`, `stop`, `tail`."},
-    {"GET", ROUTE_V3, "/workflows/:component/:workflow/instances/:parameter", instance_get, ROUTE_NEEDS_INSTANCE,
-     "What ran for one parameter."},
+    {"GET", ROUTE_V3, "/workflows/:component/:workflow/full", workflow_get_full,
+     ROUTE_NEEDS_WORKFLOW, "One workflow with its state."},
+    {"GET", ROUTE_V3, "/workflows/:component/:workflow/state", workflow_state_get,
+     ROUTE_NEEDS_WORKFLOW, "Whether a workflow is enabled, and what it triggers next."},
+    {"PATCH", ROUTE_V3, "/workflows/:component/:workflow/state", workflow_state_patch,
+     ROUTE_NEEDS_WORKFLOW, "Enables, disables, or moves the next trigger."},
+    {"GET", ROUTE_V3, "/workflows/:component/:workflow/instances", instances_list,
+     ROUTE_NEEDS_WORKFLOW, "What ran; `offset`, `limit`, `start`, `stop`, `tail`."},
+    {"GET", ROUTE_V3, "/workflows/:component/:workflow/instances/:parameter", instance_get,
+     ROUTE_NEEDS_INSTANCE, "What ran for one parameter."},
     {"GET", ROUTE_V3, "/status/activeStates", status_active_states, ROUTE_NEEDS_OBJECTS,
      "The runs that are not finished; `component`, `workflow`, `components`."},
-    {"GET", ROUTE_V3, "/status/events/:component/:workflow/:parameter", status_events, ROUTE_NEEDS_INSTANCE,
-     "Everything that happened to one instance."},
+    {"GET", ROUTE_V3, "/status/events/:component/:workflow/:parameter", status_events,
+     ROUTE_NEEDS_INSTANCE, "Everything that happened to one instance."},
     {"POST", ROUTE_V3, "/scheduler/trigger", scheduler_trigger, ROUTE_NEEDS_OBJECTS,
      "Runs a workflow for a parameter now; `allowFuture`."},
     {"POST", ROUTE_V3, "/scheduler/halt", scheduler_halt, ROUTE_NEEDS_OBJECTS, "Halts a run."},
-    {"POST", ROUTE_V0, "/trigger", scheduler_trigger, ROUTE_NEEDS_OBJECTS, "As /scheduler/trigger."},
+    {"POST", ROUTE_V0, "/trigger", scheduler_trigger, ROUTE_NEEDS_OBJECTS,
+     "As /scheduler/trigger."},
     {"POST", ROUTE_V0, "/halt", scheduler_halt, ROUTE_NEEDS_OBJECTS, "As /scheduler/halt."},
 };
 const size_t n_routes = ARRAY_SIZE(routes);
@@ -101,7 +103,8 @@ static bool has_prefix(const struct request *req, size_t i)
 static bool route_matches(const struct route *r, struct request *req)
 {
     for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
-        if (prefixes[i].base == r->base && has_prefix(req, i) && pattern_matches(r->pattern, req, prefixes[i].n))
+        if (prefixes[i].base == r->base && has_prefix(req, i) &&
+            pattern_matches(r->pattern, req, prefixes[i].n))
             return true;
     return false;
 }
@@ -174,7 +177,8 @@ static void handle(struct request *req, const struct route *route)
         return;
     }
     if (!store_synced(req->api->store)) {
-        reply_failure(req, &(struct error) {ERROR_UNAVAILABLE, "Still reading the objects from Kubernetes"});
+        reply_failure(
+            req, &(struct error) {ERROR_UNAVAILABLE, "Still reading the objects from Kubernetes"});
         return;
     }
     switch (route->need) {
@@ -220,7 +224,7 @@ char *routes_markdown(void)
 
     buf_adds(&b, "| method | path | what |\n| --- | --- | --- |\n");
     for (size_t i = 0; i < n_routes; i++)
-        buf_addf(&b, "| %s | `%s%s` | %s |\n", routes[i].method, base_texts[routes[i].base], routes[i].pattern,
-                 routes[i].text);
+        buf_addf(&b, "| %s | `%s%s` | %s |\n", routes[i].method, base_texts[routes[i].base],
+                 routes[i].pattern, routes[i].text);
     return buf_take(&b);
 }

@@ -16,13 +16,13 @@
 #include "apiserver/request.h"
 
 enum route_base {
-    ROUTE_ROOT,                     /* the path as it is */
-    ROUTE_V3,                       /* under /api/v3 and /v3 */
-    ROUTE_V0,                       /* under /api/v0 */
+    ROUTE_ROOT, /* the path as it is */
+    ROUTE_V3,   /* under /api/v3 and /v3 */
+    ROUTE_V0,   /* under /api/v0 */
 };
 
 enum route_need {
-    ROUTE_NEEDS_NOTHING,            /* no request id, no objects */
+    ROUTE_NEEDS_NOTHING, /* no request id, no objects */
     ROUTE_NEEDS_OBJECTS,
     /* The first two parameters are component and workflow, the third a parameter of it: what is not
      * known is asked of Kubernetes before the handler runs, so that its look-up is the truth. */
@@ -33,10 +33,10 @@ enum route_need {
 struct route {
     const char *method;
     enum route_base base;
-    const char *pattern;            /* ":name" is any one segment that is not empty */
+    const char *pattern; /* ":name" is any one segment that is not empty */
     void (*handle)(struct request *req);
     enum route_need need;
-    const char *text;               /* what it does, for the documentation */
+    const char *text; /* what it does, for the documentation */
 };
 
 extern const struct route routes[];

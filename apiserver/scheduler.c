@@ -11,7 +11,8 @@ static bool split_key(const char *text, struct named_instance *n, struct error *
     const char *first = strchr(text, separator), *last = strrchr(text, separator);
 
     if (!first || last == first)
-        return error_set(err, ERROR_INVALID, "workflow_instance: %s is not component#workflow#parameter", text);
+        return error_set(err, ERROR_INVALID,
+                         "workflow_instance: %s is not component#workflow#parameter", text);
     n->component = xstrndup(text, (size_t) (first - text));
     n->workflow = xstrndup(first + 1, (size_t) (last - first) - 1);
     n->parameter = xstrdup(last + 1);

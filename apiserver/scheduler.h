@@ -10,13 +10,13 @@
 /* Texts are owned. */
 struct named_instance {
     char *component, *workflow, *parameter;
-    char *text;                     /* `workflow_instance` as it was sent; NULL: it was not */
+    char *text; /* `workflow_instance` as it was sent; NULL: it was not */
 };
 
 /*
- * Either {"workflow_id":{"component_id","id"},"parameter"} or {"workflow_instance":"c/w/p"}, with '#' or '/'
- * between (Styx behaviour, 3.20): the component ends at the first, the parameter begins after the
- * last.  False, with what a parser would say, if something is missing.
+ * Either {"workflow_id":{"component_id","id"},"parameter"} or {"workflow_instance":"c/w/p"}, with
+ * '#' or '/' between (Styx behaviour, 3.20): the component ends at the first, the parameter
+ * begins after the last.  False, with what a parser would say, if something is missing.
  */
 bool named_instance_read(const json_t *body, struct named_instance *ret, struct error *err);
 void named_instance_done(struct named_instance *n);

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define ACCEPTS_PER_TURN 16
-#define ACCEPT_RETRY_MS 100
+#define ACCEPT_RETRY_MS  100
 /* The status of a request whose client left: nobody reads it. */
 #define STATUS_GONE 499
 
@@ -50,8 +50,8 @@ struct exchange {
     struct request req;
     h2o_req_t *h2o;
     struct server *server;
-    struct hangup *hangup;          /* while it waits */
-    struct list link;               /* in the server's */
+    struct hangup *hangup; /* while it waits */
+    struct list link;      /* in the server's */
 };
 
 static int exchange_fd(const struct exchange *x)
@@ -78,7 +78,8 @@ static void on_hangup(uint32_t events, void *arg)
 
     (void) events;
     x->server->stats.abandoned++;
-    log_debug("client left", KV("target", x->req.target), KV("request_id", x->req.id ? x->req.id : ""));
+    log_debug("client left", KV("target", x->req.target),
+              KV("request_id", x->req.id ? x->req.id : ""));
     shutdown(exchange_fd(x), SHUT_RDWR);
     request_done(&x->req);
     request_reply(&x->req, &(struct reply) {.status = STATUS_GONE});
@@ -126,8 +127,8 @@ static void add_header(h2o_req_t *h2o, const char *name, const char *value)
     h2o_iovec_t own_name = h2o_strdup(&h2o->pool, name, SIZE_MAX);
     h2o_iovec_t own_value = h2o_strdup(&h2o->pool, value, SIZE_MAX);
 
-    h2o_add_header_by_str(&h2o->pool, &h2o->res.headers, own_name.base, own_name.len, 0, NULL, own_value.base,
-                          own_value.len);
+    h2o_add_header_by_str(&h2o->pool, &h2o->res.headers, own_name.base, own_name.len, 0, NULL,
+                          own_value.base, own_value.len);
 }
 
 static void send_reply(struct request *req, const struct reply *reply)
@@ -142,8 +143,8 @@ static void send_reply(struct request *req, const struct reply *reply)
     if (reply->status != 204)
         h2o->res.content_length = reply->body_len;
     if (reply->content_type)
-        h2o_add_header(&h2o->pool, &h2o->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL, reply->content_type,
-                       strlen(reply->content_type));
+        h2o_add_header(&h2o->pool, &h2o->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
+                       reply->content_type, strlen(reply->content_type));
     for (size_t i = 0; i < reply->n_headers; i++)
         add_header(h2o, reply->headers[i].name, reply->headers[i].value);
     if (req->id)
@@ -184,10 +185,12 @@ static int on_req(h2o_handler_t *handler, h2o_req_t *h2o)
     struct exchange *x = new_exchange(server, h2o);
 
     server->stats.requests++;
-    /* The request may end with its answer; this reference keeps the struct for the question below. */
+    /* The request may end with its answer; this reference keeps the struct for the question
+     * below. */
     h2o_mem_addref_shared(x);
     if (head_size(h2o) > SERVER_MAX_HEAD)
-        reply_error(&x->req, 431, "Request Header Fields Too Large: limit = %d bytes", SERVER_MAX_HEAD);
+        reply_error(&x->req, 431, "Request Header Fields Too Large: limit = %d bytes",
+                    SERVER_MAX_HEAD);
     else
         server->config.on_request(&x->req);
     if (x->req.status == 0)
@@ -202,7 +205,8 @@ static void on_accept(h2o_socket_t *listener, const char *err);
 
 static void start_accepting(struct server *server)
 {
-    if (server->accepting || server->stats.stopping || server->stats.connections >= server->config.max_connections)
+    if (server->accepting || server->stats.stopping ||
+        server->stats.connections >= server->config.max_connections)
         return;
     server->accepting = true;
     h2o_socket_read_start(server->listener, on_accept);
@@ -237,7 +241,8 @@ static void retry_later(struct server *server)
 
     server->stats.refused_accepts++;
     stop_accepting(server);
-    loop_timer_set(loop, &server->retry, LOOP_MONOTONIC, loop_now(loop, LOOP_MONOTONIC) + ACCEPT_RETRY_MS);
+    loop_timer_set(loop, &server->retry, LOOP_MONOTONIC,
+                   loop_now(loop, LOOP_MONOTONIC) + ACCEPT_RETRY_MS);
 }
 
 /* False: there is nobody, or nobody more may come. */
@@ -250,7 +255,8 @@ static bool accept_one(struct server *server)
             retry_later(server);
         return false;
     }
-    setsockopt(h2o_socket_get_fd(sock), IPPROTO_TCP, TCP_USER_TIMEOUT, &(int) {SERVER_WRITE_MS}, sizeof(int));
+    setsockopt(h2o_socket_get_fd(sock), IPPROTO_TCP, TCP_USER_TIMEOUT, &(int) {SERVER_WRITE_MS},
+               sizeof(int));
     sock->on_close.cb = on_connection_close;
     sock->on_close.data = server;
     server->stats.connections++;
@@ -288,7 +294,8 @@ static void configure(struct server *server)
     g->max_request_entity_size = SERVER_MAX_BODY;
     g->http1.req_timeout = (uint64_t) server->config.request_ms;
     g->http1.upgrade_to_http2 = 0;
-    h2o_hostconf_t *host = h2o_config_register_host(g, h2o_iovec_init(H2O_STRLIT("default")), 65535);
+    h2o_hostconf_t *host =
+        h2o_config_register_host(g, h2o_iovec_init(H2O_STRLIT("default")), 65535);
     h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
     struct handler *handler = (struct handler *) h2o_create_handler(path, sizeof(*handler));
     handler->h2o.on_req = on_req;
@@ -305,13 +312,14 @@ static h2o_socket_t *adopt(struct server *server, int fd, h2o_socket_cb on_ready
     return sock;
 }
 
-bool server_new(struct api *api, const struct server_config *config, struct server **ret_server, struct error *err)
+bool server_new(struct api *api, const struct server_config *config, struct server **ret_server,
+                struct error *err)
 {
     int fd;
 
     if (!listen_open(config->listen, &fd, err))
         return error_prefix(err, "listen");
-    signal(SIGPIPE, SIG_IGN);       /* h2o writes to connections that the other side has closed */
+    signal(SIGPIPE, SIG_IGN); /* h2o writes to connections that the other side has closed */
     struct server *server = NEW(struct server);
     server->api = api;
     server->config = *config;
@@ -389,16 +397,17 @@ void server_stop(struct server *server, int64_t drain_ms)
     server->global.http1.callbacks.foreach_request(&server->context, close_if_idle, NULL);
     server->stopped = server->stats.connections == 0;
     server->deadline = (struct loop_timer) {.on_time = on_deadline, .arg = server};
-    loop_timer_set(loop, &server->deadline, LOOP_MONOTONIC, loop_now(loop, LOOP_MONOTONIC) + drain_ms);
+    loop_timer_set(loop, &server->deadline, LOOP_MONOTONIC,
+                   loop_now(loop, LOOP_MONOTONIC) + drain_ms);
 }
 
-/* Still reachable, so that a leak checker does not count it: a server with connections, and what the
- * library keeps of a context that was disposed of. */
+/* Still reachable, so that a leak checker does not count it: a server with connections, and what
+ * the library keeps of a context that was disposed of. */
 static struct server *left_behind;
 static h2o_multithread_queue_t *left_queue;
 
-/* h2o's context and loop must not have connections left when they are disposed of; what requests wait for
- * ends in any case. */
+/* h2o's context and loop must not have connections left when they are disposed of; what requests
+ * wait for ends in any case. */
 void server_free(struct server *server)
 {
     struct exchange *x;
@@ -413,7 +422,7 @@ void server_free(struct server *server)
         h2o_socket_close(TAKE(server->listener));
     h2o_socket_close(TAKE(server->nested));
     for (int i = 0; i < 3; i++)
-        h2o_evloop_run(server->evloop, 0);      /* frees what was closed */
+        h2o_evloop_run(server->evloop, 0); /* frees what was closed */
     if (server->stats.connections > 0) {
         left_behind = server;
         return;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP server: sockets on one side, struct request on the other.  The only module that knows h2o.
+ * The HTTP server: sockets on one side, struct request on the other.  The only module that knows
+ * h2o.
  *
  *     server_new ── server_run … until server_stop has let everybody finish ── server_free
  *
@@ -10,8 +11,8 @@
  *
  * Nobody harms others by what they send or do not send:
  *
- *  - a request, head and body together, has to arrive within `request_ms`, which is also how long an
- *    idle connection is kept; a client that does not read its answer is cut off after
+ *  - a request, head and body together, has to arrive within `request_ms`, which is also how long
+ *    an idle connection is kept; a client that does not read its answer is cut off after
  *    SERVER_WRITE_MS;
  *  - bodies beyond SERVER_MAX_BODY are 413, heads beyond SERVER_MAX_HEAD 431;
  *  - with `max_connections` open, further ones wait in the kernel's queue;
@@ -31,7 +32,7 @@
 #define SERVER_WRITE_MS 20000
 
 struct server_config {
-    const char *listen;             /* as in base/listen.h */
+    const char *listen; /* as in base/listen.h */
     size_t max_connections;
     int64_t request_ms;
     /* Gets every request; see request.h for what it has to do. */
@@ -40,10 +41,10 @@ struct server_config {
 
 struct server_stats {
     bool stopping;
-    size_t connections;             /* now */
-    size_t pending;                 /* requests that wait for something, now */
-    uint64_t requests, abandoned;   /* abandoned: their clients left before the answer */
-    uint64_t refused_accepts;       /* no descriptors */
+    size_t connections;           /* now */
+    size_t pending;               /* requests that wait for something, now */
+    uint64_t requests, abandoned; /* abandoned: their clients left before the answer */
+    uint64_t refused_accepts;     /* no descriptors */
 };
 
 struct server;

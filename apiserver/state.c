@@ -14,19 +14,21 @@
 
 void workflow_state_get(struct request *req)
 {
-    reply_json_take(req, 200, styx_workflow_state(store_workflow(req->api->store, req->params[0], req->params[1])));
+    reply_json_take(
+        req, 200,
+        styx_workflow_state(store_workflow(req->api->store, req->params[0], req->params[1])));
 }
 
 /*
- * PATCH.  `enabled` is the spec's `suspend`; the instants are a wish to the operator, who alone moves
- * the cursor and answers with the wish's id.  Where both are given the wish is written while the
- * workflow is disabled: first disable and then move, or first move and then enable.
+ * PATCH.  `enabled` is the spec's `suspend`; the instants are a wish to the operator, who alone
+ * moves the cursor and answers with the wish's id.  Where both are given the wish is written
+ * while the workflow is disabled: first disable and then move, or first move and then enable.
  */
 struct patch {
     struct live live;
     bool has_enabled, enabled;
-    instant next, next_offset;      /* INSTANT_NONE: as it is */
-    char id[UUID_TEXT_SIZE];        /* of the wish */
+    instant next, next_offset; /* INSTANT_NONE: as it is */
+    char id[UUID_TEXT_SIZE];   /* of the wish */
     bool enabled_done, wish_done;
 };
 
@@ -97,7 +99,8 @@ static void on_wish_written(struct live *live, const json_t *object)
 
 static void write_suspend(struct patch *p)
 {
-    live_apply_take(&p->live, OWNER_STATE, json_pack("{s:b}", "suspend", !p->enabled), on_suspend_written);
+    live_apply_take(&p->live, OWNER_STATE, json_pack("{s:b}", "suspend", !p->enabled),
+                    on_suspend_written);
 }
 
 /* What is not wished is null: it would stay from an earlier wish. */

@@ -9,7 +9,7 @@
 #include <string.h>
 
 struct wanted {
-    const char *components;         /* "a,b"; NULL: any */
+    const char *components; /* "a,b"; NULL: any */
     const char *component, *workflow;
 };
 
@@ -27,7 +27,8 @@ static bool is_wanted(const struct wanted *w, const char *component, const char 
 {
     if (w->components)
         return list_has(w->components, component);
-    return (!w->component || strcmp(w->component, component) == 0) && (!w->workflow || strcmp(w->workflow, id) == 0);
+    return (!w->component || strcmp(w->component, component) == 0) &&
+           (!w->workflow || strcmp(w->workflow, id) == 0);
 }
 
 void status_active_states(struct request *req)
@@ -49,7 +50,8 @@ void status_active_states(struct request *req)
         store_pair_of(store, list[i], &component, &id);
         if (is_wanted(&wanted, component, id))
             json_array_append_new(
-                array, styx_run_state(&(struct styx_instance) {component, id, list[i]->parameter}, list[i]));
+                array, styx_run_state(&(struct styx_instance) {component, id, list[i]->parameter},
+                                      list[i]));
     }
     free(list);
     reply_json_take(req, 200, json_pack("{s:o}", "active_states", array));
@@ -58,7 +60,8 @@ void status_active_states(struct request *req)
 void status_events(struct request *req)
 {
     struct styx_instance id = {req->params[0], req->params[1], req->params[2]};
-    const struct instance *inst = store_instance_of_pair(req->api->store, id.component, id.workflow, id.parameter);
+    const struct instance *inst =
+        store_instance_of_pair(req->api->store, id.component, id.workflow, id.parameter);
     json_t *events = inst ? styx_events(&id, inst->run.events, inst->run.n_events) : json_array();
 
     reply_json_take(req, 200, json_pack("{s:o}", "events", events));

@@ -6,11 +6,11 @@
 
 #include <string.h>
 
-enum { BY_PAIR, BY_COMPONENT };     /* indexes of workflows */
-enum { BY_WORKFLOW };               /* of instances */
+enum { BY_PAIR, BY_COMPONENT }; /* indexes of workflows */
+enum { BY_WORKFLOW };           /* of instances */
 
-/* The value of a workflow's object, and how it is shown: printed when first asked for, since printing costs
- * more than everything else that a read does. */
+/* The value of a workflow's object, and how it is shown: printed when first asked for, since
+ * printing costs more than everything else that a read does. */
 struct held_workflow {
     struct workflow *wf;
     char *texts[STORE_N_FORMS];
@@ -20,7 +20,7 @@ struct held_workflow {
 /* The value of an instance's object. */
 struct held {
     struct instance *inst;
-    struct list active;             /* in the store's, if it is unfinished */
+    struct list active; /* in the store's, if it is unfinished */
 };
 
 struct store {
@@ -34,8 +34,8 @@ struct store {
 };
 
 const struct k8s_resource workflow_resource = {"kharon.dev", "v1alpha1", "workflows", "Workflow"};
-const struct k8s_resource instance_resource = {
-    "kharon.dev", "v1alpha1", "workflowinstances", "WorkflowInstance"};
+const struct k8s_resource instance_resource = {"kharon.dev", "v1alpha1", "workflowinstances",
+                                               "WorkflowInstance"};
 
 static void *decode_workflow(const json_t *object)
 {
@@ -156,7 +156,8 @@ static void changed(struct store *store, char kind, const char *key)
     }
 }
 
-static void on_workflow_change(const struct k8s_object *old, const struct k8s_object *new, void *arg)
+static void on_workflow_change(const struct k8s_object *old, const struct k8s_object *new,
+                               void *arg)
 {
     changed(arg, 'w', new ? new->key : old->key);
 }
@@ -173,7 +174,8 @@ static void set_active(struct store *store, struct held *held, bool active)
     }
 }
 
-static void on_instance_change(const struct k8s_object *old, const struct k8s_object *new, void *arg)
+static void on_instance_change(const struct k8s_object *old, const struct k8s_object *new,
+                               void *arg)
 {
     struct store *store = arg;
 
@@ -184,7 +186,8 @@ static void on_instance_change(const struct k8s_object *old, const struct k8s_ob
     changed(store, 'i', new ? new->key : old->key);
 }
 
-struct store *store_new(struct loop *loop, struct k8s *k8s, struct rng *rng, const struct places *places)
+struct store *store_new(struct loop *loop, struct k8s *k8s, struct rng *rng,
+                        const struct places *places)
 {
     struct store *store = NEW(struct store);
     const char **namespaces = xcalloc(places->watched.n + 1, sizeof(namespaces[0]));
@@ -197,12 +200,12 @@ struct store *store_new(struct loop *loop, struct k8s *k8s, struct rng *rng, con
     store->tell = (struct loop_task) {.on_turn = tell_changed, .arg = store};
     for (size_t i = 0; i < places->watched.n; i++)
         namespaces[i] = places->watched.items[i];
-    store->workflows = k8s_informer_new(
-        loop, k8s, rng, &workflow_kind, namespaces,
-        &(struct k8s_informer_handler) {.on_change = on_workflow_change}, store);
-    store->instances = k8s_informer_new(
-        loop, k8s, rng, &instance_kind, namespaces,
-        &(struct k8s_informer_handler) {.on_change = on_instance_change}, store);
+    store->workflows =
+        k8s_informer_new(loop, k8s, rng, &workflow_kind, namespaces,
+                         &(struct k8s_informer_handler) {.on_change = on_workflow_change}, store);
+    store->instances =
+        k8s_informer_new(loop, k8s, rng, &instance_kind, namespaces,
+                         &(struct k8s_informer_handler) {.on_change = on_instance_change}, store);
     free(namespaces);
     return store;
 }
@@ -250,7 +253,8 @@ static bool older(const struct workflow *a, const struct workflow *b)
     return strcmp(a->id.uid, b->id.uid) < 0;
 }
 
-const struct workflow *store_workflow(const struct store *store, const char *component, const char *id)
+const struct workflow *store_workflow(const struct store *store, const char *component,
+                                      const char *id)
 {
     CLEANUP(free) char *key = pair_key(component, id);
     const char *place = store_place(store, component);
@@ -266,7 +270,8 @@ const struct workflow *store_workflow(const struct store *store, const char *com
     return found;
 }
 
-const struct workflow *store_workflow_by_name(const struct store *store, const char *ns, const char *name)
+const struct workflow *store_workflow_by_name(const struct store *store, const char *ns,
+                                              const char *name)
 {
     const struct k8s_object *o = k8s_informer_get(store->workflows, ns, name);
 
@@ -298,9 +303,11 @@ static bool is_meant(const struct store *store, const struct workflow *wf)
     return store_workflow(store, workflow_component(wf), workflow_id(wf)) == wf;
 }
 
-size_t store_workflows(const struct store *store, const char *component, const struct workflow ***ret)
+size_t store_workflows(const struct store *store, const char *component,
+                       const struct workflow ***ret)
 {
-    const struct workflow **list = xcalloc(k8s_informer_count(store->workflows) + 1, sizeof(list[0]));
+    const struct workflow **list =
+        xcalloc(k8s_informer_count(store->workflows) + 1, sizeof(list[0]));
     struct k8s_object *o;
     size_t n = 0;
 
@@ -323,8 +330,8 @@ static json_t *(*const encoders[STORE_N_FORMS])(const struct workflow *wf) = {
     [STORE_WITH_STATE] = styx_workflow_with_state,
 };
 
-const char *store_workflow_text(const struct store *store, const struct workflow *wf, enum store_form form,
-                                size_t *ret_len)
+const char *store_workflow_text(const struct store *store, const struct workflow *wf,
+                                enum store_form form, size_t *ret_len)
 {
     struct held_workflow *held = k8s_informer_get(store->workflows, wf->id.ns, wf->id.name)->value;
 
@@ -345,8 +352,8 @@ const struct instance *store_instance(const struct store *store, const char *ns,
     return o ? instance_of(o) : NULL;
 }
 
-const struct instance *store_instance_of_pair(const struct store *store, const char *component, const char *id,
-                                              const char *parameter)
+const struct instance *store_instance_of_pair(const struct store *store, const char *component,
+                                              const char *id, const char *parameter)
 {
     CLEANUP(free) char *workflow = store_workflow_name(store, component, id);
     CLEANUP(free) char *name = instance_name(workflow, parameter);
@@ -412,8 +419,8 @@ size_t store_count_workflows(const struct store *store)
     return k8s_informer_count(store->workflows);
 }
 
-void store_pair_of(const struct store *store, const struct instance *inst, const char **ret_component,
-                   const char **ret_id)
+void store_pair_of(const struct store *store, const struct instance *inst,
+                   const char **ret_component, const char **ret_id)
 {
     const struct workflow *wf = store_workflow_by_name(store, inst->id.ns, inst->workflow);
 
@@ -441,21 +448,22 @@ void store_instance_gone(struct store *store, const char *ns, const char *name, 
     k8s_informer_observe_gone(store->instances, ns, name, uid);
 }
 
-static void wait_for(struct store *store, struct store_wait *wait, char *key, void (*on_change)(void *), void *arg)
+static void wait_for(struct store *store, struct store_wait *wait, char *key,
+                     void (*on_change)(void *), void *arg)
 {
     store_wait_end(wait);
     *wait = (struct store_wait) {.key = key, .on_change = on_change, .arg = arg};
     list_push_back(&store->waiting, &wait->link);
 }
 
-void store_wait_workflow(struct store *store, struct store_wait *wait, const char *ns, const char *name,
-                         void (*on_change)(void *), void *arg)
+void store_wait_workflow(struct store *store, struct store_wait *wait, const char *ns,
+                         const char *name, void (*on_change)(void *), void *arg)
 {
     wait_for(store, wait, xasprintf("w/%s/%s", ns, name), on_change, arg);
 }
 
-void store_wait_instance(struct store *store, struct store_wait *wait, const char *ns, const char *name,
-                         void (*on_change)(void *), void *arg)
+void store_wait_instance(struct store *store, struct store_wait *wait, const char *ns,
+                         const char *name, void (*on_change)(void *), void *arg)
 {
     wait_for(store, wait, xasprintf("i/%s/%s", ns, name), on_change, arg);
 }

@@ -2,10 +2,11 @@
 /*
  * Running a workflow for a parameter now (Styx behaviour, 3.18).
  *
- * An instance is one object by construction, so creating it is the question whether it runs already.
- * If the name is taken, the object is read live: a trigger with our key is ours (the reply to the
- * first attempt was lost); an active one is 409; a finished one gets the next trigger, under its
- * resourceVersion.  A reply that was lost is settled by sending the same again (design, section 4).
+ * An instance is one object by construction, so creating it is the question whether it runs
+ * already. If the name is taken, the object is read live: a trigger with our key is ours (the
+ * reply to the first attempt was lost); an active one is 409; a finished one gets the next
+ * trigger, under its resourceVersion.  A reply that was lost is settled by sending the same again
+ * (design, section 4).
  */
 #include "apiserver/handlers.h"
 
@@ -26,9 +27,9 @@ struct trigger {
     struct job job;
     struct named_instance named;
     bool has_parameters;
-    struct run_trigger trigger;     /* seq 1, or the one after the last */
+    struct run_trigger trigger; /* seq 1, or the one after the last */
     char effective[PARTITION_TEXT_MAX];
-    char *ns, *workflow, *name;     /* of objects */
+    char *ns, *workflow, *name; /* of objects */
 };
 
 static void trigger_end(struct job *job)
@@ -51,13 +52,14 @@ static json_t *encode_answer(const struct trigger *t)
         json_t *env = json_object();
 
         for (size_t i = 0; i < t->trigger.env.n; i++)
-            json_object_set_new(env, t->trigger.env.vars[i].name, json_text(t->trigger.env.vars[i].value));
+            json_object_set_new(env, t->trigger.env.vars[i].name,
+                                json_text(t->trigger.env.vars[i].value));
         parameters = json_pack("{s:o}", "env", env);
     }
     return json_pack("{s:o, s:o, s:o, s:s, s:s}", "workflow_id",
                      styx_workflow_id(t->named.component, t->named.workflow), "parameter",
-                     json_text(t->named.parameter), "trigger_parameters", parameters, "trigger_id", t->trigger.id,
-                     "effective_parameter", t->effective);
+                     json_text(t->named.parameter), "trigger_parameters", parameters, "trigger_id",
+                     t->trigger.id, "effective_parameter", t->effective);
 }
 
 static void reply_triggered(struct trigger *t)
@@ -98,13 +100,17 @@ static void trigger_again(struct trigger *t, const json_t *object)
     if (!json_object_get(trigger, "env"))
         json_object_set_new(trigger, "env", json_null());
     CLEANUP(json_decref) json_t *patch =
-        json_pack("{s:{s:O}, s:{s:o}}", "metadata", "resourceVersion", json_at(object, "metadata.resourceVersion"),
-                  "spec", "trigger", trigger);
+        json_pack("{s:{s:O}, s:{s:o}}", "metadata", "resourceVersion",
+                  json_at(object, "metadata.resourceVersion"), "spec", "trigger", trigger);
     CLEANUP(free) char *text = json_print(patch);
 
     job_call(&t->job,
-             &(struct k8s_request) {.verb = K8S_PATCH, .lane = K8S_LANE_POD, .resource = &instance_resource,
-                                    .ns = t->ns, .name = t->name, .body = text},
+             &(struct k8s_request) {.verb = K8S_PATCH,
+                                    .lane = K8S_LANE_POD,
+                                    .resource = &instance_resource,
+                                    .ns = t->ns,
+                                    .name = t->name,
+                                    .body = text},
              on_triggered_again);
 }
 
@@ -172,12 +178,16 @@ static void on_created(struct job *job, const struct k8s_reply *reply)
 static void create(struct trigger *t)
 {
     t->trigger.seq = 1;
-    CLEANUP(json_decref) json_t *object = instance_encode_new(t->ns, t->workflow, t->effective, &t->trigger);
+    CLEANUP(json_decref) json_t *object =
+        instance_encode_new(t->ns, t->workflow, t->effective, &t->trigger);
     CLEANUP(free) char *text = json_print(object);
 
     job_call(&t->job,
-             &(struct k8s_request) {.verb = K8S_CREATE, .lane = K8S_LANE_POD, .resource = &instance_resource,
-                                    .ns = t->ns, .body = text},
+             &(struct k8s_request) {.verb = K8S_CREATE,
+                                    .lane = K8S_LANE_POD,
+                                    .resource = &instance_resource,
+                                    .ns = t->ns,
+                                    .body = text},
              on_created);
 }
 
@@ -198,7 +208,8 @@ static bool check_configuration(const struct api *api, const struct workflow *wf
     size_t len = strlen(list);
     texts_done(&errors);
     /* Without the brackets: "a, b" here, "[a, b]" at a deployment. */
-    return error_set(err, ERROR_INVALID, "Invalid workflow configuration: %.*s", (int) len - 2, list + 1);
+    return error_set(err, ERROR_INVALID, "Invalid workflow configuration: %.*s", (int) len - 2,
+                     list + 1);
 }
 
 static bool find_partition(struct trigger *t, const struct workflow *wf, struct error *err)
@@ -210,8 +221,10 @@ static bool find_partition(struct trigger *t, const struct workflow *wf, struct 
     if (!schedule_parse(wf->schedule, &schedule, err))
         return false;
     if (!partition_parse(&schedule, t->named.parameter, &at, &detail))
-        return error_set(err, ERROR_INVALID, "Cannot parse time parameter %s - %s", t->named.parameter, detail.text);
-    if (at > loop_now(t->job.api->loop, LOOP_OF_DAY) && !request_query_true(t->job.req, "allowFuture"))
+        return error_set(err, ERROR_INVALID, "Cannot parse time parameter %s - %s",
+                         t->named.parameter, detail.text);
+    if (at > loop_now(t->job.api->loop, LOOP_OF_DAY) &&
+        !request_query_true(t->job.req, "allowFuture"))
         return error_set(err, ERROR_INVALID, "Cannot trigger an instance of the future");
     partition_print(&schedule, at, t->effective);
     return true;
@@ -222,7 +235,8 @@ static bool check(struct trigger *t, const struct workflow *wf, struct error *er
     const struct api *api = t->job.api;
 
     if (!wf)
-        return error_set(err, ERROR_INVALID, "The specified workflow is not found in the scheduler");
+        return error_set(err, ERROR_INVALID,
+                         "The specified workflow is not found in the scheduler");
     if (!check_configuration(api, wf, err) || !find_partition(t, wf, err) ||
         !validate_trigger_env(&t->trigger.env, err))
         return false;
@@ -235,7 +249,8 @@ static bool check(struct trigger *t, const struct workflow *wf, struct error *er
 static void on_workflow_known(struct request *req)
 {
     struct trigger *t = req->context;
-    const struct workflow *wf = store_workflow(req->api->store, t->named.component, t->named.workflow);
+    const struct workflow *wf =
+        store_workflow(req->api->store, t->named.component, t->named.workflow);
     char id[TRIGGER_ID_MAX];
     struct error err;
 

@@ -10,8 +10,8 @@
 #include <strings.h>
 
 struct filter {
-    const char *source;             /* NULL: any */
-    instant before, after;          /* INSTANT_NONE: no bound */
+    const char *source;    /* NULL: any */
+    instant before, after; /* INSTANT_NONE: no bound */
 };
 
 static bool read_bound(const struct request *req, const char *name, instant *ret, struct error *err)
@@ -52,7 +52,8 @@ static bool wants_state(const struct request *req)
     return full && strcasecmp(full, "false") != 0;
 }
 
-static void reply_list(struct request *req, const char *component, const struct filter *filter, enum store_form form)
+static void reply_list(struct request *req, const char *component, const struct filter *filter,
+                       enum store_form form)
 {
     const struct store *store = req->api->store;
     const struct workflow **list;
@@ -87,7 +88,8 @@ void workflows_list(struct request *req)
 
 void workflows_of_component(struct request *req)
 {
-    reply_list(req, req->params[0], &(struct filter) {NULL, INSTANT_NONE, INSTANT_NONE}, STORE_PLAIN);
+    reply_list(req, req->params[0], &(struct filter) {NULL, INSTANT_NONE, INSTANT_NONE},
+               STORE_PLAIN);
 }
 
 static void reply_workflow(struct request *req, enum store_form form)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The HTTP API against a real API server, that of KUBECONFIG: who owns which field, what the
- * schemas refuse, names that Kubernetes has to take.  Needs kubectl; runs from the top folder.  Works
- * in a namespace of its own and removes it; the kinds stay.
+ * schemas refuse, names that Kubernetes has to take.  Needs kubectl; runs from the top folder.
+ * Works in a namespace of its own and removes it; the kinds stay.
  */
 #include "test.h"
 
@@ -26,7 +26,7 @@ static struct {
     bool ready;
 } w;
 
-/* ---- what somebody else does --------------------------------------------------------------------- */
+/* ---- what somebody else does ---- */
 
 static bool replied;
 static struct k8s_reply last;
@@ -70,23 +70,33 @@ static const json_t *get(const struct k8s_resource *resource, const char *name)
 /* As kubectl apply --server-side --field-manager does; `spec` is JSON. */
 static enum error_code apply(const char *manager, const char *name, const char *spec)
 {
-    CLEANUP(free) char *body = xasprintf("{\"apiVersion\":\"kharon.dev/v1alpha1\",\"kind\":\"Workflow\","
-                                         "\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\"},\"spec\":%s}",
-                                         name, w.ns, spec);
+    CLEANUP(free) char *body =
+        xasprintf("{\"apiVersion\":\"kharon.dev/v1alpha1\",\"kind\":\"Workflow\","
+                  "\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\"},\"spec\":%s}",
+                  name, w.ns, spec);
 
-    return call(&(struct k8s_request) {.verb = K8S_APPLY, .resource = &workflow_resource, .ns = w.ns, .name = name,
-                                       .body = body, .field_manager = manager});
+    return call(&(struct k8s_request) {.verb = K8S_APPLY,
+                                       .resource = &workflow_resource,
+                                       .ns = w.ns,
+                                       .name = name,
+                                       .body = body,
+                                       .field_manager = manager});
 }
 
-static enum error_code patch_status(const struct k8s_resource *resource, const char *name, const char *status)
+static enum error_code patch_status(const struct k8s_resource *resource, const char *name,
+                                    const char *status)
 {
     CLEANUP(free) char *body = xasprintf("{\"status\":%s}", status);
 
-    return call(&(struct k8s_request) {.verb = K8S_PATCH, .resource = resource, .ns = w.ns, .name = name,
-                                       .subresource = "status", .body = body});
+    return call(&(struct k8s_request) {.verb = K8S_PATCH,
+                                       .resource = resource,
+                                       .ns = w.ns,
+                                       .name = name,
+                                       .subresource = "status",
+                                       .body = body});
 }
 
-/* ---- requests ------------------------------------------------------------------------------------ */
+/* ---- requests ---- */
 
 static struct {
     struct request req;
@@ -110,8 +120,12 @@ static void send_request(const char *method, const char *target, const char *bod
 {
     request_done(&a.req);
     a.answered = false;
-    a.req = (struct request) {.api = &w.api, .method = method, .target = target, .body = body,
-                              .body_len = body ? strlen(body) : 0, .send = on_send};
+    a.req = (struct request) {.api = &w.api,
+                              .method = method,
+                              .target = target,
+                              .body = body,
+                              .body_len = body ? strlen(body) : 0,
+                              .send = on_send};
     route_dispatch(&a.req);
 }
 
@@ -120,7 +134,8 @@ static void ask(int line, const char *method, const char *target, const char *bo
     send_request(method, target, body);
     wait_until(&a.answered, target);
     if (a.status != status)
-        test_fail_at(__FILE__, line, "%s %s is %d %s, want %d\n%s", method, target, a.status, a.reason, status, a.body);
+        test_fail_at(__FILE__, line, "%s %s is %d %s, want %d\n%s", method, target, a.status,
+                     a.reason, status, a.body);
 }
 
 #define ASK(method, target, body, status) ask(__LINE__, method, target, body, status)
@@ -133,7 +148,8 @@ static void look_whether_synced(void *arg)
 
     synced = store_synced(w.api.store);
     if (!synced)
-        loop_timer_set(w.api.loop, timer, LOOP_MONOTONIC, loop_now(w.api.loop, LOOP_MONOTONIC) + 20);
+        loop_timer_set(w.api.loop, timer, LOOP_MONOTONIC,
+                       loop_now(w.api.loop, LOOP_MONOTONIC) + 20);
 }
 
 /* Once for all tests, which use different workflows; component "c" lives in the namespace. */
@@ -150,13 +166,18 @@ static void set_up(void)
     log_setup(LOG_TEXT, LOG_ERROR);
     random_hex(random, 8);
     snprintf(w.ns, sizeof(w.ns), "api-%s", random);
-    CLEANUP(free) char *command = xasprintf("kubectl apply --server-side --force-conflicts -f manifests/crds.yaml >&2 && "
-                                            "kubectl wait --for=condition=Established --timeout=30s crd "
-                                            "workflows.kharon.dev workflowinstances.kharon.dev >&2 && "
-                                            "kubectl create namespace %s >&2", w.ns);
+    CLEANUP(free) char *command =
+        xasprintf("kubectl apply --server-side --force-conflicts -f manifests/crds.yaml >&2 && "
+                  "kubectl wait --for=condition=Established --timeout=30s crd "
+                  "workflows.kharon.dev workflowinstances.kharon.dev >&2 && "
+                  "kubectl create namespace %s >&2",
+                  w.ns);
     CHECK_INT(system(command), 0);
     CHECK_OK(k8s_config_load(&options, &w.config, &err), &err);
-    w.api = (struct api) {.loop = loop_new(), .rng = &w.rng, .max_running_timeout_ms = 48 * HOUR_MS, .max_active = 100};
+    w.api = (struct api) {.loop = loop_new(),
+                          .rng = &w.rng,
+                          .max_running_timeout_ms = 48 * HOUR_MS,
+                          .max_active = 100};
     rng_init_from_kernel(&w.rng);
     CHECK_OK(k8s_transport_new(w.api.loop, w.config, &limits, NULL, &w.k8s, &err), &err);
     w.api.k8s = w.k8s;
@@ -185,7 +206,7 @@ __attribute__((destructor)) static void tear_down(void)
     loop_free(w.api.loop);
 }
 
-/* ---- tests --------------------------------------------------------------------------------------- */
+/* ---- tests ---- */
 
 static bool owns_suspend(const json_t *object, const char *manager)
 {
@@ -195,7 +216,8 @@ static bool owns_suspend(const json_t *object, const char *manager)
     json_array_foreach (json_at(object, "metadata.managedFields"), i, entry) {
         const json_t *spec = json_object_get(json_object_get(entry, "fieldsV1"), "f:spec");
 
-        if (strcmp(json_text_at(entry, "manager"), manager) == 0 && json_object_get(spec, "f:suspend"))
+        if (strcmp(json_text_at(entry, "manager"), manager) == 0 &&
+            json_object_get(spec, "f:suspend"))
             return true;
     }
     return false;
@@ -216,10 +238,13 @@ static void check_owners(int line, const char *name, bool suspended)
 TEST(a_new_workflow_is_suspended_and_stays_so)
 {
     set_up();
-    ASK("POST", "/v3/workflows/c", "{\"id\":\"new\",\"schedule\":\"daily\",\"env\":{\"A\":\"1\",\"B\":\"2\"},"
-                                   "\"docker_image\":\"busybox:1\"}", 200);
+    ASK("POST", "/v3/workflows/c",
+        "{\"id\":\"new\",\"schedule\":\"daily\",\"env\":{\"A\":\"1\",\"B\":\"2\"},"
+        "\"docker_image\":\"busybox:1\"}",
+        200);
     OWNERS("c.new", true);
-    ASK("POST", "/v3/workflows/c", "{\"id\":\"new\",\"schedule\":\"hourly\",\"env\":{\"B\":\"3\"}}", 200);
+    ASK("POST", "/v3/workflows/c", "{\"id\":\"new\",\"schedule\":\"hourly\",\"env\":{\"B\":\"3\"}}",
+        200);
     OWNERS("c.new", true);
     const json_t *object = get(&workflow_resource, "c.new");
     CHECK_STR(json_text_at(object, "spec.schedule"), "hourly");
@@ -246,8 +271,10 @@ TEST(half_made_workflows_are_repaired)
     for (size_t i = 0; i < ARRAY_SIZE(methods) * 2; i++) {
         const char *const *m = methods[i / 2];
         CLEANUP(free) char *name = xasprintf("half%zu", i), *body = xstrdup(m[1]);
-        CLEANUP(free) char *spec = xasprintf("{\"componentId\":\"c\",\"workflowId\":\"%s\",\"schedule\":\"daily\","
-                                             "\"suspend\":true}", name);
+        CLEANUP(free) char *spec =
+            xasprintf("{\"componentId\":\"c\",\"workflowId\":\"%s\",\"schedule\":\"daily\","
+                      "\"suspend\":true}",
+                      name);
         CLEANUP(free) char *post = xasprintf("{\"id\":\"%s\",\"schedule\":\"hourly\"}", name);
         CLEANUP(free) char *state = xasprintf("/v3/workflows/c/%s/state", name);
         CLEANUP(free) char *object = xasprintf("c.%s", name);
@@ -266,14 +293,19 @@ TEST(half_made_workflows_are_repaired)
 TEST(a_field_that_somebody_else_manages_is_left_alone)
 {
     set_up();
-    CHECK_INT(apply("helm", "c.owned", "{\"componentId\":\"c\",\"workflowId\":\"owned\",\"schedule\":\"daily\","
-                                       "\"suspend\":false}"), ERROR_NONE);
+    CHECK_INT(apply("helm", "c.owned",
+                    "{\"componentId\":\"c\",\"workflowId\":\"owned\",\"schedule\":\"daily\","
+                    "\"suspend\":false}"),
+              ERROR_NONE);
     ASK("POST", "/v3/workflows/c", "{\"id\":\"owned\",\"schedule\":\"hourly\"}", 409);
-    CHECK_STR(a.reason, "spec.schedule is managed by \"helm\"; change it there, or give the field up there");
+    CHECK_STR(a.reason,
+              "spec.schedule is managed by \"helm\"; change it there, or give the field up there");
     ASK("PATCH", "/v3/workflows/c/owned/state", "{\"enabled\":false}", 409);
-    CHECK_STR(a.reason, "spec.suspend is managed by \"helm\"; change it there, or give the field up there");
+    CHECK_STR(a.reason,
+              "spec.suspend is managed by \"helm\"; change it there, or give the field up there");
     /* The same values are no conflict. */
-    ASK("POST", "/v3/workflows/c", "{\"id\":\"owned\",\"schedule\":\"daily\",\"docker_image\":\"busybox:1\"}", 200);
+    ASK("POST", "/v3/workflows/c",
+        "{\"id\":\"owned\",\"schedule\":\"daily\",\"docker_image\":\"busybox:1\"}", 200);
     ASK("PATCH", "/v3/workflows/c/owned/state", "{\"enabled\":true}", 200);
     CHECK(!json_bool_at(get(&workflow_resource, "c.owned"), "spec.suspend", true));
     CHECK_STR(json_text_at(last_object, "spec.template.image"), "busybox:1");
@@ -294,7 +326,8 @@ TEST(any_ids_become_names_of_objects)
 
     set_up();
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        CLEANUP(json_decref) json_t *body = json_pack("{s:s, s:s}", "id", rows[i].id, "schedule", "daily");
+        CLEANUP(json_decref) json_t *body =
+            json_pack("{s:s, s:s}", "id", rows[i].id, "schedule", "daily");
         CLEANUP(free) char *text = json_print(body);
         CLEANUP(free) char *component = xstrndup(rows[i].path, strcspn(rows[i].path, "/"));
         CLEANUP(free) char *post = xasprintf("/v3/workflows/%s", component);
@@ -314,7 +347,8 @@ TEST(any_ids_become_names_of_objects)
 TEST(instances_are_triggered_and_halted)
 {
     set_up();
-    ASK("POST", "/v3/workflows/c", "{\"id\":\"run\",\"schedule\":\"*/5 * * * *\",\"docker_image\":\"busybox:1\"}", 200);
+    ASK("POST", "/v3/workflows/c",
+        "{\"id\":\"run\",\"schedule\":\"*/5 * * * *\",\"docker_image\":\"busybox:1\"}", 200);
     ASK("POST", "/v3/scheduler/trigger", BODY("run", "2026-01-05T10:17"), 200);
     CHECK_HAS(a.body, "\"effective_parameter\":\"2026-01-05T10:15:00Z\"");
     const json_t *object = get(&instance_resource, "c.run.2026-01-05t10-15-00z");
@@ -333,8 +367,11 @@ TEST(instances_are_triggered_and_halted)
 
     /* Somebody confirms while the request waits. */
     send_request("POST", "/v3/scheduler/halt", BODY("run", "2026-01-05T10:15:00Z"));
-    CHECK_INT(patch_status(&instance_resource, "c.run.2026-01-05t10-15-00z",
-                           "{\"state\":\"ERROR\",\"active\":false,\"seq\":2,\"haltedThrough\":2,\"counter\":3}"), ERROR_NONE);
+    CHECK_INT(
+        patch_status(
+            &instance_resource, "c.run.2026-01-05t10-15-00z",
+            "{\"state\":\"ERROR\",\"active\":false,\"seq\":2,\"haltedThrough\":2,\"counter\":3}"),
+        ERROR_NONE);
     wait_until(&a.answered, "the halt");
     CHECK_INT(a.status, 200);
     ASK("POST", "/v3/scheduler/trigger", BODY("run", "2026-01-05T10:15"), 200);
@@ -345,13 +382,16 @@ TEST(the_cursor_is_moved_by_a_wish)
     set_up();
     ASK("POST", "/v3/workflows/c", "{\"id\":\"wish\",\"schedule\":\"daily\"}", 200);
     ASK("PATCH", "/v3/workflows/c/wish/state",
-        "{\"enabled\":true,\"next_natural_trigger\":\"2026-01-05T00:00:00Z\",\"next_natural_offset_trigger\":null}", 202);
+        "{\"enabled\":true,\"next_natural_trigger\":\"2026-01-05T00:00:00Z\",\"next_natural_offset_"
+        "trigger\":null}",
+        202);
     const json_t *object = get(&workflow_resource, "c.wish");
     CHECK(!json_bool_at(object, "spec.suspend", true));
     CHECK_STR(json_text_at(object, "spec.setNext.next"), "2026-01-05T00:00:00Z");
     CHECK(!json_at(object, "spec.setNext.nextOffset"));
     ASK("POST", "/v3/workflows/c", "{\"id\":\"wish\",\"schedule\":\"hourly\"}", 200);
-    CHECK_STR(json_text_at(get(&workflow_resource, "c.wish"), "spec.setNext.next"), "2026-01-05T00:00:00Z");
+    CHECK_STR(json_text_at(get(&workflow_resource, "c.wish"), "spec.setNext.next"),
+              "2026-01-05T00:00:00Z");
     OWNERS("c.wish", false);
 }
 
@@ -361,7 +401,9 @@ TEST(what_the_schema_refuses_is_a_bad_request)
     CLEANUP(free) char *body = NULL;
 
     set_up();
-    body = xasprintf("{\"id\":\"schema\",\"schedule\":\"daily\",\"deployment_source\":{\"source\":\"%01500d\"}}", 1);
+    body = xasprintf(
+        "{\"id\":\"schema\",\"schedule\":\"daily\",\"deployment_source\":{\"source\":\"%01500d\"}}",
+        1);
     ASK("POST", "/v3/workflows/c", body, 400);
     CHECK_HAS(a.reason, "Invalid workflow configuration: [");
     ASK("GET", "/v3/workflows/c/schema", NULL, 404);

@@ -21,7 +21,7 @@
 #include "model/time.h"
 #include "sim/fake.h"
 
-#define START INT64_C(1768046400000)            /* 2026-01-10T12:00:00Z, a Saturday */
+#define START            INT64_C(1768046400000) /* 2026-01-10T12:00:00Z, a Saturday */
 #define ANSWER_WITHIN_MS 30000
 
 struct answer {
@@ -39,7 +39,7 @@ TEST_UNUSED static struct {
     struct places places;
     struct rng rng;
     struct api api;
-    struct answer *last;            /* freed with the next */
+    struct answer *last; /* freed with the next */
     struct fake_watcher watcher;
     struct loop_task obey;
     bool operator_works;
@@ -50,7 +50,8 @@ TEST_UNUSED static struct {
 
 static void obey_workflow(const json_t *object, void *arg)
 {
-    const char *wish = json_text_at(object, "spec.setNext.id"), *done = json_text_at(object, "status.setNextId");
+    const char *wish = json_text_at(object, "spec.setNext.id"),
+               *done = json_text_at(object, "status.setNextId");
     const char *next = json_text_at(object, "spec.setNext.next");
     const char *next_offset = json_text_at(object, "spec.setNext.nextOffset");
 
@@ -73,7 +74,8 @@ static void obey_instance(const json_t *object, void *arg)
     if (wish <= json_int_at(object, "status.haltedThrough", 0))
         return;
     CLEANUP(free) char *text =
-        xasprintf("{\"status\":{\"haltedThrough\":%" PRId64 ",\"seq\":%" PRId64 ",\"state\":\"ERROR\",\"active\":false}}",
+        xasprintf("{\"status\":{\"haltedThrough\":%" PRId64 ",\"seq\":%" PRId64
+                  ",\"state\":\"ERROR\",\"active\":false}}",
                   wish, json_int_at(object, "spec.trigger.seq", 1));
     fake_patch_status(w.fake, &instance_resource, json_text_at(object, "metadata.namespace"),
                       json_text_at(object, "metadata.name"), text);
@@ -88,7 +90,8 @@ static void obey(void *arg)
     fake_foreach(w.fake, &instance_resource, obey_instance, NULL);
 }
 
-static void on_fake_change(const struct k8s_resource *resource, const json_t *old, const json_t *new, void *arg)
+static void on_fake_change(const struct k8s_resource *resource, const json_t *old,
+                           const json_t *new, void *arg)
 {
     (void) resource, (void) old, (void) new, (void) arg;
     loop_task_queue(w.loop, &w.obey);
@@ -138,8 +141,13 @@ TEST_UNUSED static struct answer *begin(const char *method, const char *target, 
 {
     struct answer *a = NEW(struct answer);
 
-    a->req = (struct request) {.api = &w.api, .method = method, .target = target, .body = body,
-                               .body_len = body ? strlen(body) : 0, .header = fixture_header, .send = fixture_send};
+    a->req = (struct request) {.api = &w.api,
+                               .method = method,
+                               .target = target,
+                               .body = body,
+                               .body_len = body ? strlen(body) : 0,
+                               .header = fixture_header,
+                               .send = fixture_send};
     route_dispatch(&a->req);
     return a;
 }
@@ -163,7 +171,7 @@ TEST_UNUSED static struct answer *ask(const char *method, const char *target, co
 /* What nobody can know beforehand in the id of a trigger becomes "T". */
 TEST_UNUSED static const char *mask(char *text)
 {
-    for (char *p = text; (p = strstr(p, "ad-hoc-cli-")); ) {
+    for (char *p = text; (p = strstr(p, "ad-hoc-cli-"));) {
         p += strlen("ad-hoc-cli-");
         size_t len = strspn(p, "0123456789-");
 
@@ -174,23 +182,26 @@ TEST_UNUSED static const char *mask(char *text)
     return text;
 }
 
-TEST_UNUSED static void check_answer(const char *file, int line, const char *method, const char *target,
-                                     const char *body, int status, const char *want)
+TEST_UNUSED static void check_answer(const char *file, int line, const char *method,
+                                     const char *target, const char *body, int status,
+                                     const char *want)
 {
     struct answer *a = ask(method, target, body);
 
     if (a->status != status)
-        test_fail_at(file, line, "%s %s is %d %s, want %d\n%s", method, target, a->status, a->reason, status,
-                     a->body);
+        test_fail_at(file, line, "%s %s is %d %s, want %d\n%s", method, target, a->status,
+                     a->reason, status, a->body);
     if (want)
         test_str(file, line, target, mask(a->body), want);
 }
 
-#define ASK(method, target, body, status, want) check_answer(__FILE__, __LINE__, method, target, body, status, want)
+#define ASK(method, target, body, status, want)                                                    \
+    check_answer(__FILE__, __LINE__, method, target, body, status, want)
 
 /* An error: its text is the reason phrase and in the body. */
-TEST_UNUSED static void check_error(const char *file, int line, const char *method, const char *target,
-                                    const char *body, int status, const char *want)
+TEST_UNUSED static void check_error(const char *file, int line, const char *method,
+                                    const char *target, const char *body, int status,
+                                    const char *want)
 {
     struct error err;
     CLEANUP(json_decref) json_t *json = NULL;
@@ -203,7 +214,8 @@ TEST_UNUSED static void check_error(const char *file, int line, const char *meth
     test_str(file, line, "request_id", json_text_at(json, "request_id"), w.last->req.id);
 }
 
-#define REFUSED(method, target, body, status, want) check_error(__FILE__, __LINE__, method, target, body, status, want)
+#define REFUSED(method, target, body, status, want)                                                \
+    check_error(__FILE__, __LINE__, method, target, body, status, want)
 
 /* The world ------------------------------------------------------------------------------------ */
 
@@ -216,7 +228,8 @@ TEST_UNUSED static void settle(void)
 TEST_UNUSED static void set_up(void)
 {
     struct error err;
-    char *watched[] = {(char[]) {"kharon"}, (char[]) {"billing"}}, *mapped[] = {(char[]) {"money=billing"}};
+    char *watched[] = {(char[]) {"kharon"}, (char[]) {"billing"}},
+         *mapped[] = {(char[]) {"money=billing"}};
 
     log_setup(LOG_TEXT, LOG_ERROR);
     w.loop = loop_new_virtual(START);
@@ -226,7 +239,10 @@ TEST_UNUSED static void set_up(void)
     w.client = fake_client(w.fake, "apiserver");
     rng_init(&w.rng, test_seed());
     CHECK_OK(places_init(&w.places, watched, 2, mapped, 1, "kharon", &err), &err);
-    w.api = (struct api) {.loop = w.loop, .k8s = w.client, .rng = &w.rng, .max_running_timeout_ms = 48 * HOUR_MS,
+    w.api = (struct api) {.loop = w.loop,
+                          .k8s = w.client,
+                          .rng = &w.rng,
+                          .max_running_timeout_ms = 48 * HOUR_MS,
                           .max_active = API_MAX_ACTIVE};
     w.api.store = store_new(w.loop, w.client, &w.rng, &w.places);
     store_start(w.api.store);
@@ -251,13 +267,14 @@ TEST_UNUSED static void tear_down(void)
 }
 
 /* As kubectl create: spec and status as JSON without braces around them, status NULL: none. */
-TEST_UNUSED static void make(const struct k8s_resource *resource, const char *ns, const char *name, const char *spec,
-                             const char *status)
+TEST_UNUSED static void make(const struct k8s_resource *resource, const char *ns, const char *name,
+                             const char *spec, const char *status)
 {
-    CLEANUP(free) char *object = xasprintf(
-        "{\"apiVersion\":\"kharon.dev/v1alpha1\",\"kind\":\"%s\",\"metadata\":{\"namespace\":\"%s\",\"name\":\"%s\"},"
-        "\"spec\":%s}",
-        resource->kind, ns, name, spec);
+    CLEANUP(free) char *object =
+        xasprintf("{\"apiVersion\":\"kharon.dev/"
+                  "v1alpha1\",\"kind\":\"%s\",\"metadata\":{\"namespace\":\"%s\",\"name\":\"%s\"},"
+                  "\"spec\":%s}",
+                  resource->kind, ns, name, spec);
 
     fake_create(w.fake, resource, object);
     if (status) {
@@ -267,8 +284,8 @@ TEST_UNUSED static void make(const struct k8s_resource *resource, const char *ns
     }
 }
 
-TEST_UNUSED static const char *object_text(const struct k8s_resource *resource, const char *ns, const char *name,
-                                           const char *path)
+TEST_UNUSED static const char *object_text(const struct k8s_resource *resource, const char *ns,
+                                           const char *name, const char *path)
 {
     const json_t *object = fake_get(w.fake, resource, ns, name);
 

@@ -50,10 +50,13 @@ TEST(authentication_has_to_be_said)
 
 TEST(places_have_to_be_watched)
 {
-    ARGUMENTS(NULL, "--authentication=none", "--namespaces=a,b", "--component-namespaces=x=a,y=b,z=kharon");
-    ARGUMENTS("x=c: the namespace is not watched", "--authentication=none", "--component-namespaces=x=c");
+    ARGUMENTS(NULL, "--authentication=none", "--namespaces=a,b",
+              "--component-namespaces=x=a,y=b,z=kharon");
+    ARGUMENTS("x=c: the namespace is not watched", "--authentication=none",
+              "--component-namespaces=x=c");
     ARGUMENTS("x is not COMPONENT=NAMESPACE", "--authentication=none", "--component-namespaces=x");
-    ARGUMENTS("=a is not COMPONENT=NAMESPACE", "--authentication=none", "--component-namespaces==a");
+    ARGUMENTS("=a is not COMPONENT=NAMESPACE", "--authentication=none",
+              "--component-namespaces==a");
     ARGUMENTS("listen", "--authentication=none", "--listen=nowhere");
 }
 

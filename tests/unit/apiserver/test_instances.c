@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fixture.h"
 
+#include "base/buf.h"
+
 #define V3 "/api/v3"
-#define AT "1767600000000"                      /* 2026-01-05T08:00:00Z */
+#define AT "1767600000000" /* 2026-01-05T08:00:00Z */
 
 static void make_instance(const char *workflow, const char *parameter, const char *status)
 {
     CLEANUP(free) char *name = xasprintf("%s.%s", workflow, parameter);
-    CLEANUP(free) char *spec = xasprintf(
-        "{\"workflow\":\"%s\",\"parameter\":\"%s\",\"trigger\":{\"seq\":1,\"type\":\"natural\",\"id\":\"natural-trigger\"}}",
-        workflow, parameter);
+    CLEANUP(free) char *spec =
+        xasprintf("{\"workflow\":\"%s\",\"parameter\":\"%s\",\"trigger\":{\"seq\":1,\"type\":"
+                  "\"natural\",\"id\":\"natural-trigger\"}}",
+                  workflow, parameter);
 
     for (char *c = name; *c; c++)
         *c = *c == 'T' ? 't' : *c == 'Z' ? 'z' : *c == ':' ? '-' : *c;
@@ -28,7 +31,8 @@ static void make_instance(const char *workflow, const char *parameter, const cha
     "{\"state\":\"DONE\",\"active\":false,\"seq\":1,\"counter\":6,\"tries\":1,\"lastExit\":0,"     \
     "\"since\":\"2026-01-05T08:00:06Z\","                                                          \
     "\"trigger\":{\"seq\":1,\"type\":\"natural\",\"id\":\"natural-trigger\"},\"events\":["         \
-    "{\"counter\":0,\"at\":1767600000000,\"type\":\"triggerExecution\",\"triggerType\":\"natural\"," \
+    "{\"counter\":0,\"at\":1767600000000,\"type\":\"triggerExecution\",\"triggerType\":"           \
+    "\"natural\","                                                                                 \
     "\"triggerId\":\"natural-trigger\"},"                                                          \
     "{\"counter\":1,\"at\":1767600001000,\"type\":\"dequeue\",\"limits\":[]},"                     \
     "{\"counter\":2,\"at\":1767600002000,\"type\":\"submit\",\"executionId\":\"styx-run-1\","      \
@@ -44,13 +48,14 @@ static void make_instance(const char *workflow, const char *parameter, const cha
     "\"parameter\":\"" parameter "\"}"
 #define NAMED_TWICE(parameter)                                                                     \
     "\"workflow_instance\":{\"workflow_id\":{\"component_id\":\"billing\",\"id\":\"report\"},"     \
-    "\"workflow\":{\"component_id\":\"billing\",\"id\":\"report\"},\"parameter\":\"" parameter "\"}"
+    "\"workflow\":{\"component_id\":\"billing\",\"id\":\"report\"},\"parameter\":\"" parameter     \
+    "\"}"
 
 static void set_up_report(const char *status)
 {
     set_up();
-    make(&workflow_resource, "billing", "report", "{\"schedule\":\"daily\",\"template\":{\"image\":\"busybox:1\"}}",
-         status);
+    make(&workflow_resource, "billing", "report",
+         "{\"schedule\":\"daily\",\"template\":{\"image\":\"busybox:1\"}}", status);
 }
 
 /* STYX-API-14, STYX-STO-02, STYX-API-30 */
@@ -61,41 +66,58 @@ TEST(an_instance_shows_its_executions)
     settle();
     ASK("GET", V3 "/workflows/billing/report/instances/2026-01-05", NULL, 200,
         "{" NAMED_TWICE("2026-01-05") ",\"triggers\":[{\"trigger_id\":\"natural-trigger\","
-        "\"timestamp\":\"2026-01-05T08:00:00Z\",\"parameters\":{\"env\":{}},\"complete\":true,\"executions\":["
-        "{\"execution_id\":\"styx-run-1\",\"docker_image\":\"busybox:1\",\"commit_sha\":\"abc\","
-        "\"flyte_exec_conf\":null,\"flyte_execution_id\":null,\"runner_id\":\"default\",\"statuses\":["
-        "{\"timestamp\":\"2026-01-05T08:00:03Z\",\"status\":\"SUBMITTED\",\"message\":null},"
-        "{\"timestamp\":\"2026-01-05T08:00:04Z\",\"status\":\"STARTED\",\"message\":null},"
-        "{\"timestamp\":\"2026-01-05T08:00:05Z\",\"status\":\"SUCCESS\",\"message\":null}]}]}]}");
-    REFUSED("GET", V3 "/workflows/billing/report/instances/2026-01-06", NULL, 404, "Workflow instance not found");
-    REFUSED("GET", V3 "/workflows/billing/report/instances/..%2Fa%20b", NULL, 404, "Workflow instance not found");
+                                      "\"timestamp\":\"2026-01-05T08:00:00Z\",\"parameters\":{"
+                                      "\"env\":{}},\"complete\":true,\"executions\":["
+                                      "{\"execution_id\":\"styx-run-1\",\"docker_image\":\"busybox:"
+                                      "1\",\"commit_sha\":\"abc\","
+                                      "\"flyte_exec_conf\":null,\"flyte_execution_id\":null,"
+                                      "\"runner_id\":\"default\",\"statuses\":["
+                                      "{\"timestamp\":\"2026-01-05T08:00:03Z\",\"status\":"
+                                      "\"SUBMITTED\",\"message\":null},"
+                                      "{\"timestamp\":\"2026-01-05T08:00:04Z\",\"status\":"
+                                      "\"STARTED\",\"message\":null},"
+                                      "{\"timestamp\":\"2026-01-05T08:00:05Z\",\"status\":"
+                                      "\"SUCCESS\",\"message\":null}]}]}]}");
+    REFUSED("GET", V3 "/workflows/billing/report/instances/2026-01-06", NULL, 404,
+            "Workflow instance not found");
+    REFUSED("GET", V3 "/workflows/billing/report/instances/..%2Fa%20b", NULL, 404,
+            "Workflow instance not found");
     CHECK_INT(fake_count_requests(w.fake, K8S_GET, "workflowinstances"), 1);
     tear_down();
 }
 
+#define OF "\"workflow_instance\":\"billing#report#2026-01-05\""
+#define EVENT(second, type, more)                                                                  \
+    "{\"event\":{\"@type\":\"" type "\"," OF more "},\"timestamp\":176760000" second "000}"
+
 /* STYX-API-22 */
 TEST(events_are_told_in_order)
 {
+    static const char *const events[] = {
+        EVENT("0", "triggerExecution",
+              ",\"trigger\":{\"@type\":\"natural\"},\"parameters\":{\"env\":{}}"),
+        EVENT("1", "dequeue", ",\"resource_ids\":[]"),
+        EVENT("2", "submit",
+              ",\"execution_description\":{\"docker_image\":\"busybox:1\",\"docker_args\":[\"x\"],"
+              "\"docker_termination_logging\":false,\"service_account\":null,"
+              "\"commit_sha\":\"abc\",\"env\":{},\"running_timeout\":null,"
+              "\"retry_condition\":null,\"flyte_exec_conf\":null,"
+              "\"flyte_execution_id\":\"fe49eb1325f642958172\"},\"execution_id\":\"styx-run-1\""),
+        EVENT("3", "submitted", ",\"execution_id\":\"styx-run-1\",\"runner_id\":\"default\""),
+        EVENT("4", "started", ""),
+        EVENT("5", "terminate", ",\"exit_code\":0"),
+        EVENT("6", "success", ""),
+    };
+    struct buf want = BUF_INIT;
+
     set_up_report(NULL);
     make_instance("report", "2026-01-05", DONE);
     settle();
-#define EVENT(at, members)                                                                         \
-    "{\"event\":{" members "},\"timestamp\":" at "}"
-#define OF "\"workflow_instance\":\"billing#report#2026-01-05\""
-    ASK("GET", V3 "/status/events/billing/report/2026-01-05", NULL, 200,
-        "{\"events\":["
-        EVENT("1767600000000", "\"@type\":\"triggerExecution\"," OF ",\"trigger\":{\"@type\":\"natural\"},"
-                               "\"parameters\":{\"env\":{}}") ","
-        EVENT("1767600001000", "\"@type\":\"dequeue\"," OF ",\"resource_ids\":[]") ","
-        EVENT("1767600002000", "\"@type\":\"submit\"," OF ",\"execution_description\":{\"docker_image\":\"busybox:1\","
-                               "\"docker_args\":[\"x\"],\"docker_termination_logging\":false,\"service_account\":null,"
-                               "\"commit_sha\":\"abc\",\"env\":{},\"running_timeout\":null,\"retry_condition\":null,"
-                               "\"flyte_exec_conf\":null,\"flyte_execution_id\":\"fe49eb1325f642958172\"},"
-                               "\"execution_id\":\"styx-run-1\"") ","
-        EVENT("1767600003000", "\"@type\":\"submitted\"," OF ",\"execution_id\":\"styx-run-1\",\"runner_id\":\"default\"") ","
-        EVENT("1767600004000", "\"@type\":\"started\"," OF) ","
-        EVENT("1767600005000", "\"@type\":\"terminate\"," OF ",\"exit_code\":0") ","
-        EVENT("1767600006000", "\"@type\":\"success\"," OF) "]}");
+    for (size_t i = 0; i < ARRAY_SIZE(events); i++)
+        buf_addf(&want, "%s%s", i ? "," : "{\"events\":[", events[i]);
+    buf_adds(&want, "]}");
+    ASK("GET", V3 "/status/events/billing/report/2026-01-05", NULL, 200, want.data);
+    buf_done(&want);
     ASK("GET", V3 "/status/events/billing/report/2026-01-06", NULL, 200, "{\"events\":[]}");
     ASK("GET", V3 "/status/events/nope/nope/x", NULL, 200, "{\"events\":[]}");
     tear_down();
@@ -121,7 +143,8 @@ static void check_parameters(int line, const char *target, const char *want)
     CHECK_STR_AT(line, got, want);
 }
 
-#define PARAMETERS(query, want) check_parameters(__LINE__, V3 "/workflows/billing/report/instances" query, want)
+#define PARAMETERS(query, want)                                                                    \
+    check_parameters(__LINE__, V3 "/workflows/billing/report/instances" query, want)
 
 /* STYX-API-11, STYX-API-12 */
 TEST(instances_are_listed_by_their_text)
@@ -131,7 +154,7 @@ TEST(instances_are_listed_by_their_text)
     make_instance("report", "2026-01-05", DONE);
     make_instance("report", "2026-01-06T05", DONE);
     make_instance("report", "2026-01-06", QUEUED);
-    make_instance("report", "2026-01-08", NULL);          /* nothing has happened to it */
+    make_instance("report", "2026-01-08", NULL); /* nothing has happened to it */
     make_instance("other", "2026-01-05", DONE);
     settle();
     PARAMETERS("", "2026-01-05 2026-01-06 2026-01-06T05 2026-01-07");
@@ -145,7 +168,8 @@ TEST(instances_are_listed_by_their_text)
     PARAMETERS("?start=&stop=2026-01-06", "2026-01-05 2026-01-06 2026-01-06T05 2026-01-07");
     PARAMETERS("?tail=no", "2026-01-05 2026-01-06 2026-01-06T05 2026-01-07");
     ASK("GET", V3 "/workflows/billing/nope/instances", NULL, 200, "[]");
-    REFUSED("GET", V3 "/workflows/billing/report/instances?limit=many", NULL, 400, "limit: many is not a number");
+    REFUSED("GET", V3 "/workflows/billing/report/instances?limit=many", NULL, 400,
+            "limit: many is not a number");
     tear_down();
 }
 
@@ -170,7 +194,8 @@ TEST(no_limit_means_168)
 /* STYX-API-13 */
 TEST(a_tail_ends_before_the_next_trigger)
 {
-    set_up_report("{\"epoch\":1,\"next\":\"2026-01-08T00:00:00Z\",\"nextOffset\":\"2026-01-09T00:00:00Z\"}");
+    set_up_report(
+        "{\"epoch\":1,\"next\":\"2026-01-08T00:00:00Z\",\"nextOffset\":\"2026-01-09T00:00:00Z\"}");
     make_instance("report", "2026-01-04", DONE);
     make_instance("report", "2026-01-05", DONE);
     make_instance("report", "2026-01-07", DONE);
@@ -180,13 +205,16 @@ TEST(a_tail_ends_before_the_next_trigger)
     PARAMETERS("?tail=TRUE&limit=3&start=2000", "2026-01-05 2026-01-07");
     PARAMETERS("?tail=true&limit=1", "2026-01-07");
     /* An instant that somebody set need not be aligned. */
-    fake_patch_status(w.fake, &workflow_resource, "billing", "report", "{\"status\":{\"next\":\"2026-01-07T12:00:00Z\"}}");
+    fake_patch_status(w.fake, &workflow_resource, "billing", "report",
+                      "{\"status\":{\"next\":\"2026-01-07T12:00:00Z\"}}");
     settle();
     PARAMETERS("?tail=true&limit=2", "2026-01-05");
-    REFUSED("GET", V3 "/workflows/billing/nope/instances?tail=true", NULL, 404, "Could not find workflow.");
+    REFUSED("GET", V3 "/workflows/billing/nope/instances?tail=true", NULL, 404,
+            "Could not find workflow.");
     make(&workflow_resource, "billing", "new", "{\"schedule\":\"daily\"}", NULL);
     settle();
-    REFUSED("GET", V3 "/workflows/billing/new/instances?tail=true", NULL, 404, "No next natural trigger for workflow.");
+    REFUSED("GET", V3 "/workflows/billing/new/instances?tail=true", NULL, 404,
+            "No next natural trigger for workflow.");
     tear_down();
 }
 
@@ -226,8 +254,10 @@ TEST(active_states_are_filtered)
     set_up_report(NULL);
     make_instance("report", "2026-01-04", DONE);
     make_instance("report", "2026-01-05", QUEUED);
-    make(&workflow_resource, "kharon", "t", "{\"componentId\":\"team\",\"workflowId\":\"w\",\"schedule\":\"daily\"}", NULL);
-    make(&instance_resource, "kharon", "t.2026-01-05", "{\"workflow\":\"t\",\"parameter\":\"2026-01-05\"}", QUEUED);
+    make(&workflow_resource, "kharon", "t",
+         "{\"componentId\":\"team\",\"workflowId\":\"w\",\"schedule\":\"daily\"}", NULL);
+    make(&instance_resource, "kharon", "t.2026-01-05",
+         "{\"workflow\":\"t\",\"parameter\":\"2026-01-05\"}", QUEUED);
     settle();
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         CLEANUP(free) char *target = xasprintf("%s/status/activeStates%s", V3, rows[i].query);
@@ -242,11 +272,15 @@ TEST(active_states_are_filtered)
 }
 
 #define STATE_OF(state, latest)                                                                    \
-    "{" NAMED("2026-01-05") ",\"state\":\"" state "\",\"state_data\":{\"tries\":0,"                \
-    "\"consecutive_failures\":0,\"retry_cost\":0.0,\"retry_delay_millis\":null,\"last_exit\":null," \
-    "\"trigger\":{\"@type\":\"natural\"},\"trigger_id\":\"natural-trigger\",\"execution_id\":null," \
-    "\"runner_id\":null,\"execution_description\":null,\"resource_ids\":null,"                     \
-    "\"trigger_parameters\":{\"env\":{}},\"messages\":[]},\"initial_timestamp\":null,\"latest_timestamp\":" latest "}"
+    "{" NAMED(                                                                                     \
+        "2026-01-05") ",\"state\":\"" state "\",\"state_data\":{\"tries\":0,"                      \
+                      "\"consecutive_failures\":0,\"retry_cost\":0.0,\"retry_delay_millis\":null," \
+                      "\"last_exit\":null,"                                                        \
+                      "\"trigger\":{\"@type\":\"natural\"},\"trigger_id\":\"natural-trigger\","    \
+                      "\"execution_id\":null,"                                                     \
+                      "\"runner_id\":null,\"execution_description\":null,\"resource_ids\":null,"   \
+                      "\"trigger_parameters\":{\"env\":{}},\"messages\":[]},\"initial_"            \
+                      "timestamp\":null,\"latest_timestamp\":" latest "}"
 
 /* STYX-API-21 */
 TEST(an_active_state_is_told_exactly)
@@ -255,8 +289,10 @@ TEST(an_active_state_is_told_exactly)
     ASK("GET", V3 "/status/activeStates", NULL, 200, "{\"active_states\":[]}");
     make_instance("report", "2026-01-05", QUEUED);
     settle();
-    ASK("GET", V3 "/status/activeStates", NULL, 200, "{\"active_states\":[" STATE_OF("QUEUED", AT) "]}");
-    fake_patch_status(w.fake, &instance_resource, "billing", "report.2026-01-05", "{\"status\":" DONE "}");
+    ASK("GET", V3 "/status/activeStates", NULL, 200,
+        "{\"active_states\":[" STATE_OF("QUEUED", AT) "]}");
+    fake_patch_status(w.fake, &instance_resource, "billing", "report.2026-01-05",
+                      "{\"status\":" DONE "}");
     settle();
     ASK("GET", V3 "/status/activeStates", NULL, 200, "{\"active_states\":[]}");
     tear_down();
@@ -268,7 +304,9 @@ TEST(what_was_triggered_is_active_at_once)
     set_up_report(NULL);
     settle();
     ASK("POST", V3 "/scheduler/trigger",
-        "{\"workflow_id\":{\"component_id\":\"billing\",\"id\":\"report\"},\"parameter\":\"2026-01-05\"}", 200, NULL);
+        "{\"workflow_id\":{\"component_id\":\"billing\",\"id\":\"report\"},\"parameter\":\"2026-01-"
+        "05\"}",
+        200, NULL);
     CHECK_HAS(ask("GET", V3 "/status/activeStates", NULL)->body, "\"state\":\"QUEUED\"");
     CHECK_HAS(w.last->body, "{\"@type\":\"adhoc\",\"trigger_id\":\"ad-hoc-cli-");
     tear_down();
@@ -278,10 +316,13 @@ TEST(what_was_triggered_is_active_at_once)
 TEST(nonsense_is_passed_over)
 {
     set_up_report(NULL);
+    fake_create(
+        w.fake, &instance_resource,
+        "{\"metadata\":{\"namespace\":\"billing\",\"name\":\"x\"},\"spec\":{\"workflow\":7}}");
     fake_create(w.fake, &instance_resource,
-                "{\"metadata\":{\"namespace\":\"billing\",\"name\":\"x\"},\"spec\":{\"workflow\":7}}");
-    fake_create(w.fake, &instance_resource, "{\"metadata\":{\"namespace\":\"billing\",\"name\":\"y\"}}");
-    fake_create(w.fake, &workflow_resource, "{\"metadata\":{\"namespace\":\"billing\",\"name\":\"z\"},\"spec\":[]}");
+                "{\"metadata\":{\"namespace\":\"billing\",\"name\":\"y\"}}");
+    fake_create(w.fake, &workflow_resource,
+                "{\"metadata\":{\"namespace\":\"billing\",\"name\":\"z\"},\"spec\":[]}");
     make_instance("report", "2026-01-05", QUEUED);
     settle();
     CHECK_HAS(ask("GET", V3 "/status/activeStates", NULL)->body, "2026-01-05");
@@ -289,6 +330,9 @@ TEST(nonsense_is_passed_over)
     CHECK_INT(ask("GET", V3 "/workflows/billing/z/full", NULL)->status, 200);
     CHECK_INT(ask("PATCH", V3 "/workflows/billing/z/state", "{}")->status, 200);
     CHECK_INT(ask("POST", V3 "/scheduler/trigger",
-                  "{\"workflow_id\":{\"component_id\":\"billing\",\"id\":\"z\"},\"parameter\":\"2026-01-05\"}")->status, 400);
+                  "{\"workflow_id\":{\"component_id\":\"billing\",\"id\":\"z\"},\"parameter\":"
+                  "\"2026-01-05\"}")
+                  ->status,
+              400);
     tear_down();
 }

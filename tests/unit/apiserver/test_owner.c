@@ -4,14 +4,15 @@
 #include "apiserver/owner.h"
 
 #define ENTRY(manager, operation, fields)                                                          \
-    "{\"manager\":\"" manager "\",\"operation\":\"" operation "\",\"apiVersion\":\"kharon.dev/v1alpha1\"," \
+    "{\"manager\":\"" manager "\",\"operation\":\"" operation                                      \
+    "\",\"apiVersion\":\"kharon.dev/v1alpha1\","                                                   \
     "\"time\":\"2026-01-01T00:00:00Z\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":" fields "}"
 
 #define OBJECT(entries) "{\"metadata\":{\"resourceVersion\":\"7\",\"managedFields\":[" entries "]}}"
 
-#define BOTH "{\"f:spec\":{\"f:schedule\":{},\"f:suspend\":{}}}"
+#define BOTH     "{\"f:spec\":{\"f:schedule\":{},\"f:suspend\":{}}}"
 #define SCHEDULE "{\"f:spec\":{\"f:schedule\":{}}}"
-#define SUSPEND "{\"f:spec\":{\"f:suspend\":{}}}"
+#define SUSPEND  "{\"f:spec\":{\"f:suspend\":{}}}"
 
 static json_t *parse(int line, const char *text)
 {
@@ -45,13 +46,17 @@ static void check_hand_over(int line, const char *object_text, const char *want)
 TEST(suspend_is_handed_over)
 {
     HAND_OVER(OBJECT(ENTRY("kharon-api", "Apply", BOTH)),
-              OBJECT(ENTRY("kharon-api", "Apply", SCHEDULE) "," ENTRY("kharon-api-state", "Apply", SUSPEND)));
-    HAND_OVER(OBJECT(ENTRY("kharon-api-state", "Apply", SUSPEND) "," ENTRY("kharon-api", "Apply", BOTH)),
-              OBJECT(ENTRY("kharon-api-state", "Apply", SUSPEND) "," ENTRY("kharon-api", "Apply", SCHEDULE)));
-    HAND_OVER(OBJECT(ENTRY("kharon-api-state", "Update", "{\"f:spec\":{\"f:setNext\":{}}}") ","
-                     ENTRY("kharon-api", "Apply", BOTH)),
-              OBJECT(ENTRY("kharon-api-state", "Update", "{\"f:spec\":{\"f:setNext\":{}}}") ","
-                     ENTRY("kharon-api", "Apply", SCHEDULE) "," ENTRY("kharon-api-state", "Apply", SUSPEND)));
+              OBJECT(ENTRY("kharon-api", "Apply", SCHEDULE) "," ENTRY("kharon-api-state", "Apply",
+                                                                      SUSPEND)));
+    HAND_OVER(
+        OBJECT(ENTRY("kharon-api-state", "Apply", SUSPEND) "," ENTRY("kharon-api", "Apply", BOTH)),
+        OBJECT(ENTRY("kharon-api-state", "Apply", SUSPEND) "," ENTRY("kharon-api", "Apply",
+                                                                     SCHEDULE)));
+    HAND_OVER(
+        OBJECT(ENTRY("kharon-api-state", "Update",
+                     "{\"f:spec\":{\"f:setNext\":{}}}") "," ENTRY("kharon-api", "Apply", BOTH)),
+        OBJECT(ENTRY("kharon-api-state", "Update", "{\"f:spec\":{\"f:setNext\":{}}}") "," ENTRY(
+            "kharon-api", "Apply", SCHEDULE) "," ENTRY("kharon-api-state", "Apply", SUSPEND)));
 }
 
 TEST(what_is_in_order_is_left_alone)
@@ -79,15 +84,21 @@ TEST(conflicts_name_the_manager)
     } rows[] = {
         {__LINE__, STATUS(CAUSE("conflict with \\\"helm\\\"", ".spec.schedule")),
          "spec.schedule is managed by \"helm\"", false},
-        {__LINE__, STATUS(CAUSE("conflict with \\\"kubectl-edit\\\" using kharon.dev/v1alpha1", ".spec.template.image") ","
-                          CAUSE("conflict with \\\"a b\\\"", ".spec.offset")),
-         "spec.template.image is managed by \"kubectl-edit\", spec.offset is managed by \"a b\"", false},
+        {__LINE__,
+         STATUS(
+             CAUSE("conflict with \\\"kubectl-edit\\\" using kharon.dev/v1alpha1",
+                   ".spec.template.image") "," CAUSE("conflict with \\\"a b\\\"", ".spec.offset")),
+         "spec.template.image is managed by \"kubectl-edit\", spec.offset is managed by \"a b\"",
+         false},
         {__LINE__, STATUS(CAUSE("conflict with \\\"kharon-api-state\\\"", ".spec.suspend")),
          "spec.suspend is managed by \"kharon-api-state\"", true},
-        {__LINE__, STATUS(CAUSE("conflict with \\\"kharon-api-state\\\"", ".spec.suspend") ","
-                          CAUSE("conflict with \\\"helm\\\"", ".spec.offset")),
-         "spec.suspend is managed by \"kharon-api-state\", spec.offset is managed by \"helm\"", false},
-        {__LINE__, STATUS("{\"reason\":\"Other\",\"message\":\"\\\"helm\\\"\",\"field\":\".x\"}"), NULL, false},
+        {__LINE__,
+         STATUS(CAUSE("conflict with \\\"kharon-api-state\\\"",
+                      ".spec.suspend") "," CAUSE("conflict with \\\"helm\\\"", ".spec.offset")),
+         "spec.suspend is managed by \"kharon-api-state\", spec.offset is managed by \"helm\"",
+         false},
+        {__LINE__, STATUS("{\"reason\":\"Other\",\"message\":\"\\\"helm\\\"\",\"field\":\".x\"}"),
+         NULL, false},
         {__LINE__, STATUS(CAUSE("no quotation marks", ".x")), NULL, false},
         {__LINE__, STATUS(CAUSE("only one \\\"", ".x")), NULL, false},
         {__LINE__, "{\"kind\":\"Status\"}", NULL, false},
@@ -98,7 +109,8 @@ TEST(conflicts_name_the_manager)
         CLEANUP(free) char *text = owner_conflict_text(status);
 
         CHECK_STR_AT(rows[i].line, text, rows[i].text);
-        CHECK_INT_AT(rows[i].line, owner_conflict_only_with(status, OWNER_STATE), rows[i].only_with_state);
+        CHECK_INT_AT(rows[i].line, owner_conflict_only_with(status, OWNER_STATE),
+                     rows[i].only_with_state);
     }
     CHECK_STR(owner_conflict_text(NULL), NULL);
 }

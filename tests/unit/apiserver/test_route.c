@@ -45,7 +45,8 @@ TEST(prefixes_and_trailing_slashes)
 
     set_up();
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-        CHECK_INT_AT(rows[i].line, ask(rows[i].method, rows[i].target, NULL)->status, rows[i].status);
+        CHECK_INT_AT(rows[i].line, ask(rows[i].method, rows[i].target, NULL)->status,
+                     rows[i].status);
     tear_down();
 }
 
@@ -73,12 +74,9 @@ TEST(request_ids_come_from_the_client_or_are_made)
         const char *given;
         bool kept;
     } rows[] = {
-        {__LINE__, "abc", true},
-        {__LINE__, "0123456789abcdef0123456789abcdef", true},
-        {__LINE__, NULL, false},
-        {__LINE__, "", false},
-        {__LINE__, "two words", false},
-        {__LINE__, "line\nbreak", false},
+        {__LINE__, "abc", true},        {__LINE__, "0123456789abcdef0123456789abcdef", true},
+        {__LINE__, NULL, false},        {__LINE__, "", false},
+        {__LINE__, "two words", false}, {__LINE__, "line\nbreak", false},
         {__LINE__, "\xc3\xa4", false},
     };
     CLEANUP(free) char *too_long = xasprintf("%0129d", 1);
@@ -103,7 +101,8 @@ TEST(request_ids_come_from_the_client_or_are_made)
 TEST(an_error_is_told_twice)
 {
     set_up();
-    ASK("GET", "/nowhere", NULL, 404, "{\"message\":\"Not Found\",\"status\":404,\"request_id\":\"r1\"}");
+    ASK("GET", "/nowhere", NULL, 404,
+        "{\"message\":\"Not Found\",\"status\":404,\"request_id\":\"r1\"}");
     CHECK_STR(w.last->reason, "Not Found");
     CHECK_STR(w.last->type, "application/json");
     tear_down();
@@ -136,7 +135,7 @@ TEST(nothing_is_answered_before_everything_was_read)
     tear_down();
 }
 
-/* ---- requests without a route -------------------------------------------------------------------- */
+/* ---- requests without a route ---- */
 
 static void parse(struct request *req, const char *target)
 {
@@ -151,7 +150,7 @@ TEST(segments_are_decoded_once)
 {
     static const struct {
         int line;
-        const char *target, *segments;      /* joined by | */
+        const char *target, *segments; /* joined by | */
     } rows[] = {
         {__LINE__, "/", ""},
         {__LINE__, "/a", "a"},

@@ -4,21 +4,24 @@
 #include "apiserver/scheduler.h"
 
 #define TRIGGER "/api/v3/scheduler/trigger"
-#define HALT "/api/v3/scheduler/halt"
+#define HALT    "/api/v3/scheduler/halt"
 #define ALREADY                                                                                    \
     "This workflow instance is already triggered. Did you want to `retry` running it instead?"
 
 #define BODY(component, id, parameter)                                                             \
-    "{\"workflow_id\":{\"component_id\":\"" component "\",\"id\":\"" id "\"},\"parameter\":\"" parameter "\"}"
+    "{\"workflow_id\":{\"component_id\":\"" component "\",\"id\":\"" id                            \
+    "\"},\"parameter\":\"" parameter "\"}"
 
 #define TRIGGERED(component, id, parameter, parameters, effective)                                 \
-    "{\"workflow_id\":{\"component_id\":\"" component "\",\"id\":\"" id "\"},\"parameter\":\"" parameter \
-    "\",\"trigger_parameters\":" parameters ",\"trigger_id\":\"ad-hoc-cli-T\",\"effective_parameter\":\"" effective "\"}"
+    "{\"workflow_id\":{\"component_id\":\"" component "\",\"id\":\"" id                            \
+    "\"},\"parameter\":\"" parameter "\",\"trigger_parameters\":" parameters                       \
+    ",\"trigger_id\":\"ad-hoc-cli-T\",\"effective_parameter\":\"" effective "\"}"
 
 static void set_up_report(void)
 {
     set_up();
-    make(&workflow_resource, "billing", "report", "{\"schedule\":\"daily\",\"template\":{\"image\":\"busybox:1\"}}", NULL);
+    make(&workflow_resource, "billing", "report",
+         "{\"schedule\":\"daily\",\"template\":{\"image\":\"busybox:1\"}}", NULL);
     settle();
 }
 
@@ -27,7 +30,7 @@ static const json_t *instance(void)
     return fake_get(w.fake, &instance_resource, "billing", "report.2026-01-05");
 }
 
-/* ---- trigger ------------------------------------------------------------------------------------- */
+/* ---- trigger ---- */
 
 /* STYX-API-24, STYX-TRG-01 */
 TEST(a_trigger_creates_the_instance)
@@ -55,14 +58,18 @@ TEST(a_trigger_carries_its_parameters)
 {
     set_up_report();
     ASK("POST", TRIGGER,
-        "{\"workflow_id\":{\"component_id\":\"billing\",\"id\":\"report\"},\"parameter\":\"2026-01-05\","
+        "{\"workflow_id\":{\"component_id\":\"billing\",\"id\":\"report\"},\"parameter\":\"2026-01-"
+        "05\","
         "\"trigger_parameters\":{\"env\":{\"A\":\"1\",\"B\":2}}}",
-        200, TRIGGERED("billing", "report", "2026-01-05", "{\"env\":{\"A\":\"1\",\"B\":\"2\"}}", "2026-01-05"));
+        200,
+        TRIGGERED("billing", "report", "2026-01-05", "{\"env\":{\"A\":\"1\",\"B\":\"2\"}}",
+                  "2026-01-05"));
     const json_t *env = json_at(instance(), "spec.trigger.env");
     CHECK_INT(json_array_size(env), 2);
     CHECK_STR(json_text_at(json_array_get(env, 1), "value"), "2");
     ASK("POST", TRIGGER,
-        "{\"workflow_id\":{\"component_id\":\"billing\",\"id\":\"report\"},\"parameter\":\"2026-01-06\","
+        "{\"workflow_id\":{\"component_id\":\"billing\",\"id\":\"report\"},\"parameter\":\"2026-01-"
+        "06\","
         "\"trigger_parameters\":{}}",
         200, TRIGGERED("billing", "report", "2026-01-06", "{\"env\":{}}", "2026-01-06"));
     tear_down();
@@ -73,26 +80,31 @@ TEST(triggers_are_refused)
 {
     set_up_report();
     make(&workflow_resource, "billing", "empty", "{\"schedule\":\"daily\"}", NULL);
-    make(&workflow_resource, "billing", "bad", "{\"schedule\":\"daily\",\"template\":{\"image\":\"a b\"}}", NULL);
+    make(&workflow_resource, "billing", "bad",
+         "{\"schedule\":\"daily\",\"template\":{\"image\":\"a b\"}}", NULL);
     make(&workflow_resource, "billing", "later",
-         "{\"schedule\":\"daily\",\"template\":{\"image\":\"busybox:1\"},\"limits\":[\"r\"]}", NULL);
+         "{\"schedule\":\"daily\",\"template\":{\"image\":\"busybox:1\"},\"limits\":[\"r\"]}",
+         NULL);
     settle();
     REFUSED("POST", TRIGGER, NULL, 400, "Missing payload");
     CHECK_INT(ask("POST", TRIGGER, "{")->status, 400);
     CHECK_HAS(w.last->reason, "Payload parsing failed: ");
-    REFUSED("POST", TRIGGER, "{}", 400, "Payload parsing failed: workflow_id.component_id is missing");
+    REFUSED("POST", TRIGGER, "{}", 400,
+            "Payload parsing failed: workflow_id.component_id is missing");
     REFUSED("POST", TRIGGER, "{\"workflow_id\":{\"component_id\":\"c\",\"id\":\"w\"}}", 400,
             "Payload parsing failed: parameter is missing");
     REFUSED("POST", TRIGGER, BODY("billing", "nope", "2026-01-05"), 400,
             "The specified workflow is not found in the scheduler");
-    REFUSED("POST", TRIGGER, BODY("billing", "empty", "nonsense"), 400, "Workflow is missing execution configuration");
+    REFUSED("POST", TRIGGER, BODY("billing", "empty", "nonsense"), 400,
+            "Workflow is missing execution configuration");
     CHECK_INT(ask("POST", TRIGGER, BODY("billing", "bad", "nonsense"))->status, 400);
     CHECK_HAS(w.last->reason, "Invalid workflow configuration: invalid image: ");
     REFUSED("POST", TRIGGER, BODY("billing", "later", "2026-01-05"), 400,
             "Invalid workflow configuration: limits: not supported yet");
     CHECK_INT(ask("POST", TRIGGER, BODY("billing", "report", "2015"))->status, 400);
     CHECK_HAS(w.last->reason, "Cannot parse time parameter 2015 - ");
-    REFUSED("POST", TRIGGER, BODY("billing", "report", "2026-01-11"), 400, "Cannot trigger an instance of the future");
+    REFUSED("POST", TRIGGER, BODY("billing", "report", "2026-01-11"), 400,
+            "Cannot trigger an instance of the future");
     CHECK_INT(fake_count_objects(w.fake, &instance_resource), 0);
     tear_down();
 }
@@ -111,7 +123,8 @@ TEST(the_future_is_allowed_on_demand)
 
 static void finish(const char *state)
 {
-    CLEANUP(free) char *status = xasprintf("{\"status\":{\"state\":\"%s\",\"active\":false,\"seq\":1,\"counter\":9}}", state);
+    CLEANUP(free) char *status = xasprintf(
+        "{\"status\":{\"state\":\"%s\",\"active\":false,\"seq\":1,\"counter\":9}}", state);
 
     fake_patch_status(w.fake, &instance_resource, "billing", "report.2026-01-05", status);
 }
@@ -121,7 +134,8 @@ TEST(a_finished_instance_runs_again)
 {
     set_up_report();
     ask("POST", TRIGGER,
-        "{\"workflow_id\":{\"component_id\":\"billing\",\"id\":\"report\"},\"parameter\":\"2026-01-05\","
+        "{\"workflow_id\":{\"component_id\":\"billing\",\"id\":\"report\"},\"parameter\":\"2026-01-"
+        "05\","
         "\"trigger_parameters\":{\"env\":{\"A\":\"1\"}}}");
     finish("DONE");
     ASK("POST", TRIGGER, BODY("billing", "report", "2026-01-05"), 200, NULL);
@@ -149,7 +163,8 @@ TEST(what_is_to_be_halted_is_not_in_the_way)
 TEST(a_run_by_hand_counts)
 {
     set_up_report();
-    make(&instance_resource, "billing", "report.2026-01-05", "{\"workflow\":\"report\",\"parameter\":\"2026-01-05\"}", NULL);
+    make(&instance_resource, "billing", "report.2026-01-05",
+         "{\"workflow\":\"report\",\"parameter\":\"2026-01-05\"}", NULL);
     REFUSED("POST", TRIGGER, BODY("billing", "report", "2026-01-05"), 409, ALREADY);
     finish("ERROR");
     ASK("POST", TRIGGER, BODY("billing", "report", "2026-01-05"), 200, NULL);
@@ -163,7 +178,7 @@ TEST(triggers_survive_faults)
         int line;
         enum fake_fault fault;
         int n, verb;
-        bool finished;              /* the instance is there already, and done */
+        bool finished; /* the instance is there already, and done */
         int status;
     } rows[] = {
         {__LINE__, FAKE_LOSE_REPLY, 1, K8S_CREATE, false, 200},
@@ -187,10 +202,13 @@ TEST(triggers_survive_faults)
             finish("DONE");
         }
         fake_fail_next(w.fake, rows[i].fault, rows[i].n, rows[i].verb, "workflowinstances");
-        CHECK_INT_AT(rows[i].line, ask("POST", TRIGGER, BODY("billing", "report", "2026-01-05"))->status, rows[i].status);
+        CHECK_INT_AT(rows[i].line,
+                     ask("POST", TRIGGER, BODY("billing", "report", "2026-01-05"))->status,
+                     rows[i].status);
         fake_run(w.fake, 10000);
         if (rows[i].status == 200)
-            CHECK_INT_AT(rows[i].line, json_int_at(instance(), "spec.trigger.seq", 0), rows[i].finished ? 2 : 1);
+            CHECK_INT_AT(rows[i].line, json_int_at(instance(), "spec.trigger.seq", 0),
+                         rows[i].finished ? 2 : 1);
         tear_down();
     }
 }
@@ -202,7 +220,8 @@ TEST(unfinished_instances_have_a_ceiling)
     w.api.max_active = 2;
     ASK("POST", TRIGGER, BODY("billing", "report", "2026-01-05"), 200, NULL);
     ASK("POST", TRIGGER, BODY("billing", "report", "2026-01-06"), 200, NULL);
-    REFUSED("POST", TRIGGER, BODY("billing", "report", "2026-01-07"), 429, "Too many unfinished instances: 2, limit = 2");
+    REFUSED("POST", TRIGGER, BODY("billing", "report", "2026-01-07"), 429,
+            "Too many unfinished instances: 2, limit = 2");
     CHECK_STR(w.last->retry_after, "1");
     finish("DONE");
     settle();
@@ -213,19 +232,19 @@ TEST(unfinished_instances_have_a_ceiling)
 TEST(the_environment_of_a_trigger_has_a_limit)
 {
     set_up_report();
-    CLEANUP(free) char *body = xasprintf(
-        "{\"workflow_id\":{\"component_id\":\"billing\",\"id\":\"report\"},\"parameter\":\"2026-01-05\","
-        "\"trigger_parameters\":{\"env\":{\"A\":\"%09000d\"}}}",
-        1);
+    CLEANUP(free) char *body = xasprintf("{\"workflow_id\":{\"component_id\":\"billing\",\"id\":"
+                                         "\"report\"},\"parameter\":\"2026-01-05\","
+                                         "\"trigger_parameters\":{\"env\":{\"A\":\"%09000d\"}}}",
+                                         1);
     ASK("POST", TRIGGER, body, 400, NULL);
     tear_down();
 }
 
-/* ---- halt ---------------------------------------------------------------------------------------- */
+/* ---- halt ---- */
 
 #define HALTED(component, id, parameter, key)                                                      \
-    "{\"workflow_id\":{\"component_id\":\"" component "\",\"id\":\"" id "\"},\"parameter\":\"" parameter \
-    "\",\"workflow_instance\":\"" key "\"}"
+    "{\"workflow_id\":{\"component_id\":\"" component "\",\"id\":\"" id                            \
+    "\"},\"parameter\":\"" parameter "\",\"workflow_instance\":\"" key "\"}"
 
 /* STYX-API-26, STYX-API-30 */
 TEST(a_run_is_halted_under_both_names)
@@ -270,7 +289,8 @@ TEST(halting_what_is_not_active_changes_nothing)
 TEST(a_halt_looks_at_the_truth)
 {
     set_up_report();
-    make(&instance_resource, "billing", "report.2026-01-05", "{\"workflow\":\"report\",\"parameter\":\"2026-01-05\"}", NULL);
+    make(&instance_resource, "billing", "report.2026-01-05",
+         "{\"workflow\":\"report\",\"parameter\":\"2026-01-05\"}", NULL);
     ASK("POST", HALT, BODY("billing", "report", "2026-01-05"), 200, NULL);
     CHECK_INT(json_int_at(instance(), "spec.haltThrough", 0), 1);
     tear_down();
@@ -310,7 +330,9 @@ TEST(halts_survive_faults)
         set_up_report();
         ask("POST", TRIGGER, BODY("billing", "report", "2026-01-05"));
         fake_fail_next(w.fake, rows[i].fault, rows[i].n, rows[i].verb, "workflowinstances");
-        CHECK_INT_AT(rows[i].line, ask("POST", HALT, BODY("billing", "report", "2026-01-05"))->status, rows[i].status);
+        CHECK_INT_AT(rows[i].line,
+                     ask("POST", HALT, BODY("billing", "report", "2026-01-05"))->status,
+                     rows[i].status);
         if (rows[i].status == 200)
             CHECK_STR_AT(rows[i].line, json_text_at(instance(), "status.state"), "ERROR");
         tear_down();
@@ -335,27 +357,32 @@ TEST(a_request_may_end_at_any_time)
     }
 }
 
-/* ---- names in bodies ------------------------------------------------------------------------------ */
+/* ---- names in bodies ---- */
 
 TEST(instances_are_named_in_two_ways)
 {
     static const struct {
         int line;
-        const char *body, *component, *workflow, *parameter;        /* NULL: refused */
+        const char *body, *component, *workflow, *parameter; /* NULL: refused */
     } rows[] = {
-        {__LINE__, "{\"workflow_id\":{\"component_id\":\"c\",\"id\":\"w\"},\"parameter\":\"p\"}", "c", "w", "p"},
-        {__LINE__, "{\"workflow_id\":{\"component_id\":\"c\",\"id\":\"w\"},\"parameter\":2026}", "c", "w", "2026"},
+        {__LINE__, "{\"workflow_id\":{\"component_id\":\"c\",\"id\":\"w\"},\"parameter\":\"p\"}",
+         "c", "w", "p"},
+        {__LINE__, "{\"workflow_id\":{\"component_id\":\"c\",\"id\":\"w\"},\"parameter\":2026}",
+         "c", "w", "2026"},
         {__LINE__, "{\"workflow_instance\":\"c/w/p\"}", "c", "w", "p"},
         {__LINE__, "{\"workflow_instance\":\"c#w#p\"}", "c", "w", "p"},
         {__LINE__, "{\"workflow_instance\":\"c/d#w/x#y#p\"}", "c/d", "w/x#y", "p"},
         {__LINE__, "{\"workflow_instance\":\"c/w/x/p\"}", "c", "w/x", "p"},
-        {__LINE__, "{\"workflow_instance\":\"a/b/c\",\"workflow_id\":{\"component_id\":\"c\",\"id\":\"w\"},"
-                   "\"parameter\":\"p\"}", "c", "w", "p"},
+        {__LINE__,
+         "{\"workflow_instance\":\"a/b/c\",\"workflow_id\":{\"component_id\":\"c\",\"id\":\"w\"},"
+         "\"parameter\":\"p\"}",
+         "c", "w", "p"},
         {__LINE__, "{\"workflow_instance\":\"c/w\"}", NULL, NULL, NULL},
         {__LINE__, "{\"workflow_instance\":\"c\"}", NULL, NULL, NULL},
         {__LINE__, "{\"workflow_instance\":{}}", NULL, NULL, NULL},
         {__LINE__, "{\"workflow_id\":\"c\",\"parameter\":\"p\"}", NULL, NULL, NULL},
-        {__LINE__, "{\"workflow_id\":{\"component_id\":null,\"id\":\"w\"},\"parameter\":\"p\"}", NULL, NULL, NULL},
+        {__LINE__, "{\"workflow_id\":{\"component_id\":null,\"id\":\"w\"},\"parameter\":\"p\"}",
+         NULL, NULL, NULL},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The HTTP server on real sockets: what clients may do to it.  It answers a few routes of this test,
- * and takes its turns while a client waits for something.
+ * The HTTP server on real sockets: what clients may do to it.  It answers a few routes of this
+ * test, and takes its turns while a client waits for something.
  */
 #include "test.h"
 
@@ -14,8 +14,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define REQUEST_MS 400
-#define DRAIN_MS 5000
+#define REQUEST_MS  400
+#define DRAIN_MS    5000
 #define PATIENCE_MS 20000
 
 /* The library keeps 88 bytes of each context that it disposed of. */
@@ -106,8 +106,10 @@ static void on_request(struct request *req)
 static void set_up_with(size_t max_connections, int64_t drain_ms)
 {
     struct error err;
-    struct server_config config = {.listen = "127.0.0.1:0", .max_connections = max_connections,
-                                   .request_ms = REQUEST_MS, .on_request = on_request};
+    struct server_config config = {.listen = "127.0.0.1:0",
+                                   .max_connections = max_connections,
+                                   .request_ms = REQUEST_MS,
+                                   .on_request = on_request};
 
     w.loop = loop_new();
     w.api = (struct api) {.loop = w.loop};
@@ -126,7 +128,8 @@ static void set_up(void)
 
 static int open_connection(void)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t) w.port),
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t) w.port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -256,9 +259,12 @@ TEST(a_request_is_answered)
     CHECK_HAS(answer, "Content-Length: 4\r\n");
     CHECK_HAS(answer, "Server: kharon\r\n");
     CHECK_HAS(answer, "\r\n\r\npong");
-    CHECK_HAS(ask("POST /e?a=%20b HTTP/1.1\r\nHost: x\r\nUser-Agent: t\r\nContent-Length: 3\r\n" CLOSE "abc"),
-              "POST /e?a=%20b body=3 agent=t");
-    CHECK_HAS(ask("POST /e HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" CLOSE "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
+    CHECK_HAS(
+        ask("POST /e?a=%20b HTTP/1.1\r\nHost: x\r\nUser-Agent: t\r\nContent-Length: 3\r\n" CLOSE
+            "abc"),
+        "POST /e?a=%20b body=3 agent=t");
+    CHECK_HAS(ask("POST /e HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n" CLOSE
+                  "3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n"),
               "body=5");
     CHECK_HAS(ask("GET /ping HTTP/1.0\r\n\r\n"), "pong");
     CHECK_HAS(get("/%zz"), "GET /%zz");
@@ -282,7 +288,8 @@ TEST(a_reason_phrase_is_one_short_line)
     set_up();
     const char *answer = get("/split");
     CHECK_HAS(answer, "HTTP/1.1 409 one  X-Injected: yes\r\n");
-    CHECK_HAS(answer, "{\"message\":\"one\\r\\nX-Injected: yes\",\"status\":409,\"request_id\":null}");
+    CHECK_HAS(answer,
+              "{\"message\":\"one\\r\\nX-Injected: yes\",\"status\":409,\"request_id\":null}");
     answer = get("/long");
     CHECK_INT(strchr(answer, '\r') - answer, (int) strlen("HTTP/1.1 400 ") + REPLY_REASON_MAX);
     tear_down();
@@ -366,7 +373,8 @@ TEST(there_is_no_http_2)
 {
     set_up();
     CHECK(!strstr(ask("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), "SETTINGS"));
-    CHECK_HAS(ask("GET /ping HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, close\r\nUpgrade: h2c\r\n"
+    CHECK_HAS(ask("GET /ping HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, HTTP2-Settings, "
+                  "close\r\nUpgrade: h2c\r\n"
                   "HTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"),
               "HTTP/1.1 200 OK");
     tear_down();
@@ -392,7 +400,7 @@ TEST(connections_beyond_the_limit_wait_for_their_turn)
     set_up_with(ARRAY_SIZE(fds), DRAIN_MS);
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         fds[i] = open_connection();
-    CHECK_HAS(get("/ping"), "pong");        /* when the first idle one has been closed */
+    CHECK_HAS(get("/ping"), "pong"); /* when the first idle one has been closed */
     for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
         close(fds[i]);
     tear_down();
@@ -408,7 +416,7 @@ TEST(a_client_that_leaves_ends_its_request)
         until(&w.n_waiting, 1);
         if (i == 1)
             shutdown(fd, SHUT_WR);
-        if (i == 2)                 /* a reset instead of an orderly end */
+        if (i == 2) /* a reset instead of an orderly end */
             setsockopt(fd, SOL_SOCKET, SO_LINGER, &(struct linger) {1, 0}, sizeof(struct linger));
         if (i != 1)
             close(fd);

@@ -16,11 +16,13 @@
     "\"configuration\":" CONFIGURATION(id, schedule, image) "}"
 
 #define STATE(enabled, next, offset)                                                               \
-    "{\"enabled\":" enabled ",\"next_natural_trigger\":" next ",\"next_natural_offset_trigger\":" offset "}"
+    "{\"enabled\":" enabled ",\"next_natural_trigger\":" next                                      \
+    ",\"next_natural_offset_trigger\":" offset "}"
 
 /* A cursor as the operator sets it, and how it is shown. */
-#define CURSOR "{\"epoch\":1,\"next\":\"2026-01-09T00:00:00Z\",\"nextOffset\":\"2026-01-10T00:00:00Z\"}"
-#define NEXT "\"2026-01-09T00:00:00Z\""
+#define CURSOR                                                                                     \
+    "{\"epoch\":1,\"next\":\"2026-01-09T00:00:00Z\",\"nextOffset\":\"2026-01-10T00:00:00Z\"}"
+#define NEXT        "\"2026-01-09T00:00:00Z\""
 #define NEXT_OFFSET "\"2026-01-10T00:00:00Z\""
 
 static void make_workflow(const char *ns, const char *name, const char *spec)
@@ -33,21 +35,23 @@ TEST(workflows_are_read)
 {
     set_up();
     ASK("GET", V3 "/workflows", NULL, 200, "[]");
-    make(&workflow_resource, "billing", "daily-report", "{\"schedule\":\"daily\",\"template\":{\"image\":\"busybox:1\"}}",
-         CURSOR);
+    make(&workflow_resource, "billing", "daily-report",
+         "{\"schedule\":\"daily\",\"template\":{\"image\":\"busybox:1\"}}", CURSOR);
     settle();
-    make_workflow("kharon", "x", "{\"componentId\":\"team a\",\"workflowId\":\"w/1\",\"schedule\":\"0 * * * MON\","
-                                 "\"suspend\":true}");
+    make_workflow("kharon", "x",
+                  "{\"componentId\":\"team a\",\"workflowId\":\"w/1\",\"schedule\":\"0 * * * MON\","
+                  "\"suspend\":true}");
     settle();
-#define REPORT WORKFLOW("billing", "daily-report", "days", "\"busybox:1\"")
-#define OTHER WORKFLOW("team a", "w/1", "0 * * * mon", "null")
+#define REPORT       WORKFLOW("billing", "daily-report", "days", "\"busybox:1\"")
+#define OTHER        WORKFLOW("team a", "w/1", "0 * * * mon", "null")
 #define REPORT_STATE STATE("true", NEXT, NEXT_OFFSET)
-#define OTHER_STATE STATE("false", "null", "null")
+#define OTHER_STATE  STATE("false", "null", "null")
     ASK("GET", V3 "/workflows", NULL, 200, "[" REPORT "," OTHER "]");
     CHECK_STR(w.last->type, "application/json");
     ASK("GET", V3 "/workflows?full=false", NULL, 200, "[" REPORT "," OTHER "]");
     ASK("GET", V3 "/workflows?full", NULL, 200,
-        "[{\"workflow\":" REPORT ",\"state\":" REPORT_STATE "},{\"workflow\":" OTHER ",\"state\":" OTHER_STATE "}]");
+        "[{\"workflow\":" REPORT ",\"state\":" REPORT_STATE "},{\"workflow\":" OTHER
+        ",\"state\":" OTHER_STATE "}]");
     ASK("GET", V3 "/workflows/billing", NULL, 200, "[" REPORT "]");
     ASK("GET", V3 "/workflows/unknown", NULL, 200, "[]");
     ASK("GET", V3 "/workflows/billing/daily-report", NULL, 200, REPORT);
@@ -96,14 +100,17 @@ TEST(deployments_are_filtered)
         {__LINE__, "?deployment_time_before=2026-01-02T00:00:00Z", true, false, false},
         {__LINE__, "?deployment_time_before=2026-01-01T00:00:00Z", false, false, false},
         {__LINE__, "?deployment_time_after=2026-01-01T00:00:00Z", false, true, false},
-        {__LINE__, "?deployment_time_after=2025-12-31T23:59:59.999Z&deployment_type=git", true, false, false},
+        {__LINE__, "?deployment_time_after=2025-12-31T23:59:59.999Z&deployment_type=git", true,
+         false, false},
     };
 
     set_up();
-    make_workflow("billing", "a", "{\"schedule\":\"daily\",\"deploymentSource\":{\"source\":\"git\"},"
-                                  "\"deploymentTime\":\"2026-01-01T00:00:00Z\"}");
-    make_workflow("billing", "b", "{\"schedule\":\"daily\",\"deploymentSource\":{\"source\":\"styx-cli\"},"
-                                  "\"deploymentTime\":\"2026-01-03T00:00:00Z\"}");
+    make_workflow("billing", "a",
+                  "{\"schedule\":\"daily\",\"deploymentSource\":{\"source\":\"git\"},"
+                  "\"deploymentTime\":\"2026-01-01T00:00:00Z\"}");
+    make_workflow("billing", "b",
+                  "{\"schedule\":\"daily\",\"deploymentSource\":{\"source\":\"styx-cli\"},"
+                  "\"deploymentTime\":\"2026-01-03T00:00:00Z\"}");
     make_workflow("billing", "c", "{\"schedule\":\"daily\"}");
     settle();
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -122,12 +129,15 @@ TEST(deployments_are_filtered)
 TEST(only_the_oldest_in_the_right_place_is_meant)
 {
     set_up();
-    make_workflow("kharon", "elsewhere", "{\"componentId\":\"money\",\"workflowId\":\"w\",\"schedule\":\"daily\"}");
+    make_workflow("kharon", "elsewhere",
+                  "{\"componentId\":\"money\",\"workflowId\":\"w\",\"schedule\":\"daily\"}");
     settle();
     ASK("GET", V3 "/workflows/money", NULL, 200, "[]");
-    make_workflow("billing", "first", "{\"componentId\":\"money\",\"workflowId\":\"w\",\"schedule\":\"hourly\"}");
+    make_workflow("billing", "first",
+                  "{\"componentId\":\"money\",\"workflowId\":\"w\",\"schedule\":\"hourly\"}");
     fake_run(w.fake, 5000);
-    make_workflow("billing", "second", "{\"componentId\":\"money\",\"workflowId\":\"w\",\"schedule\":\"weekly\"}");
+    make_workflow("billing", "second",
+                  "{\"componentId\":\"money\",\"workflowId\":\"w\",\"schedule\":\"weekly\"}");
     settle();
     ASK("GET", V3 "/workflows/money/w", NULL, 200, WORKFLOW("money", "w", "hours", "null"));
     ASK("GET", V3 "/workflows", NULL, 200, "[" WORKFLOW("money", "w", "hours", "null") "]");
@@ -137,7 +147,7 @@ TEST(only_the_oldest_in_the_right_place_is_meant)
     tear_down();
 }
 
-/* ---- POST ------------------------------------------------------------------------------------------ */
+/* ---- POST ---- */
 
 #define POSTED(component, id, schedule, image)                                                     \
     "{\"component_id\":\"" component "\",\"workflow_id\":\"" id "\",\"component_uri\":null,"       \
@@ -168,7 +178,8 @@ TEST(a_workflow_is_created_disabled)
 {
     set_up();
     POST(V3 "/workflows/billing",
-         "{\"id\":\"report\",\"schedule\":\"@daily\",\"docker_image\":\"busybox:1\",\"unknown\":1,\"commit_sha\":null}",
+         "{\"id\":\"report\",\"schedule\":\"@daily\",\"docker_image\":\"busybox:1\",\"unknown\":1,"
+         "\"commit_sha\":null}",
          POSTED("billing", "report", "days", "\"busybox:1\""));
     /* 13.2: visible to the next read, before any watch has told. */
     CHECK_INT(ask("GET", V3 "/workflows/billing/report", NULL)->status, 200);
@@ -185,7 +196,8 @@ TEST(a_workflow_is_created_disabled)
 TEST(an_update_keeps_what_it_does_not_know)
 {
     set_up();
-    make_workflow("billing", "report", "{\"schedule\":\"daily\",\"suspend\":false,\"catchUp\":\"Latest\"}");
+    make_workflow("billing", "report",
+                  "{\"schedule\":\"daily\",\"suspend\":false,\"catchUp\":\"Latest\"}");
     settle();
     POST(V3 "/workflows/billing", "{\"id\":\"report\",\"schedule\":\"hourly\"}",
          POSTED("billing", "report", "hours", "null"));
@@ -210,11 +222,16 @@ TEST(deployments_are_refused_in_order)
     CHECK_INT(ask("POST", V3 "/workflows/c", "{\"id\":\"x\"}")->status, 400);
     CHECK_HAS(w.last->reason, "Invalid payload. ");
     REFUSED("POST", V3 "/workflows/c%23d", "{\"id\":\"\",\"schedule\":\"never\"}", 400,
-            "Invalid workflow configuration: [component id cannot contain #, workflow id cannot be empty, "
+            "Invalid workflow configuration: [component id cannot contain #, workflow id cannot be "
+            "empty, "
             "invalid schedule]");
-    CHECK_INT(ask("POST", V3 "/workflows/c", "{\"id\":\"x\",\"schedule\":\"0 0 30 2 *\"}")->status, 400);
+    CHECK_INT(ask("POST", V3 "/workflows/c", "{\"id\":\"x\",\"schedule\":\"0 0 30 2 *\"}")->status,
+              400);
     CHECK_HAS(w.last->reason, "Invalid workflow configuration: [");
-    CHECK_INT(ask("POST", V3 "/workflows/c", "{\"id\":\"x\",\"schedule\":\"daily\",\"resources\":[\"r\"]}")->status, 400);
+    CHECK_INT(ask("POST", V3 "/workflows/c",
+                  "{\"id\":\"x\",\"schedule\":\"daily\",\"resources\":[\"r\"]}")
+                  ->status,
+              400);
     CHECK_HAS(w.last->reason, "not supported yet");
     CHECK_INT(fake_count_objects(w.fake, &workflow_resource), 0);
     tear_down();
@@ -223,7 +240,8 @@ TEST(deployments_are_refused_in_order)
 TEST(a_name_that_is_taken_by_another_pair_is_told)
 {
     set_up();
-    make_workflow("kharon", "c.x", "{\"componentId\":\"other\",\"workflowId\":\"y\",\"schedule\":\"daily\"}");
+    make_workflow("kharon", "c.x",
+                  "{\"componentId\":\"other\",\"workflowId\":\"y\",\"schedule\":\"daily\"}");
     settle();
     REFUSED("POST", V3 "/workflows/c", "{\"id\":\"x\",\"schedule\":\"daily\"}", 409,
             "The object kharon/c.x is another workflow: other#y");
@@ -252,17 +270,21 @@ TEST(deployments_survive_faults)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         set_up();
         fake_fail_next(w.fake, rows[i].fault, rows[i].n, rows[i].verb, "workflows");
-        CHECK_INT_AT(rows[i].line, ask("POST", V3 "/workflows/c", "{\"id\":\"x\",\"schedule\":\"daily\"}")->status,
-                     rows[i].status);
+        CHECK_INT_AT(
+            rows[i].line,
+            ask("POST", V3 "/workflows/c", "{\"id\":\"x\",\"schedule\":\"daily\"}")->status,
+            rows[i].status);
         if (rows[i].status == 200) {
             CHECK_INT_AT(rows[i].line, fake_count_objects(w.fake, &workflow_resource), 1);
-            CHECK_AT(rows[i].line, json_bool_at(fake_get(w.fake, &workflow_resource, "kharon", "c.x"), "spec.suspend", false));
+            CHECK_AT(rows[i].line,
+                     json_bool_at(fake_get(w.fake, &workflow_resource, "kharon", "c.x"),
+                                  "spec.suspend", false));
         }
         tear_down();
     }
 }
 
-/* ---- DELETE ---------------------------------------------------------------------------------------- */
+/* ---- DELETE ---- */
 
 /* STYX-API-07 */
 TEST(a_workflow_is_deleted)
@@ -280,9 +302,10 @@ TEST(a_workflow_is_deleted)
 TEST(an_object_that_a_finalizer_keeps_counts_as_deleted)
 {
     set_up();
-    fake_create(w.fake, &workflow_resource,
-                "{\"metadata\":{\"namespace\":\"billing\",\"name\":\"report\",\"finalizers\":[\"a.b/c\"]},"
-                "\"spec\":{\"schedule\":\"daily\"}}");
+    fake_create(
+        w.fake, &workflow_resource,
+        "{\"metadata\":{\"namespace\":\"billing\",\"name\":\"report\",\"finalizers\":[\"a.b/c\"]},"
+        "\"spec\":{\"schedule\":\"daily\"}}");
     settle();
     ASK("DELETE", V3 "/workflows/billing/report", NULL, 204, "");
     REFUSED("DELETE", V3 "/workflows/billing/report", NULL, 404, "Workflow does not exist");
@@ -307,7 +330,7 @@ TEST(deletions_survive_faults)
     tear_down();
 }
 
-/* ---- PATCH state ----------------------------------------------------------------------------------- */
+/* ---- PATCH state ---- */
 
 /* STYX-API-10, STYX-HTTP-04 */
 TEST(the_state_is_patched)
@@ -318,14 +341,16 @@ TEST(the_state_is_patched)
     } rows[] = {
         {__LINE__, "{}", STATE("true", NEXT, NEXT_OFFSET)},
         {__LINE__, "{\"enabled\":false}", STATE("false", NEXT, NEXT_OFFSET)},
-        {__LINE__, "{\"enabled\":\"true\",\"next_natural_trigger\":null}", STATE("true", NEXT, NEXT_OFFSET)},
+        {__LINE__, "{\"enabled\":\"true\",\"next_natural_trigger\":null}",
+         STATE("true", NEXT, NEXT_OFFSET)},
         {__LINE__, "{\"enabled\":\"false\",\"more\":1}", STATE("false", NEXT, NEXT_OFFSET)},
         {__LINE__, "{\"next_natural_trigger\":\"2026-01-05T00:00:00Z\"}",
          STATE("false", "\"2026-01-05T00:00:00Z\"", NEXT_OFFSET)},
         {__LINE__, "{\"enabled\":true,\"next_natural_offset_trigger\":1767744000}",
          STATE("true", "\"2026-01-05T00:00:00Z\"", "\"2026-01-07T00:00:00Z\"")},
-        {__LINE__, "{\"enabled\":false,\"next_natural_trigger\":\"2026-01-08T00:00:00Z\","
-                   "\"next_natural_offset_trigger\":\"2026-01-09T00:00:00.5Z\"}",
+        {__LINE__,
+         "{\"enabled\":false,\"next_natural_trigger\":\"2026-01-08T00:00:00Z\","
+         "\"next_natural_offset_trigger\":\"2026-01-09T00:00:00.5Z\"}",
          STATE("false", "\"2026-01-08T00:00:00Z\"", "\"2026-01-09T00:00:00.500Z\"")},
     };
 
@@ -352,9 +377,13 @@ TEST(bad_patches_are_refused)
     REFUSED("PATCH", V3 "/workflows/billing/nope/state", "nonsense", 404, "workflow not found");
     CHECK_INT(ask("PATCH", V3 "/workflows/billing/report/state", "nonsense")->status, 400);
     CHECK_HAS(w.last->reason, "Invalid payload. ");
-    CHECK_INT(ask("PATCH", V3 "/workflows/billing/report/state", "{\"enabled\":\"maybe\"}")->status, 400);
+    CHECK_INT(ask("PATCH", V3 "/workflows/billing/report/state", "{\"enabled\":\"maybe\"}")->status,
+              400);
     CHECK_HAS(w.last->reason, "Invalid payload. enabled: ");
-    CHECK_INT(ask("PATCH", V3 "/workflows/billing/report/state", "{\"next_natural_trigger\":\"soon\"}")->status, 400);
+    CHECK_INT(
+        ask("PATCH", V3 "/workflows/billing/report/state", "{\"next_natural_trigger\":\"soon\"}")
+            ->status,
+        400);
     tear_down();
 }
 
@@ -365,7 +394,8 @@ TEST(a_wish_that_nobody_answers_is_accepted_only)
     make(&workflow_resource, "billing", "report", "{\"schedule\":\"daily\"}", CURSOR);
     settle();
     int64_t before = loop_now(w.loop, LOOP_MONOTONIC);
-    ASK("PATCH", V3 "/workflows/billing/report/state", "{\"next_natural_trigger\":\"2026-01-05T00:00:00Z\"}", 202,
+    ASK("PATCH", V3 "/workflows/billing/report/state",
+        "{\"next_natural_trigger\":\"2026-01-05T00:00:00Z\"}", 202,
         STATE("true", "\"2026-01-05T00:00:00Z\"", NEXT_OFFSET));
     CHECK_STR(w.last->reason, "Accepted, not yet confirmed by the operator");
     CHECK(loop_now(w.loop, LOOP_MONOTONIC) - before >= API_CONFIRM_MS);
@@ -378,12 +408,17 @@ TEST(wishes_replace_each_other)
     set_up();
     make(&workflow_resource, "billing", "report", "{\"schedule\":\"daily\"}", CURSOR);
     settle();
-    ask("PATCH", V3 "/workflows/billing/report/state", "{\"next_natural_trigger\":\"2026-01-05T00:00:00Z\"}");
-    CLEANUP(free) char *first = xstrdup(object_text(&workflow_resource, "billing", "report", "spec.setNext.id"));
-    ask("PATCH", V3 "/workflows/billing/report/state", "{\"next_natural_offset_trigger\":\"2026-01-06T00:00:00Z\"}");
-    CHECK(strcmp(object_text(&workflow_resource, "billing", "report", "spec.setNext.id"), first) != 0);
+    ask("PATCH", V3 "/workflows/billing/report/state",
+        "{\"next_natural_trigger\":\"2026-01-05T00:00:00Z\"}");
+    CLEANUP(free) char *first =
+        xstrdup(object_text(&workflow_resource, "billing", "report", "spec.setNext.id"));
+    ask("PATCH", V3 "/workflows/billing/report/state",
+        "{\"next_natural_offset_trigger\":\"2026-01-06T00:00:00Z\"}");
+    CHECK(strcmp(object_text(&workflow_resource, "billing", "report", "spec.setNext.id"), first) !=
+          0);
     CHECK_STR(object_text(&workflow_resource, "billing", "report", "spec.setNext.next"), NULL);
-    CHECK_STR(object_text(&workflow_resource, "billing", "report", "spec.setNext.nextOffset"), "2026-01-06T00:00:00Z");
+    CHECK_STR(object_text(&workflow_resource, "billing", "report", "spec.setNext.nextOffset"),
+              "2026-01-06T00:00:00Z");
     tear_down();
 }
 
@@ -393,12 +428,13 @@ TEST(a_request_may_end_at_any_time)
     for (int64_t ms = 0; ms < 200; ms += 3) {
         set_up();
         w.operator_works = ms % 2;
-        struct answer *a = begin("POST", V3 "/workflows/c", "{\"id\":\"x\",\"schedule\":\"daily\"}");
+        struct answer *a =
+            begin("POST", V3 "/workflows/c", "{\"id\":\"x\",\"schedule\":\"daily\"}");
         struct answer *b = begin("DELETE", V3 "/workflows/c/x", NULL);
         make(&workflow_resource, "billing", "report", "{\"schedule\":\"daily\"}", CURSOR);
         fake_run(w.fake, ms);
-        struct answer *c =
-            begin("PATCH", V3 "/workflows/billing/report/state", "{\"next_natural_trigger\":\"2026-01-05T00:00:00Z\"}");
+        struct answer *c = begin("PATCH", V3 "/workflows/billing/report/state",
+                                 "{\"next_natural_trigger\":\"2026-01-05T00:00:00Z\"}");
         fake_run(w.fake, ms);
         answer_free(a);
         answer_free(b);
