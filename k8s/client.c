@@ -16,8 +16,9 @@ bool k8s_verb_writes(enum k8s_verb verb)
 const char *k8s_verb_name(enum k8s_verb verb)
 {
     static const char *const names[] = {
-        [K8S_GET] = "get",     [K8S_LIST] = "list",   [K8S_WATCH] = "watch",  [K8S_CREATE] = "create",
-        [K8S_APPLY] = "apply", [K8S_PATCH] = "patch", [K8S_DELETE] = "delete",
+        [K8S_GET] = "get",       [K8S_LIST] = "list",   [K8S_WATCH] = "watch",
+        [K8S_CREATE] = "create", [K8S_APPLY] = "apply", [K8S_PATCH] = "patch",
+        [K8S_DELETE] = "delete",
     };
 
     return names[verb];
@@ -27,13 +28,16 @@ enum k8s_lane k8s_request_lane(const struct k8s_request *r)
 {
     if (r->lane != K8S_LANE_DEFAULT)
         return r->lane;
-    return r->verb == K8S_DELETE ? K8S_LANE_DELETE : k8s_verb_writes(r->verb) ? K8S_LANE_STATUS : K8S_LANE_READ;
+    return r->verb == K8S_DELETE      ? K8S_LANE_DELETE
+           : k8s_verb_writes(r->verb) ? K8S_LANE_STATUS
+                                      : K8S_LANE_READ;
 }
 
 /* Everything but RFC 3986's unreserved characters, so that a name never changes the path. */
 static void add_escaped(struct buf *b, const char *text)
 {
-    static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
+    static const char plain[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
 
     for (; *text; text++) {
         if (strchr(plain, *text))
@@ -78,7 +82,7 @@ static void add_path(struct buf *b, const struct k8s_request *r)
     }
     add_segment(b, kind->plural);
     if (named || (r->verb == K8S_CREATE && r->subresource)) {
-        assert(r->name && *r->name);    /* without one, DELETE would mean the collection */
+        assert(r->name && *r->name); /* without one, DELETE would mean the collection */
         add_segment(b, r->name);
     }
     if (r->subresource)
@@ -91,7 +95,7 @@ static void add_list_query(struct buf *b, const struct k8s_request *r)
     add_param(b, "fieldSelector", r->field_selector);
     add_param_int(b, "limit", r->limit);
     add_param(b, "continue", r->continue_token);
-    if (!r->continue_token || !*r->continue_token)      /* both together are a 400 */
+    if (!r->continue_token || !*r->continue_token) /* both together are a 400 */
         add_param(b, "resourceVersion", r->resource_version);
 }
 
@@ -138,7 +142,8 @@ static bool proves_absence(const struct k8s_request *r, const struct k8s_reply *
     const char *kind = json_text_at(reply->object, "details.kind");
     const char *group = json_text_at(reply->object, "details.group");
 
-    return strcmp(reply->reason, "NotFound") == 0 && r->name && name && strcmp(name, r->name) == 0 && kind &&
+    return strcmp(reply->reason, "NotFound") == 0 && r->name && name &&
+           strcmp(name, r->name) == 0 && kind &&
            (strcmp(kind, r->resource->plural) == 0 || strcmp(kind, r->resource->kind) == 0) &&
            strcmp(group ? group : "", r->resource->group) == 0;
 }
@@ -151,11 +156,11 @@ static enum error_code judge_500(const char *message)
         const char *text;
         enum error_code code;
     } known[] = {
-        {"failed to create typed patch object", ERROR_INVALID},    /* unknown field in an apply */
+        {"failed to create typed patch object", ERROR_INVALID}, /* unknown field in an apply */
         {"field not declared in schema", ERROR_INVALID},
         {"etcdserver: request is too large", ERROR_TOO_LARGE},
         {"message larger than max", ERROR_TOO_LARGE},
-        {"failed calling webhook", ERROR_UNAVAILABLE},              /* admission: before anything is stored */
+        {"failed calling webhook", ERROR_UNAVAILABLE}, /* admission: before anything is stored */
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(known); i++)
@@ -210,7 +215,8 @@ static char *message_of(const struct k8s_reply *reply, const char *text)
     size_t len = text ? strcspn(text, "\r\n") : 0;
     if (len == 0)
         return xasprintf("HTTP %d without a message", reply->http_status);
-    return xasprintf("HTTP %d: %.*s", reply->http_status, (int) (len > 200 ? utf8_cut(text, 200) : len), text);
+    return xasprintf("HTTP %d: %.*s", reply->http_status,
+                     (int) (len > 200 ? utf8_cut(text, 200) : len), text);
 }
 
 void k8s_reply_judge(struct k8s_reply *reply, const struct k8s_request *request, const char *text)
@@ -238,7 +244,8 @@ void k8s_reply_judge(struct k8s_reply *reply, const struct k8s_request *request,
 
 char *k8s_delete_options(const char *uid, const char *resource_version, int64_t grace_s)
 {
-    CLEANUP(json_decref) json_t *options = json_pack("{s:s, s:s}", "kind", "DeleteOptions", "apiVersion", "v1");
+    CLEANUP(json_decref) json_t *options =
+        json_pack("{s:s, s:s}", "kind", "DeleteOptions", "apiVersion", "v1");
     json_t *preconditions = json_object();
 
     json_set_text(preconditions, "uid", uid);
@@ -275,8 +282,8 @@ bool k8s_meta_decode(const json_t *object, struct k8s_meta *ret_meta, struct err
     if (!name || !*name)
         return error_set(err, ERROR_INVALID, "an object without metadata.name");
     if (!k8s_version_parse(version, &n))
-        return error_set(err, ERROR_INVALID, "%s: metadata.resourceVersion \"%s\" is not a number", name,
-                         version ? version : "");
+        return error_set(err, ERROR_INVALID, "%s: metadata.resourceVersion \"%s\" is not a number",
+                         name, version ? version : "");
     *ret_meta = (struct k8s_meta) {
         .ns = xstrdup(ns ? ns : ""),
         .name = xstrdup(name),

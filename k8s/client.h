@@ -25,8 +25,8 @@
  *     ERROR_UNKNOWN      sent, no definite answer (time-out, 504, lost connection): may yet happen
  *     ERROR_UNAVAILABLE  not done: connection refused, 503
  *     ERROR_THROTTLED    429, not done; retry_after_ms says when
- *     ERROR_NOT_FOUND    404 with reason NotFound about the name that was asked for: proof.  Any other
- *                        404 (unknown kind, namespace missing) is ERROR_INTERNAL
+ *     ERROR_NOT_FOUND    404 with reason NotFound about the name that was asked for: proof.  Any
+ *                        other 404 (unknown kind, namespace missing) is ERROR_INTERNAL
  *     ERROR_EXISTS / ERROR_CONFLICT   the two kinds of 409
  *     ERROR_EXPIRED      410, also as an ERROR event of a watch
  *     ERROR_UNAUTHORIZED 401: the token has expired or is wrong
@@ -50,7 +50,7 @@
 #include <stdint.h>
 
 struct k8s_resource {
-    const char *group;              /* "" is the core group */
+    const char *group; /* "" is the core group */
     const char *version;
     const char *plural;
     const char *kind;
@@ -61,16 +61,16 @@ enum k8s_verb {
     K8S_LIST,
     K8S_WATCH,
     K8S_CREATE,
-    K8S_APPLY,                      /* server-side apply; not forced */
-    K8S_PATCH,                      /* JSON merge patch */
-    K8S_DELETE,                     /* body: DeleteOptions, see k8s_delete_options */
+    K8S_APPLY,  /* server-side apply; not forced */
+    K8S_PATCH,  /* JSON merge patch */
+    K8S_DELETE, /* body: DeleteOptions, see k8s_delete_options */
 };
 
 /* Order of importance when requests have to wait for each other. */
 enum k8s_lane {
-    K8S_LANE_DEFAULT,               /* what fits the verb: STATUS, READ or DELETE */
-    K8S_LANE_LEASE,                 /* a connection of its own; never waits */
-    K8S_LANE_POD,                   /* creates of pods and of instances */
+    K8S_LANE_DEFAULT, /* what fits the verb: STATUS, READ or DELETE */
+    K8S_LANE_LEASE,   /* a connection of its own; never waits */
+    K8S_LANE_POD,     /* creates of pods and of instances */
     K8S_LANE_STATUS,
     K8S_LANE_READ,
     K8S_LANE_DELETE,
@@ -92,29 +92,30 @@ struct k8s_request {
     enum k8s_verb verb;
     enum k8s_lane lane;
     const struct k8s_resource *resource;
-    const char *ns;                 /* NULL: no namespace, or all of them */
-    const char *name;               /* for CREATE in the body */
-    const char *subresource;        /* "status" */
-    const char *body;               /* JSON text */
-    const char *field_manager;      /* APPLY; for other writes optional */
+    const char *ns;            /* NULL: no namespace, or all of them */
+    const char *name;          /* for CREATE in the body */
+    const char *subresource;   /* "status" */
+    const char *body;          /* JSON text */
+    const char *field_manager; /* APPLY; for other writes optional */
     const char *label_selector, *field_selector;
-    const char *resource_version;   /* LIST, WATCH: from where; GET, LIST: NULL is consistent */
-    const char *continue_token;     /* LIST: the next page */
-    int limit;                      /* LIST: items a page, 0: all */
-    int64_t timeout_ms;             /* in all, waiting included; 0: the client's default.  WATCH: how
-                                       long the server keeps it open; 0: as it likes (30-60 min) */
-    const struct k8s_fence *fence;  /* NULL: not fenced; must outlive the call */
+    const char *resource_version; /* LIST, WATCH: from where; GET, LIST: NULL is consistent */
+    const char *continue_token;   /* LIST: the next page */
+    int limit;                    /* LIST: items a page, 0: all */
+    /* In all, waiting included; 0: the client's default.  WATCH: how long the server keeps it open;
+     * 0: as it likes (30-60 min). */
+    int64_t timeout_ms;
+    const struct k8s_fence *fence; /* NULL: not fenced; must outlive the call */
 };
 
 struct k8s_reply {
-    struct error error;             /* ERROR_NONE: done */
-    int http_status;                /* 0: no answer.  A watch's ERROR event counts by its code */
-    const char *reason;             /* Status.reason, "" when there is none */
-    const json_t *object;           /* the answer, if it was JSON; borrowed */
-    const char *resource_version;   /* of the object or list, "" when there is none */
-    const char *continue_token;     /* LIST: "" on the last page */
-    int64_t retry_after_ms;         /* 0: not said */
-    int64_t server_time_ms;         /* the answer's Date, UTC, whole seconds; 0: none */
+    struct error error;           /* ERROR_NONE: done */
+    int http_status;              /* 0: no answer.  A watch's ERROR event counts by its code */
+    const char *reason;           /* Status.reason, "" when there is none */
+    const json_t *object;         /* the answer, if it was JSON; borrowed */
+    const char *resource_version; /* of the object or list, "" when there is none */
+    const char *continue_token;   /* LIST: "" on the last page */
+    int64_t retry_after_ms;       /* 0: not said */
+    int64_t server_time_ms;       /* the answer's Date, UTC, whole seconds; 0: none */
 };
 
 enum k8s_event { K8S_LISTED, K8S_ADDED, K8S_MODIFIED, K8S_DELETED, K8S_BOOKMARK };
@@ -183,9 +184,9 @@ bool k8s_version_parse(const char *text, uint64_t *ret_version);
 /* What every object has.  Texts are owned and never NULL; ns is "" for what has no namespace. */
 struct k8s_meta {
     char *ns, *name, *uid;
-    uint64_t resource_version;      /* compared within one kind only */
+    uint64_t resource_version; /* compared within one kind only */
     int64_t generation;
-    bool deleting;                  /* has a deletionTimestamp */
+    bool deleting; /* has a deletionTimestamp */
 };
 bool k8s_meta_decode(const json_t *object, struct k8s_meta *ret_meta, struct error *err);
 void k8s_meta_done(struct k8s_meta *meta);

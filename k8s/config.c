@@ -51,7 +51,8 @@ bool k8s_read_file(const char *path, char **ret_text, struct error *err)
     FILE *file = fopen(path, "re");
 
     if (!file)
-        return error_set(err, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_INVALID, "%s: %s", path, strerror(errno));
+        return error_set(err, errno == ENOENT ? ERROR_NOT_FOUND : ERROR_INVALID, "%s: %s", path,
+                         strerror(errno));
     bool ok = read_all(file, path, &b, err);
     fclose(file);
     if (ok && memchr(buf_text(&b), '\0', b.len))
@@ -77,7 +78,8 @@ static bool clean_token(char *token, const char *where, struct error *err)
         return error_set(err, ERROR_INVALID, "%s: the token is empty", where);
     for (const char *s = token; *s; s++)
         if (*s <= ' ' || *s > '~')
-            return error_set(err, ERROR_INVALID, "%s: the token has a character that no token has", where);
+            return error_set(err, ERROR_INVALID, "%s: the token has a character that no token has",
+                             where);
     return true;
 }
 
@@ -97,8 +99,8 @@ bool k8s_config_token(const struct k8s_config *c, char **ret_token, struct error
     return true;
 }
 
-bool k8s_config_in_cluster(const char *host, const char *port, const char *root, struct k8s_config **ret_config,
-                           struct error *err)
+bool k8s_config_in_cluster(const char *host, const char *port, const char *root,
+                           struct k8s_config **ret_config, struct error *err)
 {
     CLEANUP(k8s_config_free) struct k8s_config *c = NEW(struct k8s_config);
     CLEANUP(free) char *ca = xasprintf("%s/ca.crt", root);
@@ -108,7 +110,8 @@ bool k8s_config_in_cluster(const char *host, const char *port, const char *root,
     struct error ignored;
 
     c->source = xstrdup("in-cluster");
-    c->server = xasprintf("https://%s%s%s:%s", ipv6 ? "[" : "", host, ipv6 ? "]" : "", port && *port ? port : "443");
+    c->server = xasprintf("https://%s%s%s:%s", ipv6 ? "[" : "", host, ipv6 ? "]" : "",
+                          port && *port ? port : "443");
     c->token_file = xasprintf("%s/token", root);
     if (!k8s_read_file(ca, &c->ca, err) || !k8s_config_token(c, &token, err))
         return error_prefix(err, "service account");
@@ -120,8 +123,8 @@ bool k8s_config_in_cluster(const char *host, const char *port, const char *root,
     return true;
 }
 
-static bool load_file(const char *path, const struct k8s_config_options *options, struct k8s_config **ret_config,
-                      struct error *err)
+static bool load_file(const char *path, const struct k8s_config_options *options,
+                      struct k8s_config **ret_config, struct error *err)
 {
     CLEANUP(free) char *text = NULL;
     const char *slash = strrchr(path, '/');
@@ -136,9 +139,11 @@ static bool load_file(const char *path, const struct k8s_config_options *options
     return true;
 }
 
-bool k8s_config_load(const struct k8s_config_options *options, struct k8s_config **ret_config, struct error *err)
+bool k8s_config_load(const struct k8s_config_options *options, struct k8s_config **ret_config,
+                     struct error *err)
 {
-    const char *list = getenv("KUBECONFIG"), *host = getenv("KUBERNETES_SERVICE_HOST"), *home = getenv("HOME");
+    const char *list = getenv("KUBECONFIG"), *host = getenv("KUBERNETES_SERVICE_HOST"),
+               *home = getenv("HOME");
 
     if (options->path)
         return load_file(options->path, options, ret_config, err);
@@ -148,7 +153,8 @@ bool k8s_config_load(const struct k8s_config_options *options, struct k8s_config
         return load_file(first, options, ret_config, err);
     }
     if (host && *host)
-        return k8s_config_in_cluster(host, getenv("KUBERNETES_SERVICE_PORT"), SERVICE_ACCOUNT, ret_config, err);
+        return k8s_config_in_cluster(host, getenv("KUBERNETES_SERVICE_PORT"), SERVICE_ACCOUNT,
+                                     ret_config, err);
     if (home && *home) {
         CLEANUP(free) char *path = xasprintf("%s/.kube/config", home);
 
@@ -156,5 +162,6 @@ bool k8s_config_load(const struct k8s_config_options *options, struct k8s_config
             return load_file(path, options, ret_config, err);
     }
     return error_set(err, ERROR_NOT_FOUND,
-                     "no Kubernetes: neither KUBECONFIG, nor a pod's KUBERNETES_SERVICE_HOST, nor ~/.kube/config");
+                     "no Kubernetes: neither KUBECONFIG, nor a pod's KUBERNETES_SERVICE_HOST, nor "
+                     "~/.kube/config");
 }

@@ -8,27 +8,27 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define PAGE                500
-#define BACKOFF_MIN_MS      100
-#define BACKOFF_MAX_MS      30000
-#define WATCH_MIN_MS        240000          /* streams end at different times */
-#define WATCH_MAX_MS        480000
-#define SILENCE_MS          60000           /* a healthy watch has sent a bookmark by then */
+#define PAGE           500
+#define BACKOFF_MIN_MS 100
+#define BACKOFF_MAX_MS 30000
+#define WATCH_MIN_MS   240000 /* streams end at different times */
+#define WATCH_MAX_MS   480000
+#define SILENCE_MS     60000 /* a healthy watch has sent a bookmark by then */
 
 enum stream_state { STREAM_STOPPED, STREAM_LISTING, STREAM_WATCHING };
 
 /* One namespace, or all. */
 struct stream {
     struct k8s_informer *informer;
-    char *ns;                       /* NULL: all */
+    char *ns; /* NULL: all */
     enum stream_state state;
     struct k8s_call *call;
-    struct loop_timer timer;        /* when to go on with `state` */
-    uint64_t version;               /* everything up to here is in the store; 0: not yet */
+    struct loop_timer timer; /* when to go on with `state` */
+    uint64_t version;        /* everything up to here is in the store; 0: not yet */
     char *continue_token;
-    uint64_t list;                  /* the number of the list in progress, or of the last one */
-    bool even_older;                /* the server went back in time: believe this list */
-    bool listed;                    /* since the start or the last resync */
+    uint64_t list;   /* the number of the list in progress, or of the last one */
+    bool even_older; /* the server went back in time: believe this list */
+    bool listed;     /* since the start or the last resync */
     int failures;
     int64_t watch_began;
     uint64_t watch_items;
@@ -96,7 +96,8 @@ static void on_change(const struct k8s_object *old, const struct k8s_object *new
 }
 
 /* An item as a tree with its metadata; what is neither is counted and passed over. */
-static json_t *parse_item(struct k8s_informer *inf, const char *text, size_t len, struct k8s_meta *ret_meta)
+static json_t *parse_item(struct k8s_informer *inf, const char *text, size_t len,
+                          struct k8s_meta *ret_meta)
 {
     struct error err = {0};
     json_t *json = NULL;
@@ -134,7 +135,8 @@ static void sweep(struct stream *s, uint64_t list_version)
     struct k8s_object *o;
 
     map_foreach (o, &store->objects, by_key)
-        if (belongs(s, o) && o->list != s->list && (s->even_older || o->meta.resource_version <= list_version))
+        if (belongs(s, o) && o->list != s->list &&
+            (s->even_older || o->meta.resource_version <= list_version))
             k8s_store_remove(store, o);
 }
 
@@ -179,7 +181,7 @@ static void list_failed(struct stream *s, const struct k8s_reply *reply)
     note_error(s, &reply->error);
     if (delay < reply->retry_after_ms)
         delay = reply->retry_after_ms;
-    enter(s, STREAM_LISTING, delay);    /* from its first page: a list is one version */
+    enter(s, STREAM_LISTING, delay); /* from its first page: a list is one version */
 }
 
 static void on_list_reply(const struct k8s_reply *reply, void *arg)
@@ -215,7 +217,7 @@ static void begin_list(struct stream *s)
 
     if (!s->continue_token) {
         s->list = ++inf->lists_begun;
-        k8s_store_forget_buried(&inf->store, s->ns);    /* what was proven gone before is not in it */
+        k8s_store_forget_buried(&inf->store, s->ns); /* what was proven gone before is not in it */
     }
     s->call = k8s_call(inf->k8s,
                        &(struct k8s_request) {
@@ -395,7 +397,8 @@ struct k8s_object *k8s_informer_get_key(const struct k8s_informer *inf, const ch
     return k8s_store_get(&inf->store, key);
 }
 
-struct k8s_object *k8s_informer_get(const struct k8s_informer *inf, const char *ns, const char *name)
+struct k8s_object *k8s_informer_get(const struct k8s_informer *inf, const char *ns,
+                                    const char *name)
 {
     CLEANUP(free) char *key = xasprintf("%s/%s", ns, name);
 
@@ -406,9 +409,12 @@ static struct k8s_object *indexed(struct map_node *node, int index)
 {
     if (!node)
         return NULL;
-    return (struct k8s_object *) (void *) ((char *) node - offsetof(struct k8s_object, indexes) -
-                                           (size_t) index * sizeof(((struct k8s_object *) 0)->indexes[0]) -
-                                           offsetof(__typeof__(((struct k8s_object *) 0)->indexes[0]), node));
+    return (
+        struct k8s_object *) (void *) ((char *) node - offsetof(struct k8s_object, indexes) -
+                                       (size_t) index *
+                                           sizeof(((struct k8s_object *) 0)->indexes[0]) -
+                                       offsetof(__typeof__(((struct k8s_object *) 0)->indexes[0]),
+                                                node));
 }
 
 struct k8s_object *k8s_informer_first(const struct k8s_informer *inf, int index, const char *key)
@@ -441,12 +447,15 @@ static const struct stream *stream_of(const struct k8s_informer *inf, const char
 }
 
 /* Is there a reason not to add an object that the store does not have? */
-static bool is_foreign(const struct k8s_informer *inf, const struct k8s_meta *meta, const json_t *object)
+static bool is_foreign(const struct k8s_informer *inf, const struct k8s_meta *meta,
+                       const json_t *object)
 {
     const struct stream *s = stream_of(inf, meta->ns);
 
-    return !s || meta->resource_version <= s->version /* the watch has been there: it was deleted since */ ||
-           !k8s_selector_matches(inf->store.kind->label_selector, json_at(object, "metadata.labels"));
+    return !s ||
+           meta->resource_version <= s->version /* the watch has been there: it was deleted since */
+           || !k8s_selector_matches(inf->store.kind->label_selector,
+                                    json_at(object, "metadata.labels"));
 }
 
 void k8s_informer_observe(struct k8s_informer *inf, const json_t *object)
@@ -468,7 +477,8 @@ void k8s_informer_observe(struct k8s_informer *inf, const json_t *object)
     k8s_store_put(&inf->store, &meta, object, false);
 }
 
-void k8s_informer_observe_gone(struct k8s_informer *inf, const char *ns, const char *name, const char *uid)
+void k8s_informer_observe_gone(struct k8s_informer *inf, const char *ns, const char *name,
+                               const char *uid)
 {
     CLEANUP(free) char *key = xasprintf("%s/%s", ns, name);
 

@@ -2,7 +2,7 @@
 /*
  * An informer: a local copy of all objects of a kind in some namespaces, kept up to date.
  *
- *     each namespace:  LISTING ──last page──► WATCHING ──ended──► (wait) ──► WATCHING from where it was
+ *     each namespace:  LISTING ──last page──► WATCHING ──ended──► WATCHING from where it was
  *                         ▲                      │
  *                         └──────── 410 ─────────┘
  *
@@ -17,8 +17,8 @@
  * A reply that arrives after the watch has told of the object's deletion does not revive it.
  *
  * When a list is older than what was known (etcd restored from a backup), everything is listed once
- * more and believed.  A watch from a version that does not exist yet is silent for ever, so one that
- * ends without having said anything, not even a bookmark, is followed by a list.
+ * more and believed.  A watch from a version that does not exist yet is silent for ever, so one
+ * that ends without having said anything, not even a bookmark, is followed by a list.
  *
  * Objects are owned by the informer and borrowed until control returns to the loop, except that an
  * object given to on_change as `old` is freed when on_change returns.  An object keeps its address
@@ -36,23 +36,23 @@
 
 struct k8s_object {
     struct k8s_meta meta;
-    void *value;                    /* the caller's decoded struct */
-    char *key;                      /* "namespace/name" */
+    void *value; /* the caller's decoded struct */
+    char *key;   /* "namespace/name" */
     struct map_node by_key;
     struct {
         struct map_node node;
-        char *key;                  /* NULL: not in this index */
+        char *key; /* NULL: not in this index */
     } indexes[K8S_MAX_INDEXES];
-    uint64_t list;                  /* internal: the last list that had it */
+    uint64_t list; /* internal: the last list that had it */
 };
 
 struct k8s_kind {
     const struct k8s_resource *resource;
-    const char *label_selector;     /* NULL: all */
+    const char *label_selector; /* NULL: all */
     /* The struct for an object.  Never fails: what cannot be understood is said in the struct. */
     void *(*decode)(const json_t *object);
     void (*free)(void *value);
-    /* Keys under which k8s_informer_first finds objects; the caller frees; NULL: not in this index. */
+    /* Keys under which k8s_informer_first finds objects; they are free()d; NULL: not indexed. */
     char *(*index_key[K8S_MAX_INDEXES])(const struct k8s_object *object);
 };
 
@@ -73,12 +73,15 @@ void k8s_informer_free(struct k8s_informer *informer);
 void k8s_informer_start(struct k8s_informer *informer);
 /* Everything has been listed since the start or the last resync. */
 bool k8s_informer_synced(const struct k8s_informer *informer);
-/* Lists everything again, consistently, with lists begun after this call; on_synced runs when that is done. */
+/* Lists everything again, consistently, with lists begun after this call; on_synced runs when that
+ * is done. */
 void k8s_informer_resync(struct k8s_informer *informer);
 
-struct k8s_object *k8s_informer_get(const struct k8s_informer *informer, const char *ns, const char *name);
+struct k8s_object *k8s_informer_get(const struct k8s_informer *informer, const char *ns,
+                                    const char *name);
 struct k8s_object *k8s_informer_get_key(const struct k8s_informer *informer, const char *key);
-struct k8s_object *k8s_informer_first(const struct k8s_informer *informer, int index, const char *key);
+struct k8s_object *k8s_informer_first(const struct k8s_informer *informer, int index,
+                                      const char *key);
 struct k8s_object *k8s_informer_next(const struct k8s_object *object, int index);
 size_t k8s_informer_count(const struct k8s_informer *informer);
 /* All objects, in the order in which they were first seen. */
@@ -89,16 +92,19 @@ const struct map *k8s_informer_map(const struct k8s_informer *informer);
 /* Puts in what a write of ours returned, or a live GET; ignored if something newer is known. */
 void k8s_informer_observe(struct k8s_informer *informer, const json_t *object);
 /* A live GET proved that this UID is gone. */
-void k8s_informer_observe_gone(struct k8s_informer *informer, const char *ns, const char *name, const char *uid);
+void k8s_informer_observe_gone(struct k8s_informer *informer, const char *ns, const char *name,
+                               const char *uid);
 
 /* How the copy does: for metrics and readiness. */
 struct k8s_informer_stats {
-    int64_t last_contact_ms;        /* LOOP_MONOTONIC; any answer, event or bookmark */
+    int64_t last_contact_ms; /* LOOP_MONOTONIC; any answer, event or bookmark */
     uint64_t events, lists, watch_ends, decode_errors;
-    uint64_t newest_version;        /* seen anywhere */
-    uint64_t reached_version;       /* everything up to here has been seen in every namespace; lags by up to
-                                       a bookmark (60 s) where nothing happens */
-    const struct error *error;      /* why a list or watch failed last; ERROR_NONE when all go on again */
+    uint64_t newest_version; /* seen anywhere */
+    /* Everything up to here has been seen in every namespace; lags by up to a bookmark (60 s) where
+     * nothing happens. */
+    uint64_t reached_version;
+    /* Why a list or watch failed last; ERROR_NONE when all go on again. */
+    const struct error *error;
 };
 struct k8s_informer_stats k8s_informer_stats(const struct k8s_informer *informer);
 

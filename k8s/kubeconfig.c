@@ -21,13 +21,15 @@ static yaml_node_t *member(struct reader *r, const yaml_node_t *node, const char
 {
     if (!node || node->type != YAML_MAPPING_NODE)
         return NULL;
-    for (const yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top; p++) {
+    for (const yaml_node_pair_t *p = node->data.mapping.pairs.start;
+         p < node->data.mapping.pairs.top; p++) {
         const char *key = text_of(yaml_document_get_node(&r->document, p->key));
         yaml_node_t *value = yaml_document_get_node(&r->document, p->value);
         const char *text = text_of(value);
 
         if (key && strcmp(key, name) == 0)
-            return text && (!*text || strcmp(text, "null") == 0 || strcmp(text, "~") == 0) ? NULL : value;
+            return text && (!*text || strcmp(text, "null") == 0 || strcmp(text, "~") == 0) ? NULL
+                                                                                           : value;
     }
     return NULL;
 }
@@ -43,7 +45,8 @@ static yaml_node_t *entry(struct reader *r, const char *list, const char *what, 
     const yaml_node_t *all = member(r, yaml_document_get_root_node(&r->document), list);
 
     if (all && all->type == YAML_SEQUENCE_NODE) {
-        for (const yaml_node_item_t *i = all->data.sequence.items.start; i < all->data.sequence.items.top; i++) {
+        for (const yaml_node_item_t *i = all->data.sequence.items.start;
+             i < all->data.sequence.items.top; i++) {
             const yaml_node_t *one = yaml_document_get_node(&r->document, *i);
             const char *its_name = text_member(r, one, "name");
 
@@ -60,7 +63,8 @@ static yaml_node_t *entry(struct reader *r, const char *list, const char *what, 
 }
 
 /* Refuses what would change whom we talk to, or as whom, if it were ignored. */
-static bool refuse(struct reader *r, const yaml_node_t *node, const char *where, const char *const *names)
+static bool refuse(struct reader *r, const yaml_node_t *node, const char *where,
+                   const char *const *names)
 {
     for (; *names; names++)
         if (member(r, node, *names))
@@ -81,7 +85,7 @@ static bool decode_base64(struct reader *r, const char *name, const char *text, 
     if (len == 0 || len % 4 != 0 ||
         EVP_DecodeBlock((unsigned char *) out, (const unsigned char *) dense, (int) len) < 0)
         return error_set(r->err, ERROR_INVALID, "%s: not base64", name);
-    *ret = TAKE(out);               /* the padding has become NULs, which end the text */
+    *ret = TAKE(out); /* the padding has become NULs, which end the text */
     return true;
 }
 
@@ -108,13 +112,16 @@ static bool is_authority(const char *text)
     return *text && *text != '/' && *text != ':';
 }
 
-static bool read_server(struct reader *r, const yaml_node_t *cluster, bool allow_insecure, struct k8s_config *c)
+static bool read_server(struct reader *r, const yaml_node_t *cluster, bool allow_insecure,
+                        struct k8s_config *c)
 {
     const char *server = text_member(r, cluster, "server");
-    bool https = server && strncmp(server, "https://", 8) == 0, http = server && strncmp(server, "http://", 7) == 0;
+    bool https = server && strncmp(server, "https://", 8) == 0,
+         http = server && strncmp(server, "http://", 7) == 0;
 
     if ((!https && !http) || !is_authority(server + (https ? 8 : 7)))
-        return error_set(r->err, ERROR_INVALID, "clusters: server \"%s\" is no http(s) URL", server ? server : "");
+        return error_set(r->err, ERROR_INVALID, "clusters: server \"%s\" is no http(s) URL",
+                         server ? server : "");
     if (!https && !allow_insecure)
         return error_set(r->err, ERROR_INVALID, "clusters: server %s is not https", server);
     size_t len = strlen(server);
@@ -124,14 +131,16 @@ static bool read_server(struct reader *r, const yaml_node_t *cluster, bool allow
     return true;
 }
 
-static bool read_cluster(struct reader *r, const yaml_node_t *cluster, bool allow_insecure, struct k8s_config *c)
+static bool read_cluster(struct reader *r, const yaml_node_t *cluster, bool allow_insecure,
+                         struct k8s_config *c)
 {
     static const char *const refused[] = {"proxy-url", NULL};
     const char *skip = text_member(r, cluster, "insecure-skip-tls-verify");
 
     c->insecure = skip && strcmp(skip, "true") == 0;
     if (c->insecure && !allow_insecure)
-        return error_set(r->err, ERROR_INVALID, "clusters: insecure-skip-tls-verify is not allowed here");
+        return error_set(r->err, ERROR_INVALID,
+                         "clusters: insecure-skip-tls-verify is not allowed here");
     c->server_name = xstrdup(text_member(r, cluster, "tls-server-name"));
     return refuse(r, cluster, "clusters", refused) && read_server(r, cluster, allow_insecure, c) &&
            read_data(r, cluster, "certificate-authority", &c->ca);
@@ -139,33 +148,39 @@ static bool read_cluster(struct reader *r, const yaml_node_t *cluster, bool allo
 
 static bool read_user(struct reader *r, const yaml_node_t *user, struct k8s_config *c)
 {
-    static const char *const refused[] = {"exec",    "auth-provider", "username",    "password",
-                                          "as",      "as-uid",        "as-groups",   "as-user-extra",
+    static const char *const refused[] = {"exec", "auth-provider", "username",  "password",
+                                          "as",   "as-uid",        "as-groups", "as-user-extra",
                                           NULL};
     const char *token_file = text_member(r, user, "tokenFile");
 
-    if (!refuse(r, user, "users", refused) || !read_data(r, user, "client-certificate", &c->certificate) ||
+    if (!refuse(r, user, "users", refused) ||
+        !read_data(r, user, "client-certificate", &c->certificate) ||
         !read_data(r, user, "client-key", &c->key))
         return false;
     if (!c->certificate != !c->key)
-        return error_set(r->err, ERROR_INVALID, "users: client-certificate and client-key belong together");
+        return error_set(r->err, ERROR_INVALID,
+                         "users: client-certificate and client-key belong together");
     c->token = xstrdup(text_member(r, user, "token"));
     if (token_file)
-        c->token_file = *token_file == '/' ? xstrdup(token_file) : xasprintf("%s/%s", r->dir, token_file);
+        c->token_file =
+            *token_file == '/' ? xstrdup(token_file) : xasprintf("%s/%s", r->dir, token_file);
     return true;
 }
 
-static bool read_context(struct reader *r, const struct k8s_config_options *options, struct k8s_config *c)
+static bool read_context(struct reader *r, const struct k8s_config_options *options,
+                         struct k8s_config *c)
 {
     const yaml_node_t *root = yaml_document_get_root_node(&r->document);
-    const char *name = options->context ? options->context : text_member(r, root, "current-context");
+    const char *name =
+        options->context ? options->context : text_member(r, root, "current-context");
 
     if (!name)
         return error_set(r->err, ERROR_INVALID, "current-context is not set");
     const yaml_node_t *context = entry(r, "contexts", "context", name);
     if (!context)
         return false;
-    const char *cluster_name = text_member(r, context, "cluster"), *user_name = text_member(r, context, "user");
+    const char *cluster_name = text_member(r, context, "cluster"),
+               *user_name = text_member(r, context, "user");
     const char *ns = text_member(r, context, "namespace");
     if (!cluster_name)
         return error_set(r->err, ERROR_INVALID, "contexts: \"%s\" has no cluster", name);
@@ -179,7 +194,8 @@ static bool read_context(struct reader *r, const struct k8s_config_options *opti
     return user && read_user(r, user, c);
 }
 
-static bool load_document(const char *text, size_t len, yaml_document_t *document, struct error *err)
+static bool load_document(const char *text, size_t len, yaml_document_t *document,
+                          struct error *err)
 {
     yaml_parser_t parser;
 
@@ -194,8 +210,9 @@ static bool load_document(const char *text, size_t len, yaml_document_t *documen
     return ok;
 }
 
-bool k8s_config_parse(const char *text, size_t len, const char *dir, const struct k8s_config_options *options,
-                      struct k8s_config **ret_config, struct error *err)
+bool k8s_config_parse(const char *text, size_t len, const char *dir,
+                      const struct k8s_config_options *options, struct k8s_config **ret_config,
+                      struct error *err)
 {
     CLEANUP(k8s_config_free) struct k8s_config *c = NEW(struct k8s_config);
     struct reader r = {.dir = dir, .err = err};

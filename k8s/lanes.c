@@ -48,13 +48,14 @@ int64_t lanes_opens_at(const struct lanes *l, int64_t now)
     int64_t at = -1;
 
     for (int lane = 0; lane < K8S_N_LANES; lane++)
-        if (!list_empty(&l->waiting[lane]) && l->closed_until[lane] > now && (at < 0 || l->closed_until[lane] < at))
+        if (!list_empty(&l->waiting[lane]) && l->closed_until[lane] > now &&
+            (at < 0 || l->closed_until[lane] < at))
             at = l->closed_until[lane];
     return at;
 }
 
-void lanes_done(struct lanes *l, enum k8s_lane lane, bool answered, bool throttled, int64_t retry_after_ms,
-                int64_t now)
+void lanes_done(struct lanes *l, enum k8s_lane lane, bool answered, bool throttled,
+                int64_t retry_after_ms, int64_t now)
 {
     if (lane == K8S_LANE_LEASE)
         return;

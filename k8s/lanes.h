@@ -18,14 +18,14 @@
 struct lanes {
     struct list waiting[K8S_N_LANES];
     size_t n_waiting[K8S_N_LANES];
-    int64_t closed_until[K8S_N_LANES];      /* ms on the caller's clock */
+    int64_t closed_until[K8S_N_LANES]; /* ms on the caller's clock */
     int in_flight, max;
     double window;
 };
 
 void lanes_init(struct lanes *l, int max_in_flight);
 void lanes_add(struct lanes *l, enum k8s_lane lane, struct list *link);
-void lanes_remove(struct lanes *l, enum k8s_lane lane, struct list *link);      /* one that waits */
+void lanes_remove(struct lanes *l, enum k8s_lane lane, struct list *link); /* one that waits */
 
 /* The next that may go, out of its lane and counted as under way; NULL: none now. */
 struct list *lanes_next(struct lanes *l, int64_t now);
@@ -33,8 +33,8 @@ struct list *lanes_next(struct lanes *l, int64_t now);
 int64_t lanes_opens_at(const struct lanes *l, int64_t now);
 
 /* A request is over.  `throttled`: it got a 429; retry_after_ms closes its lane. */
-void lanes_done(struct lanes *l, enum k8s_lane lane, bool answered, bool throttled, int64_t retry_after_ms,
-                int64_t now);
+void lanes_done(struct lanes *l, enum k8s_lane lane, bool answered, bool throttled,
+                int64_t retry_after_ms, int64_t now);
 size_t lanes_waiting(const struct lanes *l);
 
 #endif

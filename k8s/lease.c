@@ -11,10 +11,10 @@ static const struct k8s_resource leases = {"coordination.k8s.io", "v1", "leases"
 #define RECORD_ANNOTATION "kharon.dev/written"
 
 enum lease_state {
-    LEASE_STOPPED,                  /* not started, or released */
-    LEASE_CANDIDATE,                /* looks at the lease, and takes it when it is free */
-    LEASE_HOLDER,                   /* renews it */
-    LEASE_RELEASING,                /* gives it up, as soon as no call of ours is under way */
+    LEASE_STOPPED,   /* not started, or released */
+    LEASE_CANDIDATE, /* looks at the lease, and takes it when it is free */
+    LEASE_HOLDER,    /* renews it */
+    LEASE_RELEASING, /* gives it up, as soon as no call of ours is under way */
 };
 
 struct lease {
@@ -29,22 +29,22 @@ struct lease {
 
     enum lease_state state;
     struct k8s_call *call;
-    struct loop_timer next;         /* BOOT: act again */
-    struct loop_timer expiry;       /* BOOT: the end of what we hold */
+    struct loop_timer next;   /* BOOT: act again */
+    struct loop_timer expiry; /* BOOT: the end of what we hold */
 
     /* The lease as last seen. */
-    bool fresh;                     /* good enough to write on; else look first */
+    bool fresh; /* good enough to write on; else look first */
     bool exists;
     char *version, *holder, *record;
     int64_t transitions;
     int64_t holder_duration_ms;
-    int64_t seen_at;                /* BOOT: when this version was first seen */
+    int64_t seen_at; /* BOOT: when this version was first seen */
 
     char *own_record, *found_record;
-    bool giving_up;                 /* the write under way is the release */
-    int64_t sent_at;                /* BOOT: when the write under way was sent */
-    int64_t held_from;              /* BOOT: when the last successful renewal was sent */
-    int64_t release_until;          /* BOOT: when to stop trying to release */
+    bool giving_up;        /* the write under way is the release */
+    int64_t sent_at;       /* BOOT: when the write under way was sent */
+    int64_t held_from;     /* BOOT: when the last successful renewal was sent */
+    int64_t release_until; /* BOOT: when to stop trying to release */
 };
 
 /* Not the loop's time, which stands still during a turn: this machine may have slept within it. */
@@ -119,7 +119,8 @@ static json_t *spec(const struct lease *l)
     micro_time(l, now);
     json_set_text(fields, "holderIdentity", holder);
     json_set_text(fields, "renewTime", now);
-    json_set_int(fields, "leaseDurationSeconds", *holder ? l->duration_ms / 1000 : 1);      /* 0 is refused */
+    json_set_int(fields, "leaseDurationSeconds",
+                 *holder ? l->duration_ms / 1000 : 1); /* 0 is refused */
     if (l->state == LEASE_CANDIDATE) {
         json_set_text(fields, "acquireTime", now);
         json_set_int(fields, "leaseTransitions", l->exists ? l->transitions + 1 : 0);
@@ -237,12 +238,12 @@ static void on_written(const struct k8s_reply *reply, void *arg)
         else if (l->giving_up)
             end_release(l);
         else
-            act_in(l, 0);           /* that was a renewal; now the release */
+            act_in(l, 0); /* that was a renewal; now the release */
         return;
     }
     l->fresh = false;
     if (code == ERROR_NOT_FOUND && l->state == LEASE_HOLDER)
-        lose(l);                    /* deleted: anybody may create it */
+        lose(l); /* deleted: anybody may create it */
     else if (code == ERROR_CONFLICT || code == ERROR_EXISTS || code == ERROR_NOT_FOUND)
         act_in(l, 0);
     else
@@ -300,8 +301,9 @@ static int64_t fence_remaining(void *arg)
     return lease_remaining_ms(arg);
 }
 
-struct lease *lease_new(struct loop *loop, struct k8s *k8s, struct rng *rng, const struct lease_config *config,
-                        const struct lease_handler *handler, void *arg)
+struct lease *lease_new(struct loop *loop, struct k8s *k8s, struct rng *rng,
+                        const struct lease_config *config, const struct lease_handler *handler,
+                        void *arg)
 {
     struct lease *l = NEW(struct lease);
 

@@ -130,8 +130,8 @@ static void on_turn(void *arg)
     wake(q);
 }
 
-void queue_init(struct queue *q, struct loop *loop, struct rng *rng, enum work_result (*on_step)(struct work *),
-                int max_busy)
+void queue_init(struct queue *q, struct loop *loop, struct rng *rng,
+                enum work_result (*on_step)(struct work *), int max_busy)
 {
     *q = (struct queue) {.loop = loop, .rng = rng, .step = on_step, .max_busy = max_busy};
     list_init(&q->ready);

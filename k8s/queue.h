@@ -2,13 +2,14 @@
 /*
  * Keyed work queues: each piece of work is looked at again and again, one step at a time.
  *
- *     idle ──add──► queued ──turn──► busy ──work_finish──► idle, queued (if added meanwhile), or waiting
+ *     idle ─add─► queued ─turn─► busy ─work_finish─► idle, queued (if added meanwhile), or waiting
  *
- * `step` looks at the world as it is and starts at most one call; it returns WORK_BUSY if it did and
- * then work_finish ends the step from the call's reply.  A work that is added while busy is looked
- * at again afterwards, never twice at once.  Failures back off exponentially with jitter, from
- * QUEUE_BACKOFF_MIN_MS to QUEUE_BACKOFF_MAX_MS; success resets.  An event (work_add) cuts a back-off
- * short, since what changed may be the cure; it does not cut short what work_finish_after asked for.
+ * `step` looks at the world as it is and starts at most one call; it returns WORK_BUSY if it did
+ * and then work_finish ends the step from the call's reply.  A work that is added while busy is
+ * looked at again afterwards, never twice at once.  Failures back off exponentially with jitter,
+ * from QUEUE_BACKOFF_MIN_MS to QUEUE_BACKOFF_MAX_MS; success resets.  An event (work_add) cuts a
+ * back-off short, since what changed may be the cure; it does not cut short what work_finish_after
+ * asked for.
  *
  * A step may end its own work with work_done, and free it; what it then returns is ignored.  Before
  * work_done of a busy work its owner cancels the call.
@@ -27,10 +28,10 @@
 #define QUEUE_STEPS_PER_TURN 64
 
 enum work_result {
-    WORK_DONE,                      /* nothing to do now */
-    WORK_AGAIN,                     /* something was done: look again at once */
-    WORK_BUSY,                      /* a call is in flight; work_finish follows */
-    WORK_RETRY,                     /* failed: look again after a back-off */
+    WORK_DONE,  /* nothing to do now */
+    WORK_AGAIN, /* something was done: look again at once */
+    WORK_BUSY,  /* a call is in flight; work_finish follows */
+    WORK_RETRY, /* failed: look again after a back-off */
 };
 
 struct queue;
@@ -38,11 +39,11 @@ struct queue;
 /* Embedded in what is worked on; zeroed, then work_init. */
 struct work {
     struct queue *queue;
-    struct list link;               /* in the queue, when queued */
-    struct loop_timer timer;        /* back-off, MONOTONIC */
-    struct loop_timer alarm;        /* work_add_at */
-    int64_t queued_at;              /* LOOP_MONOTONIC */
-    int64_t not_before;             /* LOOP_MONOTONIC; events wait until then */
+    struct list link;        /* in the queue, when queued */
+    struct loop_timer timer; /* back-off, MONOTONIC */
+    struct loop_timer alarm; /* work_add_at */
+    int64_t queued_at;       /* LOOP_MONOTONIC */
+    int64_t not_before;      /* LOOP_MONOTONIC; events wait until then */
     int failures;
     bool busy, dirty;
 };
@@ -53,25 +54,25 @@ struct queue {
     enum work_result (*step)(struct work *work);
     struct list ready;
     size_t n_ready;
-    struct work *current;           /* inside its step */
+    struct work *current; /* inside its step */
     struct loop_task task;
     bool paused;
-    int max_busy, n_busy;           /* steps in flight; 0: no limit */
+    int max_busy, n_busy; /* steps in flight; 0: no limit */
     uint64_t steps, retries;
 };
 
-void queue_init(struct queue *q, struct loop *loop, struct rng *rng, enum work_result (*step)(struct work *),
-                int max_busy);
-void queue_done(struct queue *q);                   /* after work_done of everything */
+void queue_init(struct queue *q, struct loop *loop, struct rng *rng,
+                enum work_result (*step)(struct work *), int max_busy);
+void queue_done(struct queue *q); /* after work_done of everything */
 /* A paused queue takes work and starts no step. */
 void queue_pause(struct queue *q, bool paused);
 size_t queue_length(const struct queue *q);
 
 void work_init(struct work *w, struct queue *q);
-void work_done(struct work *w);                     /* out of everything; before its memory goes */
+void work_done(struct work *w); /* out of everything; before its memory goes */
 void work_add(struct work *w);
-/* Look again at that time.  One alarm is kept, the one that comes first as the clocks are now; a step
- * sets again whatever else it needs. */
+/* Look again at that time.  One alarm is kept, the one that comes first as the clocks are now; a
+ * step sets again whatever else it needs. */
 void work_add_at(struct work *w, enum loop_clock clock, int64_t at_ms);
 void work_finish(struct work *w, enum work_result result);
 /* WORK_RETRY, but not before this many ms (Retry-After). */

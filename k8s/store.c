@@ -74,7 +74,8 @@ static struct k8s_object *add(struct k8s_store *s, struct k8s_meta *meta, const 
 
 /* The object keeps its address and its place in the order; the old state lives on the stack until
  * on_change has seen it, and is in no index. */
-static void change(struct k8s_store *s, struct k8s_object *o, struct k8s_meta *meta, const json_t *json)
+static void change(struct k8s_store *s, struct k8s_object *o, struct k8s_meta *meta,
+                   const json_t *json)
 {
     struct k8s_object old = {.meta = o->meta, .value = o->value, .key = o->key};
 
@@ -100,12 +101,14 @@ static struct k8s_object *find(const struct k8s_store *s, const struct k8s_meta 
     return k8s_store_get(s, key);
 }
 
-struct k8s_object *k8s_store_put(struct k8s_store *s, struct k8s_meta *meta, const json_t *json, bool even_older)
+struct k8s_object *k8s_store_put(struct k8s_store *s, struct k8s_meta *meta, const json_t *json,
+                                 bool even_older)
 {
     struct k8s_object *o = find(s, meta);
     bool same = o && strcmp(o->meta.uid, meta->uid) == 0;
 
-    if (!even_older && (map_get(&s->gone, meta->uid) || (o && meta->resource_version <= o->meta.resource_version))) {
+    if (!even_older && (map_get(&s->gone, meta->uid) ||
+                        (o && meta->resource_version <= o->meta.resource_version))) {
         k8s_meta_done(meta);
         return same ? o : NULL;
     }
@@ -133,7 +136,8 @@ void k8s_store_delete(struct k8s_store *s, const struct k8s_meta *meta)
 
     if (buried)
         dig_up(s, container_of(buried, struct grave, by_uid));
-    if (o && strcmp(o->meta.uid, meta->uid) == 0 && meta->resource_version >= o->meta.resource_version)
+    if (o && strcmp(o->meta.uid, meta->uid) == 0 &&
+        meta->resource_version >= o->meta.resource_version)
         k8s_store_remove(s, o);
 }
 
@@ -142,7 +146,7 @@ void k8s_store_bury(struct k8s_store *s, const char *key, const char *uid)
     struct k8s_object *o = k8s_store_get(s, key);
 
     if (!o || strcmp(o->meta.uid, uid) != 0)
-        return;                     /* the watch has told it already */
+        return; /* the watch has told it already */
     struct grave *grave = NEW(struct grave);
     grave->uid = xstrdup(uid);
     grave->ns = xstrdup(o->meta.ns);
@@ -160,7 +164,8 @@ void k8s_store_forget_buried(struct k8s_store *s, const char *ns)
 }
 
 void k8s_store_init(struct k8s_store *s, const struct k8s_kind *kind,
-                    void (*on_change)(const struct k8s_object *, const struct k8s_object *, void *), void *arg)
+                    void (*on_change)(const struct k8s_object *, const struct k8s_object *, void *),
+                    void *arg)
 {
     *s = (struct k8s_store) {.kind = kind, .on_change = on_change, .arg = arg};
     map_init(&s->objects);

@@ -18,14 +18,15 @@ struct k8s_store {
     const struct k8s_kind *kind;
     struct map objects;
     struct map indexes[K8S_MAX_INDEXES];
-    struct map gone;                /* proven gone, but the watch has not come to it; by UID */
+    struct map gone; /* proven gone, but the watch has not come to it; by UID */
     void (*on_change)(const struct k8s_object *old, const struct k8s_object *new, void *arg);
     void *arg;
 };
 
 void k8s_store_init(struct k8s_store *store, const struct k8s_kind *kind,
-                    void (*on_change)(const struct k8s_object *, const struct k8s_object *, void *), void *arg);
-void k8s_store_done(struct k8s_store *store);           /* tells nobody */
+                    void (*on_change)(const struct k8s_object *, const struct k8s_object *, void *),
+                    void *arg);
+void k8s_store_done(struct k8s_store *store); /* tells nobody */
 
 struct k8s_object *k8s_store_get(const struct k8s_store *store, const char *key);
 

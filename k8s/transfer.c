@@ -7,7 +7,7 @@
 #include <strings.h>
 #include <sys/socket.h>
 
-#define MAX_ITEM (16u * 1024 * 1024)    /* an object or an event: several times what etcd accepts */
+#define MAX_ITEM (16u * 1024 * 1024) /* an object or an event: several times what etcd accepts */
 #define MAX_REST (1024 * 1024)
 
 /* ---- where to ---- */
@@ -22,7 +22,8 @@ static void rename_host(struct target *target, const char *server, const char *n
     bool has_port = colon && !strchr(colon, ']');
     CLEANUP(free) char *to = xasprintf("::%s%s", authority, has_port ? "" : ":443");
 
-    target->base = xasprintf("%.*s%s%s%s", (int) (host - server), server, name, has_port ? colon : "", host + len);
+    target->base = xasprintf("%.*s%s%s%s", (int) (host - server), server, name,
+                             has_port ? colon : "", host + len);
     target->connect_to = curl_slist_append(NULL, to);
 }
 
@@ -131,13 +132,15 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
     return len;
 }
 
-/* A peer that has vanished takes 15 minutes to be noticed otherwise, and requests go on being put on that connection. */
+/* A peer that has vanished takes 15 minutes to be noticed otherwise, and requests go on being put
+ * on that connection. */
 static int on_new_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 {
     const struct target *target = arg;
 
     (void) purpose;
-    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &target->dead_peer_ms, sizeof(target->dead_peer_ms));
+    setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &target->dead_peer_ms,
+               sizeof(target->dead_peer_ms));
     return CURL_SOCKOPT_OK;
 }
 
@@ -145,7 +148,8 @@ static int on_new_socket(void *arg, curl_socket_t fd, curlsocktype purpose)
 
 static void set_blob(CURL *easy, CURLoption option, const char *text)
 {
-    struct curl_blob blob = {.data = (void *) (uintptr_t) text, .len = text ? strlen(text) : 0, .flags = CURL_BLOB_COPY};
+    struct curl_blob blob = {
+        .data = (void *) (uintptr_t) text, .len = text ? strlen(text) : 0, .flags = CURL_BLOB_COPY};
 
     if (text)
         curl_easy_setopt(easy, option, &blob);
@@ -157,7 +161,7 @@ static void set_trust(CURL *easy, const struct target *target)
 
     if (c->ca) {
         set_blob(easy, CURLOPT_CAINFO_BLOB, c->ca);
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);       /* or the system's would be trusted as well */
+        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* or the system's would be trusted as well */
     }
     if (c->certificate && c->key) {
         set_blob(easy, CURLOPT_SSLCERT_BLOB, c->certificate);
@@ -171,9 +175,11 @@ static void set_trust(CURL *easy, const struct target *target)
 
 static void set_connection(CURL *easy, const struct target *target)
 {
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "https,http");        /* the configuration has judged http */
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR,
+                     "https,http"); /* the configuration has judged http */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_2TLS);
-    /* Wait for a connection that is being opened, it may do for both; without TLS that is known only after an answer. */
+    /* Wait for a connection that is being opened, it may do for both; without TLS that is known
+     * only after an answer. */
     curl_easy_setopt(easy, CURLOPT_PIPEWAIT, strncmp(target->base, "https:", 6) == 0 ? 1L : 0L);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -224,8 +230,8 @@ static void set_body(struct transfer *t, const char *method)
     curl_easy_setopt(t->easy, CURLOPT_CUSTOMREQUEST, method);
 }
 
-void transfer_begin(struct transfer *t, CURL *easy, const struct target *target, const char *method, const char *path,
-                    const char *content_type, char *body, size_t max)
+void transfer_begin(struct transfer *t, CURL *easy, const struct target *target, const char *method,
+                    const char *path, const char *content_type, char *body, size_t max)
 {
     CLEANUP(free) char *url = xasprintf("%s%s", target->base, path);
 

@@ -22,10 +22,10 @@
 /* Where requests go and how they show who sends them. */
 struct target {
     const struct k8s_config *config;
-    char *base;                     /* scheme and authority, as the certificate has it */
-    struct curl_slist *connect_to;  /* where that is really; NULL: just there */
-    char *token;                    /* NULL: none */
-    int dead_peer_ms;               /* unacknowledged bytes end the connection */
+    char *base;                    /* scheme and authority, as the certificate has it */
+    struct curl_slist *connect_to; /* where that is really; NULL: just there */
+    char *token;                   /* NULL: none */
+    int dead_peer_ms;              /* unacknowledged bytes end the connection */
     long connect_ms;
 };
 
@@ -35,34 +35,35 @@ void target_done(struct target *target);
 enum transfer_kind { TRANSFER_TEXT, TRANSFER_ITEMS, TRANSFER_LINES };
 
 struct transfer_events {
-    bool (*may_send)(void *arg);    /* NULL: always */
+    bool (*may_send)(void *arg); /* NULL: always */
     void (*on_data)(void *arg);
 };
 
 struct transfer {
-    CURL *easy;                     /* NULL: not under way */
+    CURL *easy; /* NULL: not under way */
     struct curl_slist *headers;
     char curl_text[CURL_ERROR_SIZE];
     char *body;
     size_t body_len, body_at;
-    bool stopped;                   /* may_send said no */
+    bool stopped; /* may_send said no */
     struct transfer_events events;
     void *arg;
 
     enum transfer_kind kind;
-    int status;                     /* 0: no answer yet */
+    int status; /* 0: no answer yet */
     int64_t retry_after_ms;
     char date[40];
-    struct buf text;                /* the answer, unless it is cut into items or lines */
+    struct buf text; /* the answer, unless it is cut into items or lines */
     struct items items;
     struct lines lines;
-    size_t received, max;           /* bytes of the answer */
+    size_t received, max; /* bytes of the answer */
     bool too_large;
 };
 
-/* Prepares `easy`, a fresh or reset handle, which is borrowed until transfer_end.  `body` is taken; NULL: none. */
-void transfer_begin(struct transfer *t, CURL *easy, const struct target *target, const char *method, const char *path,
-                    const char *content_type, char *body, size_t max);
+/* Prepares `easy`, a fresh or reset handle, which is borrowed until transfer_end.  `body` is taken;
+ * NULL: none. */
+void transfer_begin(struct transfer *t, CURL *easy, const struct target *target, const char *method,
+                    const char *path, const char *content_type, char *body, size_t max);
 /* The handle may be used for something else; what was received stays. */
 CURL *transfer_end(struct transfer *t);
 void transfer_done(struct transfer *t);

@@ -27,7 +27,8 @@ static void expire_on(void *arg)
 
 static struct line *line_new(struct transport *t, enum wire_use use)
 {
-    static const long connections[N_WIRES] = {[WIRE_LEASE] = 2, [WIRE_WATCHES] = 4, [WIRE_REQUESTS] = 4};
+    static const long connections[N_WIRES] = {
+        [WIRE_LEASE] = 2, [WIRE_WATCHES] = 4, [WIRE_REQUESTS] = 4};
     static const struct wire_handler handler = {expire_on, on_transfer_over};
     struct line *line = NEW(struct line);
 
@@ -66,7 +67,9 @@ static void free_given_up(struct transport *t)
 
 static enum wire_use wire_of(const struct call *c)
 {
-    return c->request.verb == K8S_WATCH ? WIRE_WATCHES : c->request.lane == K8S_LANE_LEASE ? WIRE_LEASE : WIRE_REQUESTS;
+    return c->request.verb == K8S_WATCH        ? WIRE_WATCHES
+           : c->request.lane == K8S_LANE_LEASE ? WIRE_LEASE
+                                               : WIRE_REQUESTS;
 }
 
 /* Watches hold no place among the requests. */
@@ -120,7 +123,8 @@ static void leave_lane(struct call *c)
     bool throttled = x->status == 429;
 
     lanes_done(&c->t->lanes, c->request.lane, x->status != 0, throttled,
-               throttled && x->retry_after_ms == 0 ? 1000 : x->retry_after_ms, loop_now(c->t->loop, LOOP_MONOTONIC));
+               throttled && x->retry_after_ms == 0 ? 1000 : x->retry_after_ms,
+               loop_now(c->t->loop, LOOP_MONOTONIC));
     loop_task_queue(c->t->loop, &c->t->pump);
 }
 
@@ -186,8 +190,8 @@ static void on_overdue(struct call *c)
     } else if (c->state == CALL_WAITING) {
         error_set(&c->error, ERROR_UNAVAILABLE, "was not sent in time: too many requests wait");
     } else {
-        error_set(&c->error, surely_not_done(c) ? ERROR_UNAVAILABLE : ERROR_UNKNOWN, "no answer within %" PRId64 " ms",
-                  boot(c->t) - c->sent_at);
+        error_set(&c->error, surely_not_done(c) ? ERROR_UNAVAILABLE : ERROR_UNKNOWN,
+                  "no answer within %" PRId64 " ms", boot(c->t) - c->sent_at);
     }
     struct line *line = c->line;
     bool dead = c->state == CALL_SENT && line->heard_at < c->sent_at;
@@ -213,7 +217,7 @@ static void judge_failure(struct call *c, CURLcode result)
     const char *text = *x->curl_text ? x->curl_text : curl_easy_strerror(result);
 
     if (x->status >= 400 && x->status < 500)
-        return;                     /* refused (413 before the body was read): the rest of the text does not matter */
+        return; /* refused (413 before the body was read): the rest of the text does not matter */
     switch (result) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
@@ -306,9 +310,11 @@ static void transmit(struct call *c, int64_t left)
 
     x->events = events;
     x->arg = c;
-    x->kind = c->request.verb == K8S_LIST ? TRANSFER_ITEMS : c->request.verb == K8S_WATCH ? TRANSFER_LINES : TRANSFER_TEXT;
-    transfer_begin(x, new_handle(t), &t->target, method->name, path, method->content_type, TAKE(c->body),
-                   t->limits.max_reply);
+    x->kind = c->request.verb == K8S_LIST    ? TRANSFER_ITEMS
+              : c->request.verb == K8S_WATCH ? TRANSFER_LINES
+                                             : TRANSFER_TEXT;
+    transfer_begin(x, new_handle(t), &t->target, method->name, path, method->content_type,
+                   TAKE(c->body), t->limits.max_reply);
     curl_easy_setopt(x->easy, CURLOPT_PRIVATE, c);
     c->line = t->lines[wire_of(c)];
     c->sent_at = c->heard_at = boot(t);
@@ -324,7 +330,7 @@ static void send_call(struct call *c)
     int64_t left = c->deadline_ms - boot(c->t);
 
     if (open <= 0) {
-        c->state = CALL_SENT;       /* as far as its lane is concerned */
+        c->state = CALL_SENT; /* as far as its lane is concerned */
         error_set(&c->error, ERROR_FENCED, "not sent: the lease does not last long enough");
         end(c);
         return;
@@ -372,15 +378,19 @@ static struct call *call_new(struct transport *t, const struct k8s_request *r)
     c->body = k8s_verb_writes(r->verb) ? xstrdup(r->body ? r->body : "{}") : NULL;
     c->ns = xstrdup(r->ns);
     c->name = xstrdup(r->name);
-    c->request = (struct k8s_request) {
-        .verb = r->verb, .lane = k8s_request_lane(r), .resource = r->resource, .ns = c->ns, .name = c->name, .fence = r->fence};
+    c->request = (struct k8s_request) {.verb = r->verb,
+                                       .lane = k8s_request_lane(r),
+                                       .resource = r->resource,
+                                       .ns = c->ns,
+                                       .name = c->name,
+                                       .fence = r->fence};
     c->task = (struct loop_task) {.on_turn = call_hand_on, .arg = c};
     t->n_calls++;
     return c;
 }
 
-static struct k8s_call *on_call(struct k8s *k8s, const struct k8s_request *request, const struct k8s_handler *handler,
-                                void *arg)
+static struct k8s_call *on_call(struct k8s *k8s, const struct k8s_request *request,
+                                const struct k8s_handler *handler, void *arg)
 {
     struct transport *t = container_of(k8s, struct transport, base);
     struct call *c = call_new(t, request);
@@ -444,7 +454,8 @@ static void on_token_due(void *arg)
     struct transport *t = arg;
 
     transport_read_token(t);
-    loop_timer_set(t->loop, &t->token_due, LOOP_MONOTONIC, loop_now(t->loop, LOOP_MONOTONIC) + TOKEN_MS);
+    loop_timer_set(t->loop, &t->token_due, LOOP_MONOTONIC,
+                   loop_now(t->loop, LOOP_MONOTONIC) + TOKEN_MS);
 }
 
 static struct k8s_limits with_defaults(const struct k8s_limits *given)
@@ -463,7 +474,8 @@ static struct k8s_limits with_defaults(const struct k8s_limits *given)
 
 struct k8s_transport_stats k8s_transport_stats(const struct k8s *k8s)
 {
-    const struct transport *t = container_of((struct k8s *) (uintptr_t) k8s, struct transport, base);
+    const struct transport *t =
+        container_of((struct k8s *) (uintptr_t) k8s, struct transport, base);
     struct k8s_transport_stats stats = t->stats;
 
     stats.in_flight = (size_t) t->lanes.in_flight;
@@ -477,16 +489,20 @@ static void add_metrics(struct transport *t, struct metrics *m)
 {
     struct counters *c = &t->counters;
 
-    c->requests = metrics_counter(m, "rest_client_requests_total",
-                                  "Requests to the API server that got an answer (code) or none (code \"<error>\").",
-                                  "code,method,host");
-    c->seconds = metrics_histogram(m, "rest_client_request_duration_seconds",
-                                   "From sending a request to the end of its answer; watches are left out.", "verb",
-                                   metrics_seconds, metrics_n_seconds);
-    c->in_flight = metric_series(metrics_gauge(m, "kharon_k8s_requests_in_flight", "Requests under way.", NULL));
-    c->waiting = metric_series(metrics_gauge(m, "kharon_k8s_requests_waiting", "Requests that wait for their turn.", NULL));
-    c->window = metric_series(
-        metrics_gauge(m, "kharon_k8s_requests_window", "Requests that may be under way at once.", NULL));
+    c->requests = metrics_counter(
+        m, "rest_client_requests_total",
+        "Requests to the API server that got an answer (code) or none (code \"<error>\").",
+        "code,method,host");
+    c->seconds =
+        metrics_histogram(m, "rest_client_request_duration_seconds",
+                          "From sending a request to the end of its answer; watches are left out.",
+                          "verb", metrics_seconds, metrics_n_seconds);
+    c->in_flight = metric_series(
+        metrics_gauge(m, "kharon_k8s_requests_in_flight", "Requests under way.", NULL));
+    c->waiting = metric_series(metrics_gauge(m, "kharon_k8s_requests_waiting",
+                                             "Requests that wait for their turn.", NULL));
+    c->window = metric_series(metrics_gauge(m, "kharon_k8s_requests_window",
+                                            "Requests that may be under way at once.", NULL));
     c->watches = metric_series(metrics_gauge(m, "kharon_k8s_watches", "Open watches.", NULL));
 }
 
@@ -501,13 +517,14 @@ static void update_metrics(void *arg)
     metric_set(t->counters.watches, (double) stats.watches);
 }
 
-static struct transport *transport_new(struct loop *loop, const struct k8s_config *config, const struct k8s_limits *limits)
+static struct transport *transport_new(struct loop *loop, const struct k8s_config *config,
+                                       const struct k8s_limits *limits)
 {
     static const struct k8s_ops ops = {on_call, on_cancel, on_free};
     struct transport *t = NEW(struct transport);
 
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    signal(SIGPIPE, SIG_IGN);       /* OpenSSL writes to sockets without MSG_NOSIGNAL */
+    signal(SIGPIPE, SIG_IGN); /* OpenSSL writes to sockets without MSG_NOSIGNAL */
     t->base.ops = &ops;
     t->loop = loop;
     t->config = config;
@@ -526,8 +543,9 @@ static struct transport *transport_new(struct loop *loop, const struct k8s_confi
     return t;
 }
 
-bool k8s_transport_new(struct loop *loop, const struct k8s_config *config, const struct k8s_limits *limits,
-                       struct metrics *metrics, struct k8s **ret_k8s, struct error *err)
+bool k8s_transport_new(struct loop *loop, const struct k8s_config *config,
+                       const struct k8s_limits *limits, struct metrics *metrics,
+                       struct k8s **ret_k8s, struct error *err)
 {
     CLEANUP(free) char *token = NULL;
 

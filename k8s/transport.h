@@ -14,8 +14,8 @@
  * are taken out before a socket is touched.  Nothing is repeated silently.
  *
  * A wire on which a request got no answer, and nothing else came either, is given up: later
- * requests open new connections.  A watch that is silent, without even a bookmark, for watch_idle_ms
- * is ended with ERROR_UNKNOWN.
+ * requests open new connections.  A watch that is silent, without even a bookmark, for
+ * watch_idle_ms is ended with ERROR_UNKNOWN.
  *
  * A token that lives in a file is read again every minute, and at once after a 401.
  */
@@ -29,25 +29,26 @@
 
 /* Zero members count as the defaults. */
 struct k8s_limits {
-    int max_in_flight;              /* 64: requests under way, watches and leases apart */
-    int64_t timeout_ms;             /* 2000: of a request that says nothing */
-    int64_t list_timeout_ms;        /* 30000: of a page of a list that says nothing */
-    int64_t connect_ms;             /* 5000 */
-    int64_t dead_peer_ms;           /* 10000: TCP_USER_TIMEOUT */
-    int64_t watch_idle_ms;          /* 100000: bookmarks come every 60 s */
-    size_t max_reply;               /* 64 MiB: an answer, or a page of a list */
+    int max_in_flight;       /* 64: requests under way, watches and leases apart */
+    int64_t timeout_ms;      /* 2000: of a request that says nothing */
+    int64_t list_timeout_ms; /* 30000: of a page of a list that says nothing */
+    int64_t connect_ms;      /* 5000 */
+    int64_t dead_peer_ms;    /* 10000: TCP_USER_TIMEOUT */
+    int64_t watch_idle_ms;   /* 100000: bookmarks come every 60 s */
+    size_t max_reply;        /* 64 MiB: an answer, or a page of a list */
 };
 
-/* `config` must outlive it.  metrics: NULL for none; they must not be printed any more once it is freed.
- * SIGPIPE is ignored from here on.  Fails if the token's file cannot be read. */
-bool k8s_transport_new(struct loop *loop, const struct k8s_config *config, const struct k8s_limits *limits,
-                       struct metrics *metrics, struct k8s **ret_k8s, struct error *err);
+/* `config` must outlive it.  metrics: NULL for none; they must not be printed any more once it is
+ * freed. SIGPIPE is ignored from here on.  Fails if the token's file cannot be read. */
+bool k8s_transport_new(struct loop *loop, const struct k8s_config *config,
+                       const struct k8s_limits *limits, struct metrics *metrics,
+                       struct k8s **ret_k8s, struct error *err);
 
 /* How it does, for programs that report it otherwise than by metrics. */
 struct k8s_transport_stats {
     size_t in_flight, waiting, watches;
-    int window;                     /* requests that may be under way at once, see lanes.h */
-    uint64_t requests, unanswered;  /* that got an answer; that got none */
+    int window;                    /* requests that may be under way at once, see lanes.h */
+    uint64_t requests, unanswered; /* that got an answer; that got none */
 };
 struct k8s_transport_stats k8s_transport_stats(const struct k8s *k8s);
 

@@ -5,8 +5,8 @@
  *     CALL_WAITING ──its turn──► CALL_SENT ──over, overdue, refused by the fence──► CALL_ENDED
  *          └───────────────overdue, refused by the fence────────────────────────────────┘
  *
- * Whatever ends a call takes it out of lanes, wires and deadlines and queues its task; callbacks run
- * from that task only.
+ * Whatever ends a call takes it out of lanes, wires and deadlines and queues its task; callbacks
+ * run from that task only.
  */
 #ifndef KHARON_K8S_TRANSPORT_CALL_H
 #define KHARON_K8S_TRANSPORT_CALL_H
@@ -22,10 +22,10 @@ enum wire_use { WIRE_LEASE, WIRE_WATCHES, WIRE_REQUESTS, N_WIRES };
 
 /* A wire and when it last brought anything. */
 struct line {
-    struct list link;               /* when it is given up */
+    struct list link; /* when it is given up */
     struct wire *wire;
     struct transport *transport;
-    int64_t heard_at;               /* BOOT */
+    int64_t heard_at; /* BOOT */
 };
 
 struct counters {
@@ -42,7 +42,7 @@ struct transport {
     struct line *lines[N_WIRES];
     struct list given_up;
     struct lanes lanes;
-    struct heap deadlines;          /* BOOT; of all calls */
+    struct heap deadlines; /* BOOT; of all calls */
     struct loop_timer deadline;
     struct loop_timer lane_opens;
     struct loop_timer token_due;
@@ -58,21 +58,21 @@ enum call_state { CALL_WAITING, CALL_SENT, CALL_ENDED };
 struct call {
     struct k8s_call base;
     struct transport *t;
-    struct k8s_request request;     /* ns and name are owned; other texts are gone */
+    struct k8s_request request; /* ns and name are owned; other texts are gone */
     char *ns, *name, *path, *body;
     struct k8s_handler handler;
     void *arg;
     enum call_state state;
     struct list waiting;
     struct heap_node deadline;
-    struct loop_task task;          /* hand on what has come, and finish */
+    struct loop_task task; /* hand on what has come, and finish */
     struct line *line;
     struct transfer transfer;
-    struct error error;             /* how it ended, if no answer tells */
-    json_t *watch_error;            /* the Status of an ERROR event */
-    bool cut;                       /* what has not been handed on is of no interest */
-    int64_t deadline_ms, sent_at, heard_at, ended_at;       /* BOOT */
-    bool *gone;                     /* set when it is freed within its own callback */
+    struct error error;  /* how it ended, if no answer tells */
+    json_t *watch_error; /* the Status of an ERROR event */
+    bool cut;            /* what has not been handed on is of no interest */
+    int64_t deadline_ms, sent_at, heard_at, ended_at; /* BOOT */
+    bool *gone; /* set when it is freed within its own callback */
 };
 
 /* Ends a call that is waiting or sent; its task finishes it. */

@@ -8,9 +8,9 @@
 #define ITEMS_PER_TURN 256
 
 enum drained {
-    DRAINED_ALL,                    /* more may come, or the call has ended */
-    DRAINED_SOME,                   /* the rest in the next turn */
-    DRAINED_GONE,                   /* the owner has cancelled the call meanwhile */
+    DRAINED_ALL,  /* more may come, or the call has ended */
+    DRAINED_SOME, /* the rest in the next turn */
+    DRAINED_GONE, /* the owner has cancelled the call meanwhile */
 };
 
 /* False: the owner has cancelled the call. */
@@ -156,7 +156,9 @@ static void count(struct call *c)
     }
     if (!t->counters.requests)
         return;
-    metric_add(metric_series(t->counters.requests, code, call_method(c), t->target.base + strcspn(t->target.base, "/") + 2), 1);
+    metric_add(metric_series(t->counters.requests, code, call_method(c),
+                             t->target.base + strcspn(t->target.base, "/") + 2),
+               1);
     if (c->request.verb != K8S_WATCH && c->sent_at > 0)
         metric_observe(metric_series(t->counters.seconds, k8s_verb_name(c->request.verb)),
                        (double) (c->ended_at - c->sent_at) / 1000);
@@ -170,7 +172,7 @@ static void answer(struct call *c)
     count(c);
     if (reply.error.code == ERROR_UNAUTHORIZED && c->t->config->token_file)
         transport_read_token(c->t);
-    c->base.k8s = NULL;             /* cancelling it now is a mistake, and shows */
+    c->base.k8s = NULL; /* cancelling it now is a mistake, and shows */
     c->handler.on_reply(&reply, c->arg);
     json_decref(json);
     call_free(c);

@@ -27,15 +27,17 @@ bool k8s_watch_line(const char *line, size_t len, enum k8s_event *ret_event, boo
         enum k8s_event event;
         bool is_error;
     } types[] = {
-        {"ADDED\"", K8S_ADDED, false},       {"MODIFIED\"", K8S_MODIFIED, false}, {"DELETED\"", K8S_DELETED, false},
-        {"BOOKMARK\"", K8S_BOOKMARK, false}, {"ERROR\"", K8S_BOOKMARK, true},
+        {"ADDED\"", K8S_ADDED, false},     {"MODIFIED\"", K8S_MODIFIED, false},
+        {"DELETED\"", K8S_DELETED, false}, {"BOOKMARK\"", K8S_BOOKMARK, false},
+        {"ERROR\"", K8S_BOOKMARK, true},
     };
     const char *at = line, *end = line + len;
 
     while (end > at && is_space(end[-1]))
         end--;
     if (!skip(&at, end, "{\"type\":\""))
-        return error_set(err, ERROR_INVALID, "not a line of a watch: %.*s", (int) (len > 80 ? 80 : len), line);
+        return error_set(err, ERROR_INVALID, "not a line of a watch: %.*s",
+                         (int) (len > 80 ? 80 : len), line);
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (!skip(&at, end, types[i].name))
             continue;
@@ -47,5 +49,6 @@ bool k8s_watch_line(const char *line, size_t len, enum k8s_event *ret_event, boo
         *ret_len = (size_t) (end - 1 - at);
         return true;
     }
-    return error_set(err, ERROR_INVALID, "not an event of a watch: %.*s", (int) (len > 80 ? 80 : len), line);
+    return error_set(err, ERROR_INVALID, "not an event of a watch: %.*s",
+                     (int) (len > 80 ? 80 : len), line);
 }

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <sys/epoll.h>
 
-#define MAX_STREAMS 250L            /* a connection; the API server's own limit is 100, proxies allow more */
+#define MAX_STREAMS 250L /* a connection; the API server's own limit is 100, proxies allow more */
 
 struct wire {
     struct loop *loop;
@@ -31,7 +31,7 @@ static void collect(struct wire *w)
         CURL *easy = message->easy_handle;
         CURLcode result = message->data.result;
 
-        wire_remove(w, easy);       /* the message is invalid from here on */
+        wire_remove(w, easy); /* the message is invalid from here on */
         w->handler.on_done(easy, result, w->arg);
     }
 }
@@ -48,15 +48,17 @@ static void act(struct wire *w, curl_socket_t fd, int events)
 static void on_ready(uint32_t events, void *arg)
 {
     struct sock *s = arg;
-    int what = (events & EPOLLIN ? CURL_CSELECT_IN : 0) | (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
+    int what = (events & EPOLLIN ? CURL_CSELECT_IN : 0) |
+               (events & EPOLLOUT ? CURL_CSELECT_OUT : 0) |
                (events & (EPOLLERR | EPOLLHUP) ? CURL_CSELECT_ERR : 0);
 
-    act(s->wire, s->io.fd, what);   /* s may be gone now */
+    act(s->wire, s->io.fd, what); /* s may be gone now */
 }
 
 static uint32_t epoll_events(int what)
 {
-    return (what & CURL_POLL_IN ? (uint32_t) EPOLLIN : 0) | (what & CURL_POLL_OUT ? (uint32_t) EPOLLOUT : 0);
+    return (what & CURL_POLL_IN ? (uint32_t) EPOLLIN : 0) |
+           (what & CURL_POLL_OUT ? (uint32_t) EPOLLOUT : 0);
 }
 
 static void forget(struct wire *w, struct sock *s)
@@ -89,7 +91,8 @@ static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *so
     return 0;
 }
 
-/* libcurl: when to call it.  Never early: it would think that the timer is still to come, and not ask again. */
+/* libcurl: when to call it.  Never early: it would think that the timer is still to come, and not
+ * ask again. */
 static int on_timer_wanted(CURLM *multi, long timeout_ms, void *arg)
 {
     struct wire *w = arg;
@@ -108,7 +111,8 @@ static void on_time(void *arg)
     act(arg, CURL_SOCKET_TIMEOUT, 0);
 }
 
-struct wire *wire_new(struct loop *loop, long max_connections, const struct wire_handler *handler, void *arg)
+struct wire *wire_new(struct loop *loop, long max_connections, const struct wire_handler *handler,
+                      void *arg)
 {
     struct wire *w = NEW(struct wire);
 
@@ -136,7 +140,7 @@ void wire_free(struct wire *w)
     if (!w)
         return;
     assert(w->n == 0);
-    curl_multi_cleanup(w->multi);   /* closes its connections: their sockets are removed */
+    curl_multi_cleanup(w->multi); /* closes its connections: their sockets are removed */
     loop_timer_cancel(w->loop, &w->timer);
     free(w);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Properties of k8s_watch_line, for any bytes: the object lies within the line; if it is JSON, so is the whole line, with
- * this object and this type.
+ * Properties of k8s_watch_line, for any bytes: the object lies within the line; if it is JSON, so
+ * is the whole line, with this object and this type.
  */
 #include "k8s/watch.h"
 
@@ -11,7 +11,9 @@
 
 static const char *type_name(enum k8s_event event, bool is_error)
 {
-    static const char *const names[] = {[K8S_ADDED] = "ADDED", [K8S_MODIFIED] = "MODIFIED", [K8S_DELETED] = "DELETED",
+    static const char *const names[] = {[K8S_ADDED] = "ADDED",
+                                        [K8S_MODIFIED] = "MODIFIED",
+                                        [K8S_DELETED] = "DELETED",
                                         [K8S_BOOKMARK] = "BOOKMARK"};
 
     return is_error ? "ERROR" : names[event];
@@ -33,7 +35,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     FUZZ_CHECK(object > line && object + object_len < line + len);
     if (!json_parse(object, object_len, &inner, &err))
         return 0;
-    if (json_parse(line, len, &whole, &err)) {     /* false only where it nests one deeper than the parser allows */
+    if (json_parse(line, len, &whole,
+                   &err)) { /* false only where it nests one deeper than the parser allows */
         FUZZ_CHECK(json_equal(json_object_get(whole, "object"), inner));
         FUZZ_CHECK(strcmp(json_text_at(whole, "type"), type_name(event, is_error)) == 0);
         FUZZ_CHECK(json_object_size(whole) == 2);

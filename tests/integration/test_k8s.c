@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The Kubernetes client against a real API server, that of KUBECONFIG.  Works in a namespace of its own, with a
- * kind of its own, and removes both.
+ * The Kubernetes client against a real API server, that of KUBECONFIG.  Works in a namespace of its
+ * own, with a kind of its own, and removes both.
  */
 #include "test.h"
 
@@ -34,7 +34,7 @@ struct seen {
     json_t *object;
     char version[32], token[1024];
     int64_t retry_after_ms, server_time_ms, at;
-    struct buf items;               /* "+x *x -x " */
+    struct buf items; /* "+x *x -x " */
     int n_items;
 };
 
@@ -100,7 +100,7 @@ static enum error_code ask_through(struct k8s *client, struct k8s_request reques
     if (!request.ns && request.resource != &namespaces && request.resource != &crds)
         request.ns = ns;
     if (request.timeout_ms == 0)
-        request.timeout_ms = 15000;         /* the machine may be busy with other tests */
+        request.timeout_ms = 15000; /* the machine may be busy with other tests */
     clear(&seen);
     k8s_call(client, &request, &handler, &seen);
     CHECK(!seen.replied);
@@ -113,16 +113,18 @@ static enum error_code ask(struct k8s_request request)
     return ask_through(k8s, request);
 }
 
-#define WANT(code, ...)                                                                                \
-    do {                                                                                               \
-        enum error_code got_ = ask((struct k8s_request) {__VA_ARGS__});                                \
-        if (got_ != (code))                                                                            \
-            TEST_FAIL("%s: %s, want %s", error_code_name(got_), seen.error.text, error_code_name(code)); \
+#define WANT(code, ...)                                                                            \
+    do {                                                                                           \
+        enum error_code got_ = ask((struct k8s_request) {__VA_ARGS__});                            \
+        if (got_ != (code))                                                                        \
+            TEST_FAIL("%s: %s, want %s", error_code_name(got_), seen.error.text,                   \
+                      error_code_name(code));                                                      \
     } while (0)
 
 static char *thing(const char *name, int n)
 {
-    return xasprintf("{\"apiVersion\":\"" GROUP "/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"%s\"},\"spec\":{\"n\":%d}}",
+    return xasprintf("{\"apiVersion\":\"" GROUP
+                     "/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"%s\"},\"spec\":{\"n\":%d}}",
                      name, n);
 }
 
@@ -141,14 +143,20 @@ static void drop(const char *name)
 static void create_crd(void)
 {
     static const char crd[] =
-        "{\"apiVersion\":\"apiextensions.k8s.io/v1\",\"kind\":\"CustomResourceDefinition\",\"metadata\":{\"name\":\"things." GROUP
-        "\"},\"spec\":{\"group\":\"" GROUP "\",\"scope\":\"Namespaced\",\"names\":{\"plural\":\"things\",\"singular\":\"thing\","
-        "\"kind\":\"Thing\"},\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,\"subresources\":{\"status\":{}},"
-        "\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":\"object\",\"properties\":"
-        "{\"n\":{\"type\":\"integer\"},\"text\":{\"type\":\"string\"}}},\"status\":{\"type\":\"object\",\"properties\":"
+        "{\"apiVersion\":\"apiextensions.k8s.io/"
+        "v1\",\"kind\":\"CustomResourceDefinition\",\"metadata\":{\"name\":\"things." GROUP
+        "\"},\"spec\":{\"group\":\"" GROUP
+        "\",\"scope\":\"Namespaced\",\"names\":{\"plural\":\"things\",\"singular\":\"thing\","
+        "\"kind\":\"Thing\"},\"versions\":[{\"name\":\"v1\",\"served\":true,\"storage\":true,"
+        "\"subresources\":{\"status\":{}},"
+        "\"schema\":{\"openAPIV3Schema\":{\"type\":\"object\",\"properties\":{\"spec\":{\"type\":"
+        "\"object\",\"properties\":"
+        "{\"n\":{\"type\":\"integer\"},\"text\":{\"type\":\"string\"}}},\"status\":{\"type\":"
+        "\"object\",\"properties\":"
         "{\"s\":{\"type\":\"string\"}}}}}}}]}}";
 
-    WANT(ERROR_NONE, .verb = K8S_APPLY, .resource = &crds, .name = "things." GROUP, .body = crd, .field_manager = "test");
+    WANT(ERROR_NONE, .verb = K8S_APPLY, .resource = &crds, .name = "things." GROUP, .body = crd,
+         .field_manager = "test");
     for (int i = 0; i < 100 && ask((struct k8s_request) {.verb = K8S_LIST}) != ERROR_NONE; i++)
         loop_turn(loop, 100);
     WANT(ERROR_NONE, .verb = K8S_LIST);
@@ -183,10 +191,12 @@ TEST(every_verb)
     CHECK_INT(json_int_at(seen.object, "spec.n", 0), 1);
     WANT(ERROR_NONE, .verb = K8S_PATCH, .name = "x", .body = "{\"spec\":{\"n\":2}}");
     CHECK_INT(json_int_at(seen.object, "metadata.generation", 0), 2);
-    WANT(ERROR_NONE, .verb = K8S_PATCH, .name = "x", .subresource = "status", .body = "{\"status\":{\"s\":\"on\"},\"spec\":{\"n\":9}}");
+    WANT(ERROR_NONE, .verb = K8S_PATCH, .name = "x", .subresource = "status",
+         .body = "{\"status\":{\"s\":\"on\"},\"spec\":{\"n\":9}}");
     CHECK_INT(json_int_at(seen.object, "spec.n", 0), 2);
     CHECK_STR(json_text_at(seen.object, "status.s"), "on");
-    WANT(ERROR_NONE, .verb = K8S_APPLY, .name = "y", .body = body = (free(body), thing("y", 1)), .field_manager = "m");
+    WANT(ERROR_NONE, .verb = K8S_APPLY, .name = "y", .body = body = (free(body), thing("y", 1)),
+         .field_manager = "m");
     CHECK_INT(seen.status, 201);
     WANT(ERROR_NONE, .verb = K8S_LIST);
     CHECK_STR(buf_text(&seen.items), ".x .y ");
@@ -209,7 +219,8 @@ TEST(kinds_of_404)
          .body = "{\"metadata\":{\"name\":\"x\"}}");
     CHECK_HAS(seen.error.text, "no-such-namespace");
     /* an apply into a missing namespace that is named like the object */
-    WANT(ERROR_INTERNAL, .verb = K8S_APPLY, .ns = "nope", .name = "nope", .resource = &maps, .field_manager = "m",
+    WANT(ERROR_INTERNAL, .verb = K8S_APPLY, .ns = "nope", .name = "nope", .resource = &maps,
+         .field_manager = "m",
          .body = "{\"apiVersion\":\"v1\",\"kind\":\"ConfigMap\",\"metadata\":{\"name\":\"nope\"}}");
 }
 
@@ -218,14 +229,16 @@ TEST(conflicts)
     char body[256];
 
     create("x", 1);
-    snprintf(body, sizeof(body), "{\"metadata\":{\"resourceVersion\":\"%s\"},\"spec\":{\"n\":2}}", seen.version);
+    snprintf(body, sizeof(body), "{\"metadata\":{\"resourceVersion\":\"%s\"},\"spec\":{\"n\":2}}",
+             seen.version);
     WANT(ERROR_NONE, .verb = K8S_PATCH, .name = "x", .body = body);
     WANT(ERROR_CONFLICT, .verb = K8S_PATCH, .name = "x", .body = body);
     WANT(ERROR_CONFLICT, .verb = K8S_PATCH, .name = "x", .subresource = "status", .body = body);
     WANT(ERROR_NONE, .verb = K8S_GET, .name = "x");
     CLEANUP(free) char *uid = xstrdup(json_text_at(seen.object, "metadata.uid"));
     CLEANUP(free) char *version = xstrdup(seen.version);
-    CLEANUP(free) char *wrong_uid = k8s_delete_options("00000000-0000-4000-8000-000000000000", NULL, -1);
+    CLEANUP(free) char *wrong_uid =
+        k8s_delete_options("00000000-0000-4000-8000-000000000000", NULL, -1);
     CLEANUP(free) char *wrong_version = k8s_delete_options(uid, "1", -1);
     CLEANUP(free) char *right = k8s_delete_options(uid, version, -1);
     WANT(ERROR_CONFLICT, .verb = K8S_DELETE, .name = "x", .body = wrong_uid);
@@ -238,17 +251,21 @@ TEST(an_apply_that_conflicts_names_the_other_manager)
     CLEANUP(free) char *one = thing("x", 1), *two = thing("x", 2);
 
     WANT(ERROR_NONE, .verb = K8S_APPLY, .name = "x", .body = one, .field_manager = "kharon-one");
-    WANT(ERROR_CONFLICT, .verb = K8S_APPLY, .name = "x", .body = two, .field_manager = "kharon-two");
+    WANT(ERROR_CONFLICT, .verb = K8S_APPLY, .name = "x", .body = two,
+         .field_manager = "kharon-two");
     CHECK_HAS(seen.error.text, "conflict with \"kharon-one\"");
     WANT(ERROR_INVALID, .verb = K8S_APPLY, .name = "x", .field_manager = "kharon-one",
-         .body = "{\"apiVersion\":\"" GROUP "/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"zz\":1}}");
+         .body = "{\"apiVersion\":\"" GROUP
+                 "/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"zz\":1}}");
     drop("x");
 }
 
 TEST(what_is_wrong_stays_wrong)
 {
     WANT(ERROR_INVALID, .verb = K8S_CREATE, .body = "{\"metadata\":");
-    WANT(ERROR_INVALID, .verb = K8S_CREATE, .body = "{\"apiVersion\":\"" GROUP "/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"X Y\"}}");
+    WANT(ERROR_INVALID, .verb = K8S_CREATE,
+         .body = "{\"apiVersion\":\"" GROUP
+                 "/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"X Y\"}}");
     WANT(ERROR_INVALID, .verb = K8S_LIST, .label_selector = "a b c");
 }
 
@@ -257,19 +274,24 @@ TEST(large_objects)
     CLEANUP(free) char *text = xcalloc(1, 4000000);
 
     memset(text, 'a', 900000);
-    CLEANUP(free) char *body = xasprintf("{\"metadata\":{\"name\":\"big\"},\"data\":{\"a\":\"%s\"}}", text);
+    CLEANUP(free) char *body =
+        xasprintf("{\"metadata\":{\"name\":\"big\"},\"data\":{\"a\":\"%s\"}}", text);
     WANT(ERROR_NONE, .verb = K8S_CREATE, .resource = &maps, .body = body);
     WANT(ERROR_NONE, .verb = K8S_GET, .resource = &maps, .name = "big");
     CHECK_INT(strlen(json_text_at(seen.object, "data.a")), 900000);
     WANT(ERROR_NONE, .verb = K8S_DELETE, .resource = &maps, .name = "big");
 
     memset(text, 'a', 3500000);
-    CLEANUP(free) char *too_big =
-        xasprintf("{\"apiVersion\":\"" GROUP "/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"big\"},\"spec\":{\"text\":\"%s\"}}", text);
+    CLEANUP(free) char *too_big = xasprintf(
+        "{\"apiVersion\":\"" GROUP
+        "/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"big\"},\"spec\":{\"text\":\"%s\"}}",
+        text);
     WANT(ERROR_TOO_LARGE, .verb = K8S_CREATE, .body = too_big);
     text[2000000] = '\0';
-    CLEANUP(free) char *for_etcd =
-        xasprintf("{\"apiVersion\":\"" GROUP "/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"big\"},\"spec\":{\"text\":\"%s\"}}", text);
+    CLEANUP(free) char *for_etcd = xasprintf(
+        "{\"apiVersion\":\"" GROUP
+        "/v1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"big\"},\"spec\":{\"text\":\"%s\"}}",
+        text);
     WANT(ERROR_TOO_LARGE, .verb = K8S_CREATE, .body = for_etcd);
 }
 
@@ -293,8 +315,13 @@ static void create_many(int n)
 
         snprintf(name, sizeof(name), "many-%04d", i);
         CLEANUP(free) char *body = thing(name, i);
-        k8s_call(k8s, &(struct k8s_request) {.verb = K8S_CREATE, .lane = K8S_LANE_POD, .resource = &things, .ns = ns,
-                                             .body = body, .timeout_ms = 60000},
+        k8s_call(k8s,
+                 &(struct k8s_request) {.verb = K8S_CREATE,
+                                        .lane = K8S_LANE_POD,
+                                        .resource = &things,
+                                        .ns = ns,
+                                        .body = body,
+                                        .timeout_ms = 60000},
                  &bulk, NULL);
     }
     CHECK(k8s_transport_stats(k8s).waiting > 0);
@@ -348,7 +375,8 @@ TEST(an_informer_follows)
     static const struct k8s_kind kind = {&things, NULL, decode, free, {NULL}};
     static const struct k8s_informer_handler informer_handler = {on_change, on_synced};
     const char *const only[] = {ns, NULL};
-    struct k8s_informer *informer = k8s_informer_new(loop, k8s, &rng, &kind, only, &informer_handler, NULL);
+    struct k8s_informer *informer =
+        k8s_informer_new(loop, k8s, &rng, &kind, only, &informer_handler, NULL);
     int64_t until = now() + 30000;
 
     k8s_informer_start(informer);
@@ -379,7 +407,12 @@ TEST(a_watch_ends_and_goes_on)
 
     WANT(ERROR_NONE, .verb = K8S_LIST, .limit = 1);
     snprintf(from, sizeof(from), "%s", seen.version);
-    k8s_call(k8s, &(struct k8s_request) {.verb = K8S_WATCH, .resource = &things, .ns = ns, .resource_version = from, .timeout_ms = 3000},
+    k8s_call(k8s,
+             &(struct k8s_request) {.verb = K8S_WATCH,
+                                    .resource = &things,
+                                    .ns = ns,
+                                    .resource_version = from,
+                                    .timeout_ms = 3000},
              &handler, &watch);
     create("x", 1);
     WANT(ERROR_NONE, .verb = K8S_PATCH, .name = "x", .body = "{\"spec\":{\"n\":2}}");
@@ -388,10 +421,15 @@ TEST(a_watch_ends_and_goes_on)
     CHECK_INT(watch.error.code, ERROR_NONE);
     CHECK(now() - start > 1500);
     CHECK_HAS(buf_text(&watch.items), "+x *x ");
-    CHECK_HAS(buf_text(&watch.items), "@");         /* before its end the server says how far it was */
+    CHECK_HAS(buf_text(&watch.items), "@"); /* before its end the server says how far it was */
     clear(&watch);
     drop("x");
-    k8s_call(k8s, &(struct k8s_request) {.verb = K8S_WATCH, .resource = &things, .ns = ns, .resource_version = from, .timeout_ms = 1000},
+    k8s_call(k8s,
+             &(struct k8s_request) {.verb = K8S_WATCH,
+                                    .resource = &things,
+                                    .ns = ns,
+                                    .resource_version = from,
+                                    .timeout_ms = 1000},
              &handler, &watch);
     CHECK(wait_for(&watch.replied, 10000));
     CHECK_HAS(buf_text(&watch.items), "+x *x -x ");
@@ -403,8 +441,11 @@ TEST(a_watch_from_too_long_ago_is_expired)
     struct seen watch = {0};
 
     /* the kind is younger than that */
-    k8s_call(k8s, &(struct k8s_request) {.verb = K8S_WATCH, .resource = &things, .resource_version = "1", .timeout_ms = 5000},
-             &handler, &watch);
+    k8s_call(
+        k8s,
+        &(struct k8s_request) {
+            .verb = K8S_WATCH, .resource = &things, .resource_version = "1", .timeout_ms = 5000},
+        &handler, &watch);
     CHECK(wait_for(&watch.replied, 10000));
     CHECK_INT(watch.error.code, ERROR_EXPIRED);
     CHECK_INT(watch.status, 410);
@@ -415,7 +456,9 @@ TEST(a_cancelled_watch_is_silent)
 {
     struct seen watch = {0};
     struct k8s_call *call =
-        k8s_call(k8s, &(struct k8s_request) {.verb = K8S_WATCH, .resource = &things, .ns = ns, .resource_version = "0"},
+        k8s_call(k8s,
+                 &(struct k8s_request) {
+                     .verb = K8S_WATCH, .resource = &things, .ns = ns, .resource_version = "0"},
                  &handler, &watch);
     int64_t until = now() + 10000;
 
@@ -444,7 +487,8 @@ TEST(our_own_time_out)
 {
     int64_t start = now();
 
-    WANT(ERROR_UNKNOWN, .verb = K8S_GET, .name = "x", .resource_version = "99999999999", .timeout_ms = 500);
+    WANT(ERROR_UNKNOWN, .verb = K8S_GET, .name = "x", .resource_version = "99999999999",
+         .timeout_ms = 500);
     CHECK(seen.at - start >= 490 && seen.at - start < 2000);
     WANT(ERROR_NOT_FOUND, .verb = K8S_GET, .name = "x");
 }
@@ -498,7 +542,7 @@ TEST(a_server_that_is_not_there_or_not_the_right_one_is_unavailable)
     CHECK_INT(ask_as(nobody), ERROR_UNAVAILABLE);
     if (!config->certificate)
         return;
-    stranger.ca = config->certificate;      /* not the authority of anything */
+    stranger.ca = config->certificate; /* not the authority of anything */
     CHECK_INT(ask_as(stranger), ERROR_UNAVAILABLE);
 }
 
@@ -523,7 +567,8 @@ static void on_released(void *arg)
     ((struct candidate *) arg)->released = true;
 }
 
-static void run_both(const struct candidate *a, const struct candidate *b, int64_t ms, const int *until)
+static void run_both(const struct candidate *a, const struct candidate *b, int64_t ms,
+                     const int *until)
 {
     int64_t end = now() + ms;
 
@@ -537,7 +582,8 @@ TEST(of_two_candidates_one_leads_and_hands_over)
 {
     static const struct lease_handler lease_handler = {on_acquired, on_lost, on_released};
     struct candidate a = {0}, b = {0};
-    struct lease_config lc = {.ns = ns, .name = "l", .identity = "a", .duration_ms = 5000, .delta_ms = 2000};
+    struct lease_config lc = {
+        .ns = ns, .name = "l", .identity = "a", .duration_ms = 5000, .delta_ms = 2000};
 
     a.lease = lease_new(loop, k8s, &rng, &lc, &lease_handler, &a);
     lc.identity = "b";

@@ -9,11 +9,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define TIMEOUT_MS          2000            /* of a call that says nothing */
-#define LATE_MS             6000
-#define BOOKMARK_MS         60000
-#define WATCH_MS            1800000         /* of a watch that says nothing */
-#define DEAD_CONNECTION_MS  30000           /* until a client notices that its network is gone */
+#define TIMEOUT_MS         2000 /* of a call that says nothing */
+#define LATE_MS            6000
+#define BOOKMARK_MS        60000
+#define WATCH_MS           1800000 /* of a watch that says nothing */
+#define DEAD_CONNECTION_MS 30000   /* until a client notices that its network is gone */
 
 struct fake_client {
     struct k8s base;
@@ -21,7 +21,7 @@ struct fake_client {
     char *user;
     struct list link;
     struct list calls;
-    bool gone;                      /* partitioned */
+    bool gone; /* partitioned */
 };
 
 /* A request that is on its way to the server, with nobody waiting for it. */
@@ -38,16 +38,16 @@ struct fake_call {
     struct k8s_call base;
     struct fake_client *client;
     struct list link;
-    struct k8s_request request;     /* texts owned */
+    struct k8s_request request; /* texts owned */
     struct k8s_handler handler;
     void *arg;
     enum phase phase;
-    int fault;                      /* enum fake_fault, or -1 */
-    int64_t deadline;               /* LOOP_MONOTONIC */
+    int fault;        /* enum fake_fault, or -1 */
+    int64_t deadline; /* LOOP_MONOTONIC */
     struct loop_timer timer;
     struct fake_answer answer;
     /* Watches. */
-    uint64_t version;               /* everything up to here has been delivered */
+    uint64_t version; /* everything up to here has been delivered */
     struct loop_timer bookmark, end;
 };
 
@@ -167,7 +167,7 @@ static void reply(struct fake_call *c, struct k8s_reply *r)
     r->reason = r->reason ? r->reason : "";
     r->resource_version = version ? version : "";
     r->continue_token = token ? token : "";
-    c->base.k8s = NULL;             /* cancelling it now is a mistake, and shows */
+    c->base.k8s = NULL; /* cancelling it now is a mistake, and shows */
     handler.on_reply(r, c->arg);
     call_free(c);
 }
@@ -218,22 +218,27 @@ static struct fake_answer refusal(const struct fake_call *c)
 {
     const struct k8s_request *r = &c->request;
     const char *plural = r->resource->plural, *name = r->name ? r->name : "";
-    struct fake_answer answer = {.status = 429, .text = "Too many requests, please try again later.\n"};
+    struct fake_answer answer = {.status = 429,
+                                 .text = "Too many requests, please try again later.\n"};
 
     switch (c->fault) {
     case FAKE_REFUSE:
-        return fake_failure(503, "ServiceUnavailable", r, NULL, NULL, "the server is currently unable to handle the request");
+        return fake_failure(503, "ServiceUnavailable", r, NULL, NULL,
+                            "the server is currently unable to handle the request");
     case FAKE_CONFLICT:
         return fake_failure(409, "Conflict", r, plural, name,
-                            "Operation cannot be fulfilled on %s \"%s\": the object has been modified; please apply your "
+                            "Operation cannot be fulfilled on %s \"%s\": the object has been "
+                            "modified; please apply your "
                             "changes to the latest version and try again",
                             plural, name);
     case FAKE_EXPIRE:
-        return fake_failure(410, "Expired", r, NULL, NULL, "too old resource version: %s (%" PRIu64 ")",
-                            r->resource_version ? r->resource_version : "0", c->client->fake->server.version);
+        return fake_failure(
+            410, "Expired", r, NULL, NULL, "too old resource version: %s (%" PRIu64 ")",
+            r->resource_version ? r->resource_version : "0", c->client->fake->server.version);
     case FAKE_FORBID:
         return fake_failure(403, "Forbidden", r, plural, name,
-                            "%s \"%s\" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1",
+                            "%s \"%s\" is forbidden: exceeded quota: q, requested: pods=1, used: "
+                            "pods=1, limited: pods=1",
                             plural, name);
     default:
         answer.retry_after_ms = 1000;
@@ -373,11 +378,12 @@ static void send_item(struct fake_call *c, enum k8s_event event, const json_t *o
     c->handler.on_item(event, text, strlen(text), c->arg);
 }
 
-/* What a selected watch shows of a change: an object that no longer matches is shown as DELETED, as it was
- * before, with the new version. */
+/* What a selected watch shows of a change: an object that no longer matches is shown as DELETED, as
+ * it was before, with the new version. */
 static void send_event(struct fake_call *c, const struct fake_event *e)
 {
-    bool before = fake_server_selects(&c->request, e->old), after = fake_server_selects(&c->request, e->new);
+    bool before = fake_server_selects(&c->request, e->old),
+         after = fake_server_selects(&c->request, e->new);
 
     if (after) {
         send_item(c, before ? K8S_MODIFIED : K8S_ADDED, e->new);
@@ -418,7 +424,8 @@ static void deliver_events(struct fake_call *c)
     const struct fake_kind *kind = fake_server_kind(s, c->request.resource);
     uint64_t last = s->version;
 
-    for (size_t i = fake_server_after(s, c->version); i < s->n_events && s->events[i].version <= last; i++) {
+    for (size_t i = fake_server_after(s, c->version);
+         i < s->n_events && s->events[i].version <= last; i++) {
         if (s->events[i].kind != kind)
             continue;
         c->version = s->events[i].version;
@@ -468,7 +475,7 @@ static void begin_watch(struct fake_call *c)
         set_timer(c, PHASE_RETURNING, now(f) + latency(f));
         return;
     }
-    assert(k8s_version_parse(from, &c->version));       /* Kharon watches from a list only */
+    assert(k8s_version_parse(from, &c->version)); /* Kharon watches from a list only */
     if (c->version < f->server.oldest) {
         c->fault = FAKE_EXPIRE;
         c->answer = refusal(c);
@@ -476,7 +483,7 @@ static void begin_watch(struct fake_call *c)
         return;
     }
     if (c->version > f->server.version)
-        c->version = UINT64_MAX;    /* the real one stays silent */
+        c->version = UINT64_MAX; /* the real one stays silent */
     else
         loop_timer_set(f->loop, &c->bookmark, LOOP_MONOTONIC, now(f) + BOOKMARK_MS);
     c->phase = PHASE_WATCHING;
@@ -497,15 +504,16 @@ static void wake_watches(void *arg)
         if (client->gone)
             continue;
         list_foreach (c, &client->calls, link)
-            if (c->phase == PHASE_WATCHING && c->version < f->server.version && !loop_timer_armed(&c->timer))
+            if (c->phase == PHASE_WATCHING && c->version < f->server.version &&
+                !loop_timer_armed(&c->timer))
                 set_timer(c, PHASE_WATCHING, now(f) + latency(f));
     }
 }
 
 /* ---- the seam ---- */
 
-static struct k8s_call *on_call(struct k8s *k8s, const struct k8s_request *request, const struct k8s_handler *handler,
-                                void *arg)
+static struct k8s_call *on_call(struct k8s *k8s, const struct k8s_request *request,
+                                const struct k8s_handler *handler, void *arg)
 {
     struct fake_client *client = container_of(k8s, struct fake_client, base);
     struct fake *f = client->fake;
@@ -523,7 +531,7 @@ static struct k8s_call *on_call(struct k8s *k8s, const struct k8s_request *reque
     c->bookmark = (struct loop_timer) {.on_time = on_bookmark, .arg = c};
     c->end = (struct loop_timer) {.on_time = on_end, .arg = c};
     list_push_back(&client->calls, &c->link);
-    free(k8s_request_path(request));    /* its assertions hold here too */
+    free(k8s_request_path(request)); /* its assertions hold here too */
     set_timer(c, PHASE_SENDING, now(f));
     return &c->base;
 }
@@ -725,7 +733,8 @@ static const json_t *do_now(struct fake *f, struct k8s_request request)
     struct fake_answer answer = fake_server_do(&f->server, &request);
     const struct fake_kind *kind = fake_server_kind(&f->server, request.resource);
     const char *name = json_text_at(answer.body, "metadata.name");
-    const struct fake_object *o = answer.status < 300 ? fake_store_find(kind, request.ns, name ? name : request.name) : NULL;
+    const struct fake_object *o =
+        answer.status < 300 ? fake_store_find(kind, request.ns, name ? name : request.name) : NULL;
 
     if (answer.status >= 300 && request.verb != K8S_GET && request.verb != K8S_DELETE) {
         fprintf(stderr, "fake: %s\n", json_text_at(answer.body, "message"));
@@ -744,43 +753,57 @@ const json_t *fake_create(struct fake *f, const struct k8s_resource *resource, c
         fprintf(stderr, "fake: %s\n", err.text);
         abort();
     }
-    return do_now(f, (struct k8s_request) {.verb = K8S_CREATE, .resource = resource, .body = text,
+    return do_now(f, (struct k8s_request) {.verb = K8S_CREATE,
+                                           .resource = resource,
+                                           .body = text,
                                            .ns = json_text_at(json, "metadata.namespace")});
 }
 
-const json_t *fake_get(struct fake *f, const struct k8s_resource *resource, const char *ns, const char *name)
+const json_t *fake_get(struct fake *f, const struct k8s_resource *resource, const char *ns,
+                       const char *name)
 {
-    return do_now(f, (struct k8s_request) {.verb = K8S_GET, .resource = resource, .ns = ns, .name = name});
+    return do_now(
+        f, (struct k8s_request) {.verb = K8S_GET, .resource = resource, .ns = ns, .name = name});
 }
 
-const json_t *fake_patch(struct fake *f, const struct k8s_resource *resource, const char *ns, const char *name,
-                         const char *text)
+const json_t *fake_patch(struct fake *f, const struct k8s_resource *resource, const char *ns,
+                         const char *name, const char *text)
 {
-    return do_now(f, (struct k8s_request) {.verb = K8S_PATCH, .resource = resource, .ns = ns, .name = name, .body = text});
+    return do_now(
+        f, (struct k8s_request) {
+               .verb = K8S_PATCH, .resource = resource, .ns = ns, .name = name, .body = text});
 }
 
 const json_t *fake_patch_status(struct fake *f, const struct k8s_resource *resource, const char *ns,
                                 const char *name, const char *text)
 {
-    return do_now(f, (struct k8s_request) {.verb = K8S_PATCH, .resource = resource, .ns = ns, .name = name,
-                                           .subresource = "status", .body = text});
+    return do_now(f, (struct k8s_request) {.verb = K8S_PATCH,
+                                           .resource = resource,
+                                           .ns = ns,
+                                           .name = name,
+                                           .subresource = "status",
+                                           .body = text});
 }
 
-static bool delete_with(struct fake *f, const struct k8s_resource *resource, const char *ns, const char *name,
-                        const char *options)
+static bool delete_with(struct fake *f, const struct k8s_resource *resource, const char *ns,
+                        const char *name, const char *options)
 {
     if (!fake_get(f, resource, ns, name))
         return false;
-    do_now(f, (struct k8s_request) {.verb = K8S_DELETE, .resource = resource, .ns = ns, .name = name, .body = options});
+    do_now(f,
+           (struct k8s_request) {
+               .verb = K8S_DELETE, .resource = resource, .ns = ns, .name = name, .body = options});
     return true;
 }
 
-bool fake_delete(struct fake *f, const struct k8s_resource *resource, const char *ns, const char *name)
+bool fake_delete(struct fake *f, const struct k8s_resource *resource, const char *ns,
+                 const char *name)
 {
     return delete_with(f, resource, ns, name, "{}");
 }
 
-bool fake_delete_now(struct fake *f, const struct k8s_resource *resource, const char *ns, const char *name)
+bool fake_delete_now(struct fake *f, const struct k8s_resource *resource, const char *ns,
+                     const char *name)
 {
     return delete_with(f, resource, ns, name, "{\"gracePeriodSeconds\":0}");
 }
@@ -790,8 +813,8 @@ size_t fake_count_objects(struct fake *f, const struct k8s_resource *resource)
     return fake_server_kind(&f->server, resource)->objects.n;
 }
 
-void fake_foreach(struct fake *f, const struct k8s_resource *resource, void (*each)(const json_t *object, void *arg),
-                  void *arg)
+void fake_foreach(struct fake *f, const struct k8s_resource *resource,
+                  void (*each)(const json_t *object, void *arg), void *arg)
 {
     struct fake_object *o;
 

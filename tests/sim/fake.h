@@ -33,13 +33,13 @@
 struct fake;
 
 struct fake *fake_new(struct loop *loop, uint64_t seed);
-void fake_free(struct fake *fake);              /* after all clients */
+void fake_free(struct fake *fake); /* after all clients */
 
 /* A connection.  `user` is only for people who read logs; it is copied. */
 struct k8s *fake_client(struct fake *fake, const char *user);
 
-/* Pods, Leases, ConfigMaps and Events are known; other kinds are made known here.  `resource` is not
- * copied. */
+/* Pods, Leases, ConfigMaps and Events are known; other kinds are made known here.  `resource` is
+ * not copied. */
 void fake_add_kind(struct fake *fake, const struct k8s_resource *resource, bool has_status);
 
 /* Lets virtual time pass: all that happens within ms. */
@@ -47,33 +47,38 @@ void fake_run(struct fake *fake, int64_t ms);
 /* Until the condition holds or ms are over; returns whether it holds. */
 bool fake_run_until(struct fake *fake, int64_t ms, bool (*condition)(void *arg), void *arg);
 
-/* What somebody else does, at once.  Texts are JSON; objects are borrowed.  A refused create, patch or
- * apply ends the test. */
+/* What somebody else does, at once.  Texts are JSON; objects are borrowed.  A refused create, patch
+ * or apply ends the test. */
 const json_t *fake_create(struct fake *fake, const struct k8s_resource *resource, const char *text);
-const json_t *fake_get(struct fake *fake, const struct k8s_resource *resource, const char *ns, const char *name);
-const json_t *fake_patch(struct fake *fake, const struct k8s_resource *resource, const char *ns, const char *name,
-                         const char *text);
-const json_t *fake_patch_status(struct fake *fake, const struct k8s_resource *resource, const char *ns,
-                                const char *name, const char *text);
+const json_t *fake_get(struct fake *fake, const struct k8s_resource *resource, const char *ns,
+                       const char *name);
+const json_t *fake_patch(struct fake *fake, const struct k8s_resource *resource, const char *ns,
+                         const char *name, const char *text);
+const json_t *fake_patch_status(struct fake *fake, const struct k8s_resource *resource,
+                                const char *ns, const char *name, const char *text);
 /* As kubectl delete; false if there was none. */
-bool fake_delete(struct fake *fake, const struct k8s_resource *resource, const char *ns, const char *name);
+bool fake_delete(struct fake *fake, const struct k8s_resource *resource, const char *ns,
+                 const char *name);
 /* kubectl delete --force --grace-period=0 */
-bool fake_delete_now(struct fake *fake, const struct k8s_resource *resource, const char *ns, const char *name);
+bool fake_delete_now(struct fake *fake, const struct k8s_resource *resource, const char *ns,
+                     const char *name);
 size_t fake_count_objects(struct fake *fake, const struct k8s_resource *resource);
 void fake_foreach(struct fake *fake, const struct k8s_resource *resource,
                   void (*each)(const json_t *object, void *arg), void *arg);
 
-/* Told at once about every change, before anybody else; either object may be NULL.  For kubelets and for
- * invariants.  `old` and `new` are borrowed. */
+/* Told at once about every change, before anybody else; either object may be NULL.  For kubelets
+ * and for invariants.  `old` and `new` are borrowed. */
 struct fake_watcher {
     struct list link;
-    void (*on_change)(const struct k8s_resource *resource, const json_t *old, const json_t *new, void *arg);
+    void (*on_change)(const struct k8s_resource *resource, const json_t *old, const json_t *new,
+                      void *arg);
     void *arg;
 };
 void fake_watcher_add(struct fake *fake, struct fake_watcher *watcher);
 void fake_watcher_remove(struct fake_watcher *watcher);
 
-/* Requests of clients that were carried out, by verb and plural ("pods", "leases", "workflows/status"). */
+/* Requests of clients that were carried out, by verb and plural ("pods", "leases",
+ * "workflows/status"). */
 uint64_t fake_count_requests(const struct fake *fake, enum k8s_verb verb, const char *plural);
 
 /* How long a request travels, each way. */
@@ -82,17 +87,18 @@ void fake_set_latency(struct fake *fake, int64_t min_ms, int64_t max_ms);
 void fake_set_skew(struct fake *fake, int64_t ms);
 
 enum fake_fault {
-    FAKE_LOSE_REQUEST,              /* never arrives; the client's time-out ends the call */
-    FAKE_LOSE_REPLY,                /* carried out; the client's time-out ends the call */
-    FAKE_LATE,                      /* 504 to the client, carried out up to 6 s later (etcd stalled) */
-    FAKE_REFUSE,                    /* 503 */
-    FAKE_THROTTLE,                  /* 429 with Retry-After: 1 */
-    FAKE_CONFLICT,                  /* 409 Conflict */
-    FAKE_EXPIRE,                    /* 410 */
-    FAKE_FORBID,                    /* 403 exceeded quota */
+    FAKE_LOSE_REQUEST, /* never arrives; the client's time-out ends the call */
+    FAKE_LOSE_REPLY,   /* carried out; the client's time-out ends the call */
+    FAKE_LATE,         /* 504 to the client, carried out up to 6 s later (etcd stalled) */
+    FAKE_REFUSE,       /* 503 */
+    FAKE_THROTTLE,     /* 429 with Retry-After: 1 */
+    FAKE_CONFLICT,     /* 409 Conflict */
+    FAKE_EXPIRE,       /* 410 */
+    FAKE_FORBID,       /* 403 exceeded quota */
     FAKE_N_FAULTS,
 };
-/* The next n calls of this verb (-1: any) on this plural (NULL: any) fail so.  `plural` is not copied. */
+/* The next n calls of this verb (-1: any) on this plural (NULL: any) fail so.  `plural` is not
+ * copied. */
 void fake_fail_next(struct fake *fake, enum fake_fault fault, int n, int verb, const char *plural);
 /* Calls fail so at random, where the fault makes sense: conflicts hit updates, 410 hits watches. */
 void fake_set_rate(struct fake *fake, enum fake_fault fault, int per_mille);
@@ -100,7 +106,8 @@ void fake_set_rate(struct fake *fake, enum fake_fault fault, int per_mille);
 void fake_end_watches(struct fake *fake, bool cleanly);
 /* etcd is compacted: no watch and no continued list can go on from an older version. */
 void fake_expire_history(struct fake *fake);
-/* etcd is restored from a backup: objects stay as they are, versions start again, lower.  Watches break. */
+/* etcd is restored from a backup: objects stay as they are, versions start again, lower.  Watches
+ * break. */
 void fake_restore(struct fake *fake);
 /* This client's network is gone, or back.  Watches notice after 30 s. */
 void fake_partition(struct k8s *client, bool gone);

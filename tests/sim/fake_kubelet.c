@@ -6,18 +6,18 @@
 
 #include <string.h>
 
-#define PHASE_DELAY_MS  1100        /* from the end of a container to the pod's terminal phase */
-#define FORCED_MS       2000        /* how long a container outlives its force-deleted pod */
-#define POD_GC_MS       5000        /* until a deleted pod that was never bound is Failed */
-#define QUICK_MS        10
+#define PHASE_DELAY_MS 1100 /* from the end of a container to the pod's terminal phase */
+#define FORCED_MS      2000 /* how long a container outlives its force-deleted pod */
+#define POD_GC_MS      5000 /* until a deleted pod that was never bound is Failed */
+#define QUICK_MS       10
 
 enum pod_state { POD_UNBOUND, POD_BOUND, POD_RUNNING, POD_EXITED, POD_OVER };
 
 struct pod {
     struct map_node by_uid;
     struct fake_kubelet *kubelet;
-    json_t *first;                  /* as it was created */
-    const char *uid, *ns, *name;    /* in `first` */
+    json_t *first;               /* as it was created */
+    const char *uid, *ns, *name; /* in `first` */
     struct fake_plan plan;
     enum pod_state state;
     bool deleting, forced, gone, too_long;
@@ -25,9 +25,9 @@ struct pod {
     int exit_code;
     const char *reason, *message;
     char started[32], finished[32];
-    struct loop_timer step;         /* what comes next in its life */
-    struct loop_timer kill;         /* what comes next in its deletion */
-    struct loop_timer deadline;     /* activeDeadlineSeconds */
+    struct loop_timer step;     /* what comes next in its life */
+    struct loop_timer kill;     /* what comes next in its deletion */
+    struct loop_timer deadline; /* activeDeadlineSeconds */
 };
 
 struct fake_kubelet {
@@ -45,7 +45,8 @@ static const struct k8s_resource pods = {"", "v1", "pods", "Pod"};
 static void arm(struct pod *p, struct loop_timer *t, int64_t ms)
 {
     if (ms >= 0)
-        loop_timer_set(p->kubelet->loop, t, LOOP_MONOTONIC, loop_now(p->kubelet->loop, LOOP_MONOTONIC) + ms);
+        loop_timer_set(p->kubelet->loop, t, LOOP_MONOTONIC,
+                       loop_now(p->kubelet->loop, LOOP_MONOTONIC) + ms);
 }
 
 static void disarm(struct pod *p, struct loop_timer *t)
@@ -86,9 +87,13 @@ static json_t *container_state(const struct pod *p)
         return json_pack("{s:{s:s}}", "running", "startedAt", p->started);
     if (p->state < POD_RUNNING)
         return json_pack("{s:{s:s}}", "waiting", "reason", waiting);
-    return json_pack("{s:{s:i, s:s, s:s*, s:s*, s:s}}", "terminated", "exitCode", p->exit_code, "reason",
-                     p->reason ? p->reason : p->exit_code == 0 ? "Completed" : "Error", "message", p->message,
-                     "startedAt", *p->started ? p->started : NULL, "finishedAt", p->finished);
+    return json_pack("{s:{s:i, s:s, s:s*, s:s*, s:s}}", "terminated", "exitCode", p->exit_code,
+                     "reason",
+                     p->reason           ? p->reason
+                     : p->exit_code == 0 ? "Completed"
+                                         : "Error",
+                     "message", p->message, "startedAt", *p->started ? p->started : NULL,
+                     "finishedAt", p->finished);
 }
 
 static json_t *container_statuses(const struct pod *p)
@@ -118,7 +123,8 @@ static const char *phase(const struct pod *p)
 /* Keeps the conditions that others have set (DisruptionTarget). */
 static json_t *conditions(const struct pod *p, json_t *own)
 {
-    const json_t *before = json_at(fake_get(p->kubelet->fake, &pods, p->ns, p->name), "status.conditions");
+    const json_t *before =
+        json_at(fake_get(p->kubelet->fake, &pods, p->ns, p->name), "status.conditions");
     const char *own_type = json_text_at(own, "type");
     json_t *all = json_array(), *c;
     size_t i;
@@ -142,7 +148,8 @@ static void write_status(struct pod *p, json_t *status)
 
 static void show_unscheduled(struct pod *p, const char *reason)
 {
-    write_status(p, json_pack("{s:o}", "conditions", conditions(p, condition("PodScheduled", false, reason))));
+    write_status(p, json_pack("{s:o}", "conditions",
+                              conditions(p, condition("PodScheduled", false, reason))));
 }
 
 static void show(struct pod *p)
@@ -152,7 +159,8 @@ static void show(struct pod *p)
     json_set_text(status, "phase", phase(p));
     if (p->too_long && p->state == POD_OVER) {
         json_set_text(status, "reason", "DeadlineExceeded");
-        json_set_text(status, "message", "Pod was active on the node longer than the specified deadline");
+        json_set_text(status, "message",
+                      "Pod was active on the node longer than the specified deadline");
     }
     json_set_take(status, "conditions", conditions(p, condition("PodScheduled", true, NULL)));
     if (p->state != POD_OVER || *p->finished)
@@ -196,14 +204,15 @@ static void end_container(struct pod *p, int exit_code, const char *reason, cons
 
 static bool is_gated(const struct pod *p)
 {
-    return json_array_size(json_at(fake_get(p->kubelet->fake, &pods, p->ns, p->name), "spec.schedulingGates")) > 0;
+    return json_array_size(json_at(fake_get(p->kubelet->fake, &pods, p->ns, p->name),
+                                   "spec.schedulingGates")) > 0;
 }
 
 static void bind_pod(struct pod *p)
 {
     if (is_gated(p)) {
         show_unscheduled(p, "SchedulingGated");
-        return;                     /* a change of the pod comes back here */
+        return; /* a change of the pod comes back here */
     }
     if (p->plan.schedule_ms == FAKE_NEVER) {
         show_unscheduled(p, "Unschedulable");
@@ -242,7 +251,7 @@ static void on_step(void *arg)
 {
     struct pod *p = arg;
 
-    if (p->gone) {                  /* force-deleted; the container is done only now */
+    if (p->gone) { /* force-deleted; the container is done only now */
         if (p->state == POD_RUNNING)
             runs(p, false);
         pod_free(p);
@@ -356,26 +365,29 @@ static void add_pod(struct fake_kubelet *k, const json_t *json)
 }
 
 /* Runs inside the write: nothing is written from here, timers are set. */
-static void on_change(const struct k8s_resource *resource, const json_t *old, const json_t *new, void *arg)
+static void on_change(const struct k8s_resource *resource, const json_t *old, const json_t *new,
+                      void *arg)
 {
     struct fake_kubelet *k = arg;
 
     if (strcmp(resource->plural, "pods") != 0)
         return;
     const struct map_node *node = map_get(&k->pods, json_text_at(new ? new : old, "metadata.uid"));
-    struct pod *p = node ? container_of((struct map_node *) (uintptr_t) node, struct pod, by_uid) : NULL;
+    struct pod *p =
+        node ? container_of((struct map_node *) (uintptr_t) node, struct pod, by_uid) : NULL;
     if (!old && !p)
         add_pod(k, new);
-    else if (!new && p)
+    else if (!new &&p)
         on_removed(p);
     else if (p && json_at(new, "metadata.deletionTimestamp"))
         begin_deletion(p, new);
-    else if (p && p->state == POD_UNBOUND && json_at(old, "spec.schedulingGates") && !json_at(new, "spec.schedulingGates"))
+    else if (p && p->state == POD_UNBOUND && json_at(old, "spec.schedulingGates") &&
+             !json_at(new, "spec.schedulingGates"))
         arm(p, &p->step, p->plan.schedule_ms > 0 ? p->plan.schedule_ms : 0);
 }
 
-struct fake_kubelet *fake_kubelet_new(struct fake *fake, struct loop *loop, const struct fake_kubelet_handler *handler,
-                                      void *arg)
+struct fake_kubelet *fake_kubelet_new(struct fake *fake, struct loop *loop,
+                                      const struct fake_kubelet_handler *handler, void *arg)
 {
     struct fake_kubelet *k = NEW(struct fake_kubelet);
 
@@ -411,12 +423,14 @@ size_t fake_kubelet_running(const struct fake_kubelet *k)
 void fake_kubelet_evict(struct fake_kubelet *k, const char *ns, const char *name)
 {
     const json_t *json = fake_get(k->fake, &pods, ns, name);
-    const struct map_node *node = json ? map_get(&k->pods, json_text_at(json, "metadata.uid")) : NULL;
+    const struct map_node *node =
+        json ? map_get(&k->pods, json_text_at(json, "metadata.uid")) : NULL;
 
     if (!node)
         return;
     struct pod *p = container_of((struct map_node *) (uintptr_t) node, struct pod, by_uid);
-    write_status(p, json_pack("{s:o}", "conditions",
-                              conditions(p, condition("DisruptionTarget", true, "EvictionByEvictionAPI"))));
+    write_status(
+        p, json_pack("{s:o}", "conditions",
+                     conditions(p, condition("DisruptionTarget", true, "EvictionByEvictionAPI"))));
     fake_delete(k->fake, &pods, ns, name);
 }

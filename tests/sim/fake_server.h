@@ -13,7 +13,7 @@ struct fake_kind {
     struct list link;
     const struct k8s_resource *resource;
     bool has_status, built_in;
-    struct map objects;             /* by "ns/name" */
+    struct map objects; /* by "ns/name" */
 };
 
 struct fake_object {
@@ -26,17 +26,17 @@ struct fake_object {
 /* What happened, for watches. */
 struct fake_event {
     uint64_t version;
-    int64_t at;                     /* LOOP_MONOTONIC */
+    int64_t at; /* LOOP_MONOTONIC */
     const struct fake_kind *kind;
-    json_t *old, *new;              /* owned; either may be NULL */
+    json_t *old, *new; /* owned; either may be NULL */
 };
 
 struct fake_answer {
     int status;
-    json_t *body;                   /* owned; NULL when text is there */
-    const char *text;               /* not JSON */
+    json_t *body;     /* owned; NULL when text is there */
+    const char *text; /* not JSON */
     int64_t retry_after_ms;
-    json_t *items;                  /* LIST: the items, as an array; owned */
+    json_t *items; /* LIST: the items, as an array; owned */
 };
 
 struct fake_server {
@@ -44,28 +44,29 @@ struct fake_server {
     struct rng *rng;
     struct list kinds;
     struct map by_uid;
-    uint64_t version;               /* the newest */
-    uint64_t oldest;                /* watches from before this get 410 */
-    struct fake_event *events;      /* by version */
+    uint64_t version;          /* the newest */
+    uint64_t oldest;           /* watches from before this get 410 */
+    struct fake_event *events; /* by version */
     size_t n_events, cap_events;
-    struct list pages;              /* versions of lists that are read in pages */
+    struct list pages; /* versions of lists that are read in pages */
     uint64_t n_pages;
     struct list watchers;
     struct loop_timer gc;
     struct map counts;
     int64_t skew_ms;
-    void (*on_event)(void *arg);    /* a new event is in the history */
+    void (*on_event)(void *arg); /* a new event is in the history */
     void *arg;
 };
 
 void fake_server_init(struct fake_server *s, struct loop *loop, struct rng *rng);
 void fake_server_done(struct fake_server *s);
-struct fake_kind *fake_server_kind(const struct fake_server *s, const struct k8s_resource *resource);
+struct fake_kind *fake_server_kind(const struct fake_server *s,
+                                   const struct k8s_resource *resource);
 
 /* Carries out anything but a watch. */
 struct fake_answer fake_server_do(struct fake_server *s, const struct k8s_request *request);
 void fake_answer_done(struct fake_answer *answer);
-/* A failure as the real one words it.  `kind` is the plural or the Kind, as details.kind shows it. */
+/* A failure as the real one words it.  `kind`: the plural or the Kind, as details.kind shows it. */
 struct fake_answer fake_failure(int status, const char *reason, const struct k8s_request *request,
                                 const char *kind, const char *name, const char *format, ...)
     __attribute__((format(printf, 6, 7)));

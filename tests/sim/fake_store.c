@@ -5,9 +5,9 @@
 #include <string.h>
 #include <time.h>
 
-#define GC_DELAY_MS  30
-#define HISTORY_MS   300000         /* etcd is compacted every five minutes */
-#define PRUNE_EVERY  1024
+#define GC_DELAY_MS 30
+#define HISTORY_MS  300000 /* etcd is compacted every five minutes */
+#define PRUNE_EVERY 1024
 
 struct count {
     struct map_node node;
@@ -42,7 +42,8 @@ struct fake_object *fake_store_find(const struct fake_kind *kind, const char *ns
     return node ? container_of(node, struct fake_object, by_key) : NULL;
 }
 
-static void tell_watchers(struct fake_server *s, const struct fake_kind *kind, const json_t *old, const json_t *new)
+static void tell_watchers(struct fake_server *s, const struct fake_kind *kind, const json_t *old,
+                          const json_t *new)
 {
     struct fake_watcher *w;
 
@@ -113,8 +114,9 @@ static void new_uid(struct fake_server *s, char text[37])
 {
     uint64_t a = rng_next(s->rng), b = rng_next(s->rng);
 
-    snprintf(text, 37, "%08x-%04x-4%03x-%04x-%012" PRIx64, (unsigned) (a >> 32), (unsigned) (a >> 16 & 0xFFFF),
-             (unsigned) (a & 0xFFF), (unsigned) (0x8000 | (b >> 48 & 0x3FFF)), b & 0xFFFFFFFFFFFFu);
+    snprintf(text, 37, "%08x-%04x-4%03x-%04x-%012" PRIx64, (unsigned) (a >> 32),
+             (unsigned) (a >> 16 & 0xFFFF), (unsigned) (a & 0xFFF),
+             (unsigned) (0x8000 | (b >> 48 & 0x3FFF)), b & 0xFFFFFFFFFFFFu);
 }
 
 struct fake_object *fake_store_add(struct fake_server *s, struct fake_kind *kind, json_t *json)
@@ -206,7 +208,8 @@ static void collect_garbage(void *arg)
 void fake_store_schedule_gc(struct fake_server *s)
 {
     if (!loop_timer_armed(&s->gc))
-        loop_timer_set(s->loop, &s->gc, LOOP_MONOTONIC, loop_now(s->loop, LOOP_MONOTONIC) + GC_DELAY_MS);
+        loop_timer_set(s->loop, &s->gc, LOOP_MONOTONIC,
+                       loop_now(s->loop, LOOP_MONOTONIC) + GC_DELAY_MS);
 }
 
 static void forget_events(struct fake_server *s)
@@ -243,8 +246,9 @@ static struct count *find_count(const struct fake_server *s, const char *key)
 
 void fake_store_count(struct fake_server *s, const struct k8s_request *r)
 {
-    CLEANUP(free) char *key = xasprintf("%s %s%s%s", k8s_verb_name(r->verb), r->resource->plural,
-                                        r->subresource ? "/" : "", r->subresource ? r->subresource : "");
+    CLEANUP(free) char *key =
+        xasprintf("%s %s%s%s", k8s_verb_name(r->verb), r->resource->plural,
+                  r->subresource ? "/" : "", r->subresource ? r->subresource : "");
     struct count *c = find_count(s, key);
 
     if (!c) {

@@ -15,8 +15,8 @@ struct pages {
 
 /* ---- failures, as the real one words them ---- */
 
-struct fake_answer fake_failure(int status, const char *reason, const struct k8s_request *r, const char *kind,
-                                const char *name, const char *format, ...)
+struct fake_answer fake_failure(int status, const char *reason, const struct k8s_request *r,
+                                const char *kind, const char *name, const char *format, ...)
 {
     json_t *details = json_object(), *body = json_object();
     va_list args;
@@ -50,21 +50,23 @@ static struct fake_answer not_found(const struct k8s_request *r)
 {
     CLEANUP(free) char *what = qualified(r);
 
-    return fake_failure(404, "NotFound", r, r->resource->plural, r->name, "%s \"%s\" not found", what, r->name);
+    return fake_failure(404, "NotFound", r, r->resource->plural, r->name, "%s \"%s\" not found",
+                        what, r->name);
 }
 
 static struct fake_answer conflict(const struct k8s_request *r, const char *kind, const char *why)
 {
     CLEANUP(free) char *what = qualified(r);
 
-    return fake_failure(409, "Conflict", r, kind, r->name, "Operation cannot be fulfilled on %s \"%s\": %s", what,
-                        r->name, why);
+    return fake_failure(409, "Conflict", r, kind, r->name,
+                        "Operation cannot be fulfilled on %s \"%s\": %s", what, r->name, why);
 }
 
 static struct fake_answer stale(const struct k8s_request *r)
 {
     return conflict(r, r->resource->plural,
-                    "the object has been modified; please apply your changes to the latest version and try again");
+                    "the object has been modified; please apply your changes to the latest version "
+                    "and try again");
 }
 
 static struct fake_answer bad_request(const struct k8s_request *r, const char *message)
@@ -124,10 +126,14 @@ static void keep_member(json_t *to, const json_t *from, const char *key)
 /* What no client may write. */
 static void keep_server_fields(json_t *json, const json_t *old)
 {
-    static const char *const fields[] = {"uid",        "name",
-                                         "namespace",  "creationTimestamp",
-                                         "generation", "resourceVersion",
-                                         "deletionTimestamp", "deletionGracePeriodSeconds"};
+    static const char *const fields[] = {"uid",
+                                         "name",
+                                         "namespace",
+                                         "creationTimestamp",
+                                         "generation",
+                                         "resourceVersion",
+                                         "deletionTimestamp",
+                                         "deletionGracePeriodSeconds"};
     json_t *meta = json_object_get(json, "metadata");
     const json_t *old_meta = json_object_get(old, "metadata");
 
@@ -186,7 +192,7 @@ static bool field_is(const json_t *object, const char *path, const char *want)
         return strcmp(json_is_true(value) ? "true" : "false", want) == 0;
     if (json_is_integer(value))
         snprintf(number, sizeof(number), "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-    return strcmp(number, want) == 0;       /* an absent field is the empty text */
+    return strcmp(number, want) == 0; /* an absent field is the empty text */
 }
 
 /* One requirement of a field selector, text[0..len): path=value, path==value or path!=value. */
@@ -276,10 +282,11 @@ static json_t *list_item(const struct fake_kind *kind, json_t *object)
     return item;
 }
 
-static struct fake_answer page(const struct fake_kind *kind, const struct k8s_request *r, struct pages *p,
-                               size_t from)
+static struct fake_answer page(const struct fake_kind *kind, const struct k8s_request *r,
+                               struct pages *p, size_t from)
 {
-    size_t n = json_array_size(p->items), to = r->limit > 0 && from + (size_t) r->limit < n ? from + (size_t) r->limit : n;
+    size_t n = json_array_size(p->items),
+           to = r->limit > 0 && from + (size_t) r->limit < n ? from + (size_t) r->limit : n;
     struct fake_answer answer = {.status = 200, .body = json_object(), .items = json_array()};
     json_t *meta = json_object();
     char text[48];
@@ -299,7 +306,8 @@ static struct fake_answer page(const struct fake_kind *kind, const struct k8s_re
     return answer;
 }
 
-static struct fake_answer do_list(struct fake_server *s, struct fake_kind *kind, const struct k8s_request *r)
+static struct fake_answer do_list(struct fake_server *s, struct fake_kind *kind,
+                                  const struct k8s_request *r)
 {
     const char *token = r->continue_token;
 
@@ -308,8 +316,9 @@ static struct fake_answer do_list(struct fake_server *s, struct fake_kind *kind,
         struct pages *p = find_pages(s, strtoull(token, &end, 10));
 
         if (!p)
-            return fake_failure(410, "Expired", r, NULL, NULL,
-                                "The provided continue parameter is too old to display a consistent list result.");
+            return fake_failure(
+                410, "Expired", r, NULL, NULL,
+                "The provided continue parameter is too old to display a consistent list result.");
         return page(kind, r, p, strtoull(end + 1, NULL, 10));
     }
     struct pages *p = NEW(struct pages);
@@ -335,20 +344,23 @@ static void default_pod(json_t *json)
 {
     json_t *spec = json_object_get(json, "spec");
     CLEANUP(json_decref) json_t *defaults =
-        json_pack("{s:s, s:i, s:s}", "restartPolicy", "Always", "terminationGracePeriodSeconds", 30, "schedulerName",
-                  "default-scheduler");
+        json_pack("{s:s, s:i, s:s}", "restartPolicy", "Always", "terminationGracePeriodSeconds", 30,
+                  "schedulerName", "default-scheduler");
 
     if (!spec)
         json_set_take(json, "spec", spec = json_object());
     json_object_update_missing(spec, defaults);
-    json_set_take(json, "status", json_pack("{s:s, s:s}", "phase", "Pending", "qosClass", "BestEffort"));
+    json_set_take(json, "status",
+                  json_pack("{s:s, s:s}", "phase", "Pending", "qosClass", "BestEffort"));
 }
 
-static json_t *new_object(const struct fake_kind *kind, const struct k8s_request *r, const json_t *body)
+static json_t *new_object(const struct fake_kind *kind, const struct k8s_request *r,
+                          const json_t *body)
 {
     json_t *json = json_deep_copy(body), *meta = json_object_get(json, "metadata");
     const struct k8s_resource *k = kind->resource;
-    CLEANUP(free) char *api_version = xasprintf("%s%s%s", k->group, *k->group ? "/" : "", k->version);
+    CLEANUP(free) char *api_version =
+        xasprintf("%s%s%s", k->group, *k->group ? "/" : "", k->version);
 
     json_set_text(json, "apiVersion", api_version);
     json_set_text(json, "kind", k->kind);
@@ -363,24 +375,28 @@ static json_t *new_object(const struct fake_kind *kind, const struct k8s_request
     return json;
 }
 
-static struct fake_answer exists(const struct k8s_request *r, const struct fake_object *o, const char *name)
+static struct fake_answer exists(const struct k8s_request *r, const struct fake_object *o,
+                                 const char *name)
 {
     CLEANUP(free) char *what = qualified(r);
     bool deleting = json_at(o->json, "metadata.deletionTimestamp") != NULL;
 
-    return fake_failure(409, "AlreadyExists", r, r->resource->plural, name, "%s%s \"%s\" already exists",
-                        deleting ? "object is being deleted: " : "", what, name);
+    return fake_failure(409, "AlreadyExists", r, r->resource->plural, name,
+                        "%s%s \"%s\" already exists", deleting ? "object is being deleted: " : "",
+                        what, name);
 }
 
-static struct fake_answer do_create(struct fake_server *s, struct fake_kind *kind, const struct k8s_request *r,
-                                    const json_t *body)
+static struct fake_answer do_create(struct fake_server *s, struct fake_kind *kind,
+                                    const struct k8s_request *r, const json_t *body)
 {
-    const char *name = json_text_at(body, "metadata.name"), *ns = json_text_at(body, "metadata.namespace");
+    const char *name = json_text_at(body, "metadata.name"),
+               *ns = json_text_at(body, "metadata.namespace");
 
     if (!name)
         return invalid(r, "metadata.name: Required value: name or generateName is required");
     if (ns && (!r->ns || strcmp(ns, r->ns) != 0))
-        return bad_request(r, "the namespace of the provided object does not match the namespace sent on the request");
+        return bad_request(r, "the namespace of the provided object does not match the namespace "
+                              "sent on the request");
     if (json_at(body, "metadata.resourceVersion"))
         return bad_request(r, "resourceVersion should not be set on objects to be created");
     const struct fake_object *o = fake_store_find(kind, r->ns, name);
@@ -394,9 +410,11 @@ static struct fake_answer do_create(struct fake_server *s, struct fake_kind *kin
 /* Finalizers may only be taken away from what is being deleted. */
 static bool adds_finalizer(const json_t *old, const json_t *new)
 {
-    const json_t *before = json_at(old, "metadata.finalizers"), *after = json_at(new, "metadata.finalizers");
+    const json_t *before = json_at(old, "metadata.finalizers"),
+                 *after = json_at(new, "metadata.finalizers");
 
-    return json_at(old, "metadata.deletionTimestamp") && json_array_size(after) > json_array_size(before);
+    return json_at(old, "metadata.deletionTimestamp") &&
+           json_array_size(after) > json_array_size(before);
 }
 
 static bool is_over(const json_t *json)
@@ -411,7 +429,7 @@ static struct fake_answer store_update(struct fake_server *s, struct fake_object
         json_decref(json);
         return done(200, o->json);
     }
-    if (is_over(json)) {            /* that was the last finalizer */
+    if (is_over(json)) { /* that was the last finalizer */
         json_decref(fake_store_remove(s, o));
         return (struct fake_answer) {.status = 200, .body = json};
     }
@@ -419,8 +437,8 @@ static struct fake_answer store_update(struct fake_server *s, struct fake_object
     return done(200, json);
 }
 
-static struct fake_answer update_main(struct fake_server *s, struct fake_object *o, const struct k8s_request *r,
-                                      const json_t *patch)
+static struct fake_answer update_main(struct fake_server *s, struct fake_object *o,
+                                      const struct k8s_request *r, const json_t *patch)
 {
     const char *uid = json_text_at(patch, "metadata.uid");
 
@@ -432,14 +450,16 @@ static struct fake_answer update_main(struct fake_server *s, struct fake_object 
         keep_member(json, o->json, "status");
     if (adds_finalizer(o->json, json)) {
         json_decref(json);
-        return invalid(r, "metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted");
+        return invalid(r, "metadata.finalizers: Forbidden: no new finalizers can be added if the "
+                          "object is being deleted");
     }
     if (!same_but_metadata(json, o->json))
         bump_generation(json);
     return store_update(s, o, json);
 }
 
-static struct fake_answer update_status(struct fake_server *s, struct fake_object *o, const json_t *patch)
+static struct fake_answer update_status(struct fake_server *s, struct fake_object *o,
+                                        const json_t *patch)
 {
     json_t *json = json_deep_copy(o->json);
     CLEANUP(json_decref) json_t *wanted = merged(o->json, patch);
@@ -448,8 +468,8 @@ static struct fake_answer update_status(struct fake_server *s, struct fake_objec
     return store_update(s, o, json);
 }
 
-static struct fake_answer update(struct fake_server *s, struct fake_object *o, const struct k8s_request *r,
-                                 const json_t *patch)
+static struct fake_answer update(struct fake_server *s, struct fake_object *o,
+                                 const struct k8s_request *r, const json_t *patch)
 {
     const json_t *version = json_at(patch, "metadata.resourceVersion");
 
@@ -458,21 +478,22 @@ static struct fake_answer update(struct fake_server *s, struct fake_object *o, c
     return r->subresource ? update_status(s, o, patch) : update_main(s, o, r, patch);
 }
 
-static struct fake_answer do_patch(struct fake_server *s, struct fake_kind *kind, const struct k8s_request *r,
-                                   const json_t *body)
+static struct fake_answer do_patch(struct fake_server *s, struct fake_kind *kind,
+                                   const struct k8s_request *r, const json_t *body)
 {
     struct fake_object *o = fake_store_find(kind, r->ns, r->name);
 
     return o ? update(s, o, r, body) : not_found(r);
 }
 
-static struct fake_answer do_apply(struct fake_server *s, struct fake_kind *kind, const struct k8s_request *r,
-                                   const json_t *body)
+static struct fake_answer do_apply(struct fake_server *s, struct fake_kind *kind,
+                                   const struct k8s_request *r, const json_t *body)
 {
     struct fake_object *o = fake_store_find(kind, r->ns, r->name);
 
     if (!r->field_manager)
-        return bad_request(r, "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value");
+        return bad_request(
+            r, "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value");
     if (!json_text_at(body, "apiVersion") || !json_text_at(body, "kind"))
         return bad_request(r, "invalid object type: /, Kind=");
     if (o)
@@ -534,14 +555,15 @@ void fake_server_delete(struct fake_server *s, struct fake_object *o, int64_t gr
 
 static struct fake_answer deleted(const struct k8s_request *r, const char *uid)
 {
-    json_t *body = json_pack("{s:s, s:s, s:{}, s:s, s:{s:s, s:s, s:s}}", "kind", "Status", "apiVersion", "v1", "metadata",
-                             "status", "Success", "details", "name", r->name, "kind", r->resource->plural, "uid", uid);
+    json_t *body = json_pack("{s:s, s:s, s:{}, s:s, s:{s:s, s:s, s:s}}", "kind", "Status",
+                             "apiVersion", "v1", "metadata", "status", "Success", "details", "name",
+                             r->name, "kind", r->resource->plural, "uid", uid);
 
     return (struct fake_answer) {.status = 200, .body = body};
 }
 
-static struct fake_answer do_delete(struct fake_server *s, struct fake_kind *kind, const struct k8s_request *r,
-                                    const json_t *options)
+static struct fake_answer do_delete(struct fake_server *s, struct fake_kind *kind,
+                                    const struct k8s_request *r, const json_t *options)
 {
     struct fake_object *o = fake_store_find(kind, r->ns, r->name);
     const char *uid = json_text_at(options, "preconditions.uid");
@@ -551,10 +573,12 @@ static struct fake_answer do_delete(struct fake_server *s, struct fake_kind *kin
         return not_found(r);
     if (uid && strcmp(uid, o->uid) != 0)
         return conflict(r, r->resource->kind,
-                        "the UID in the precondition does not match the UID in record. The object might have been "
+                        "the UID in the precondition does not match the UID in record. The object "
+                        "might have been "
                         "deleted and then recreated");
     if (version && !field_is(o->json, "metadata.resourceVersion", version))
-        return conflict(r, r->resource->kind, "the ResourceVersion in the precondition does not match");
+        return conflict(r, r->resource->kind,
+                        "the ResourceVersion in the precondition does not match");
     CLEANUP(free) char *own_uid = xstrdup(o->uid);
     json_t *left = delete_object(s, o, json_int_at(options, "gracePeriodSeconds", -1));
     if (is_pod(kind) || fake_store_find(kind, r->ns, r->name))
@@ -576,8 +600,8 @@ struct fake_kind *fake_server_kind(const struct fake_server *s, const struct k8s
     return NULL;
 }
 
-static struct fake_answer perform(struct fake_server *s, struct fake_kind *kind, const struct k8s_request *r,
-                                  const json_t *body)
+static struct fake_answer perform(struct fake_server *s, struct fake_kind *kind,
+                                  const struct k8s_request *r, const json_t *body)
 {
     switch (r->verb) {
     case K8S_GET:

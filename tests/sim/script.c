@@ -111,7 +111,8 @@ static void on_connection(uint32_t events, void *arg)
     loop_io_add(s->loop, &c->io, EPOLLIN);
 }
 
-struct script *script_new(struct loop *loop, void (*on_request)(struct script_request *request, void *arg), void *arg)
+struct script *script_new(struct loop *loop,
+                          void (*on_request)(struct script_request *request, void *arg), void *arg)
 {
     struct script *s = NEW(struct script);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -161,7 +162,7 @@ void script_send(struct script_request *request, const char *bytes)
         ssize_t n = send(c->io.fd, bytes, len, MSG_NOSIGNAL);
 
         if (n < 0)
-            return;                 /* it has left, or is slow: no test here sends that much */
+            return; /* it has left, or is slow: no test here sends that much */
         bytes += n;
         len -= (size_t) n;
     }
@@ -169,8 +170,9 @@ void script_send(struct script_request *request, const char *bytes)
 
 void script_answer(struct script_request *request, int status, const char *extra, const char *body)
 {
-    CLEANUP(free) char *text = xasprintf("HTTP/1.1 %d Reason\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
-                                         status, extra, strlen(body), body);
+    CLEANUP(free) char *text = xasprintf(
+        "HTTP/1.1 %d Reason\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
+        status, extra, strlen(body), body);
 
     script_send(request, text);
 }

@@ -6,7 +6,8 @@
 #include "k8s/selector.h"
 
 static const struct k8s_resource pods = {"", "v1", "pods", "Pod"};
-static const struct k8s_resource wis = {"kharon.dev", "v1alpha1", "workflowinstances", "WorkflowInstance"};
+static const struct k8s_resource wis = {"kharon.dev", "v1alpha1", "workflowinstances",
+                                        "WorkflowInstance"};
 
 static void check_path(int line, struct k8s_request r, const char *want)
 {
@@ -22,20 +23,27 @@ static void check_path(int line, struct k8s_request r, const char *want)
 TEST(paths)
 {
     PATH("/api/v1/namespaces/a/pods/x", .verb = K8S_GET, .ns = "a", .name = "x");
-    PATH("/apis/kharon.dev/v1alpha1/namespaces/a/workflowinstances/x", .verb = K8S_GET, .resource = &wis, .ns = "a",
-         .name = "x");
+    PATH("/apis/kharon.dev/v1alpha1/namespaces/a/workflowinstances/x", .verb = K8S_GET,
+         .resource = &wis, .ns = "a", .name = "x");
     PATH("/api/v1/pods", .verb = K8S_LIST);
     PATH("/api/v1/namespaces/a/pods?limit=500", .verb = K8S_LIST, .ns = "a", .limit = 500);
-    PATH("/api/v1/namespaces/a/pods?labelSelector=a%3Db%2Cc%21%3Dd&limit=5&continue=to%2Fk%3D", .verb = K8S_LIST, .ns = "a",
-         .limit = 5, .continue_token = "to/k=", .label_selector = "a=b,c!=d", .resource_version = "7");
-    PATH("/api/v1/pods?resourceVersion=7", .verb = K8S_LIST, .resource_version = "7", .continue_token = "");
-    PATH("/api/v1/pods?watch=1&allowWatchBookmarks=true&fieldSelector=metadata.name%3Dx&resourceVersion=7&timeoutSeconds=3",
-         .verb = K8S_WATCH, .field_selector = "metadata.name=x", .resource_version = "7", .timeout_ms = 2001);
+    PATH("/api/v1/namespaces/a/pods?labelSelector=a%3Db%2Cc%21%3Dd&limit=5&continue=to%2Fk%3D",
+         .verb = K8S_LIST, .ns = "a", .limit = 5,
+         .continue_token = "to/k=", .label_selector = "a=b,c!=d", .resource_version = "7");
+    PATH("/api/v1/pods?resourceVersion=7", .verb = K8S_LIST, .resource_version = "7",
+         .continue_token = "");
+    PATH("/api/v1/"
+         "pods?watch=1&allowWatchBookmarks=true&fieldSelector=metadata.name%3Dx&resourceVersion=7&"
+         "timeoutSeconds=3",
+         .verb = K8S_WATCH, .field_selector = "metadata.name=x", .resource_version = "7",
+         .timeout_ms = 2001);
     PATH("/api/v1/namespaces/a/pods", .verb = K8S_CREATE, .ns = "a", .name = "x");
-    PATH("/api/v1/namespaces/a/pods/x/eviction", .verb = K8S_CREATE, .ns = "a", .name = "x", .subresource = "eviction");
-    PATH("/api/v1/namespaces/a/pods/x/status?fieldManager=kharon", .verb = K8S_PATCH, .ns = "a", .name = "x",
-         .subresource = "status", .field_manager = "kharon");
-    PATH("/api/v1/namespaces/a/pods/x?fieldManager=m%20%26", .verb = K8S_APPLY, .ns = "a", .name = "x", .field_manager = "m &");
+    PATH("/api/v1/namespaces/a/pods/x/eviction", .verb = K8S_CREATE, .ns = "a", .name = "x",
+         .subresource = "eviction");
+    PATH("/api/v1/namespaces/a/pods/x/status?fieldManager=kharon", .verb = K8S_PATCH, .ns = "a",
+         .name = "x", .subresource = "status", .field_manager = "kharon");
+    PATH("/api/v1/namespaces/a/pods/x?fieldManager=m%20%26", .verb = K8S_APPLY, .ns = "a",
+         .name = "x", .field_manager = "m &");
     PATH("/api/v1/namespaces/a/pods/x", .verb = K8S_DELETE, .ns = "a", .name = "x", .body = "{}");
 }
 
@@ -45,17 +53,21 @@ TEST(lanes_follow_from_verbs_unless_said)
     CHECK_INT(k8s_request_lane(&(struct k8s_request) {.verb = K8S_LIST}), K8S_LANE_READ);
     CHECK_INT(k8s_request_lane(&(struct k8s_request) {.verb = K8S_CREATE}), K8S_LANE_STATUS);
     CHECK_INT(k8s_request_lane(&(struct k8s_request) {.verb = K8S_DELETE}), K8S_LANE_DELETE);
-    CHECK_INT(k8s_request_lane(&(struct k8s_request) {.verb = K8S_DELETE, .lane = K8S_LANE_LEASE}), K8S_LANE_LEASE);
+    CHECK_INT(k8s_request_lane(&(struct k8s_request) {.verb = K8S_DELETE, .lane = K8S_LANE_LEASE}),
+              K8S_LANE_LEASE);
 }
 
 /* Names come from outside: none leads to another object. */
 TEST(a_name_never_changes_the_path)
 {
-    PATH("/api/v1/namespaces/a/pods/x%2F..%2F..%2Fb%3Fc%23d%25", .verb = K8S_GET, .ns = "a", .name = "x/../../b?c#d%");
-    PATH("/api/v1/namespaces/a%2Fb/pods/%C3%A9%0A", .verb = K8S_GET, .ns = "a/b", .name = "\xC3\xA9\n");
+    PATH("/api/v1/namespaces/a/pods/x%2F..%2F..%2Fb%3Fc%23d%25", .verb = K8S_GET, .ns = "a",
+         .name = "x/../../b?c#d%");
+    PATH("/api/v1/namespaces/a%2Fb/pods/%C3%A9%0A", .verb = K8S_GET, .ns = "a/b",
+         .name = "\xC3\xA9\n");
 }
 
-static void check_judge(int line, enum k8s_verb verb, int status, const char *text, enum error_code want)
+static void check_judge(int line, enum k8s_verb verb, int status, const char *text,
+                        enum error_code want)
 {
     struct k8s_request request = {.verb = verb, .resource = &wis, .ns = "a", .name = "x"};
     struct k8s_reply reply = {.http_status = status};
@@ -67,17 +79,19 @@ static void check_judge(int line, enum k8s_verb verb, int status, const char *te
     reply.object = json;
     k8s_reply_judge(&reply, &request, text);
     if (reply.error.code != want)
-        test_fail_at(__FILE__, line, "%s (%s), want %s", error_code_name(reply.error.code), reply.error.text,
-                     error_code_name(want));
+        test_fail_at(__FILE__, line, "%s (%s), want %s", error_code_name(reply.error.code),
+                     reply.error.text, error_code_name(want));
     CHECK_AT(line, reply.reason != NULL);
     CHECK_AT(line, (reply.error.code == ERROR_NONE) == (reply.error.text[0] == '\0'));
 }
 
-#define JUDGE(verb, status, text, want) check_judge(__LINE__, K8S_##verb, status, text, ERROR_##want)
-#define STATUS(reason, message) "{\"kind\":\"Status\",\"reason\":\"" reason "\",\"message\":\"" message "\"}"
-#define MISSING(group, kind, name)                                                                                   \
-    "{\"kind\":\"Status\",\"reason\":\"NotFound\",\"message\":\"m\",\"details\":{\"name\":\"" name "\",\"group\":\"" group     \
-    "\",\"kind\":\"" kind "\"}}"
+#define JUDGE(verb, status, text, want)                                                            \
+    check_judge(__LINE__, K8S_##verb, status, text, ERROR_##want)
+#define STATUS(reason, message)                                                                    \
+    "{\"kind\":\"Status\",\"reason\":\"" reason "\",\"message\":\"" message "\"}"
+#define MISSING(group, kind, name)                                                                 \
+    "{\"kind\":\"Status\",\"reason\":\"NotFound\",\"message\":\"m\",\"details\":{\"name\":\"" name \
+    "\",\"group\":\"" group "\",\"kind\":\"" kind "\"}}"
 
 TEST(answers_are_judged)
 {
@@ -94,7 +108,8 @@ TEST(answers_are_judged)
     JUDGE(GET, 404, MISSING("other.dev", "workflowinstances", "x"), INTERNAL);
     JUDGE(GET, 404, MISSING("", "namespaces", "x"), INTERNAL);
     JUDGE(GET, 404, "404 page not found\n", INTERNAL);
-    JUDGE(GET, 404, STATUS("NotFound", "the server could not find the requested resource"), INTERNAL);
+    JUDGE(GET, 404, STATUS("NotFound", "the server could not find the requested resource"),
+          INTERNAL);
 
     JUDGE(CREATE, 409, STATUS("AlreadyExists", "m"), EXISTS);
     JUDGE(PATCH, 409, STATUS("Conflict", "m"), CONFLICT);
@@ -112,25 +127,37 @@ TEST(answers_are_judged)
     JUDGE(CREATE, 422, STATUS("Invalid", "m"), INVALID);
     JUDGE(GET, 302, "", INTERNAL);
 
-    JUDGE(CREATE, 500, "{\"message\":\"etcdserver: request is too large\",\"code\":500}", TOO_LARGE);
-    JUDGE(CREATE, 500, "{\"message\":\"rpc error: code = ResourceExhausted desc = trying to send message larger than max\"}",
+    JUDGE(CREATE, 500, "{\"message\":\"etcdserver: request is too large\",\"code\":500}",
           TOO_LARGE);
-    JUDGE(APPLY, 500, "{\"message\":\"failed to create typed patch object (a/b): .spec.zz: field not declared in schema\"}",
+    JUDGE(CREATE, 500,
+          "{\"message\":\"rpc error: code = ResourceExhausted desc = trying to send message larger "
+          "than max\"}",
+          TOO_LARGE);
+    JUDGE(APPLY, 500,
+          "{\"message\":\"failed to create typed patch object (a/b): .spec.zz: field not declared "
+          "in schema\"}",
           INVALID);
-    JUDGE(CREATE, 500, STATUS("InternalError", "Internal error occurred: failed calling webhook \\\"w\\\""), UNAVAILABLE);
+    JUDGE(CREATE, 500,
+          STATUS("InternalError", "Internal error occurred: failed calling webhook \\\"w\\\""),
+          UNAVAILABLE);
     JUDGE(CREATE, 500, "{\"message\":\"etcdserver: leader changed\"}", UNKNOWN);
     JUDGE(CREATE, 500, "{\"message\":\"etcdserver: request timed out\"}", UNKNOWN);
     JUDGE(CREATE, 500, "", UNKNOWN);
     JUDGE(CREATE, 502, "<html>", UNKNOWN);
     JUDGE(CREATE, 503, STATUS("ServiceUnavailable", "m"), UNAVAILABLE);
-    JUDGE(GET, 504, "{\"metadata\":{},\"status\":\"Failure\",\"message\":\"Timeout: m\",\"reason\":\"Timeout\",\"code\":504}", UNKNOWN);
+    JUDGE(GET, 504,
+          "{\"metadata\":{},\"status\":\"Failure\",\"message\":\"Timeout: "
+          "m\",\"reason\":\"Timeout\",\"code\":504}",
+          UNKNOWN);
 }
 
 TEST(how_long_to_stay_away)
 {
     struct k8s_request request = {.verb = K8S_GET, .resource = &wis, .name = "x"};
-    CLEANUP(json_decref) json_t *status = json_loads("{\"details\":{\"retryAfterSeconds\":3}}", 0, NULL);
-    struct k8s_reply said = {.http_status = 429, .object = status}, header = {.http_status = 503, .retry_after_ms = 5000},
+    CLEANUP(json_decref) json_t *status =
+        json_loads("{\"details\":{\"retryAfterSeconds\":3}}", 0, NULL);
+    struct k8s_reply said = {.http_status = 429, .object = status},
+                     header = {.http_status = 503, .retry_after_ms = 5000},
                      nothing = {.http_status = 429}, fine = {.http_status = 503};
 
     k8s_reply_judge(&said, &request, "");
@@ -159,7 +186,8 @@ TEST(delete_options)
     CLEANUP(free) char *both = k8s_delete_options("u", "7", 0);
     CLEANUP(free) char *none = k8s_delete_options(NULL, NULL, -1);
 
-    CHECK_STR(both, "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{\"uid\":\"u\",\"resourceVersion\":\"7\"},"
+    CHECK_STR(both, "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{\"uid\":"
+                    "\"u\",\"resourceVersion\":\"7\"},"
                     "\"gracePeriodSeconds\":0}");
     CHECK_STR(none, "{\"kind\":\"DeleteOptions\",\"apiVersion\":\"v1\",\"preconditions\":{}}");
 }
@@ -194,7 +222,8 @@ TEST(versions_are_decimal_numbers)
 TEST(meta_is_decoded)
 {
     CLEANUP(json_decref) json_t *object =
-        json_loads("{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\",\"uid\":\"u\",\"resourceVersion\":\"7\",\"generation\":3,"
+        json_loads("{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\",\"uid\":\"u\","
+                   "\"resourceVersion\":\"7\",\"generation\":3,"
                    "\"deletionTimestamp\":\"2026-01-01T00:00:00Z\"}}",
                    0, NULL);
     struct k8s_meta meta;
@@ -208,7 +237,8 @@ TEST(meta_is_decoded)
     CHECK_INT(meta.generation, 3);
     CHECK(meta.deleting);
     k8s_meta_done(&meta);
-    CLEANUP(json_decref) json_t *nameless = json_loads("{\"metadata\":{\"resourceVersion\":\"7\"}}", 0, NULL);
+    CLEANUP(json_decref) json_t *nameless =
+        json_loads("{\"metadata\":{\"resourceVersion\":\"7\"}}", 0, NULL);
     CHECK_ERROR(k8s_meta_decode(nameless, &meta, &err), &err, ERROR_INVALID);
     CHECK_ERROR(k8s_meta_decode(NULL, &meta, &err), &err, ERROR_INVALID);
 }
@@ -221,11 +251,12 @@ TEST(selectors)
         const char *selector;
         bool want;
     } rows[] = {
-        {__LINE__, NULL, true},      {__LINE__, "", true},        {__LINE__, "a=1", true},       {__LINE__, "a==1", true},
-        {__LINE__, "a=2", false},    {__LINE__, "a!=1", false},   {__LINE__, "a!=2", true},      {__LINE__, "z!=1", true},
-        {__LINE__, "a", true},       {__LINE__, "z", false},      {__LINE__, "!a", false},       {__LINE__, "!z", true},
-        {__LINE__, "b.c/d=", true},  {__LINE__, "a=", false},     {__LINE__, "a=1,!z", true},    {__LINE__, "a=1,z", false},
-        {__LINE__, "a=11", false},
+        {__LINE__, NULL, true},     {__LINE__, "", true},      {__LINE__, "a=1", true},
+        {__LINE__, "a==1", true},   {__LINE__, "a=2", false},  {__LINE__, "a!=1", false},
+        {__LINE__, "a!=2", true},   {__LINE__, "z!=1", true},  {__LINE__, "a", true},
+        {__LINE__, "z", false},     {__LINE__, "!a", false},   {__LINE__, "!z", true},
+        {__LINE__, "b.c/d=", true}, {__LINE__, "a=", false},   {__LINE__, "a=1,!z", true},
+        {__LINE__, "a=1,z", false}, {__LINE__, "a=11", false},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++)

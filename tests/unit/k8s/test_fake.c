@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The fake against what the real API server does (docs/kubernetes.md); the same rules are tried on a real one in
- * tests/integration/test_k8s.c. */
+/* The fake against what the real API server does (docs/kubernetes.md); the same rules are tried on
+ * a real one in tests/integration/test_k8s.c. */
 #include "test.h"
 
 #include "base/alloc.h"
 #include "sim/fake.h"
 #include "sim/fake_kubelet.h"
 
-#define START 1767225600000         /* 2026-01-01T00:00:00Z */
+#define START 1767225600000 /* 2026-01-01T00:00:00Z */
 
 static const struct k8s_resource pods = {"", "v1", "pods", "Pod"};
 static const struct k8s_resource things = {"kharon.dev", "v1alpha1", "things", "Thing"};
@@ -23,7 +23,7 @@ static struct seen {
     struct k8s_reply reply;
     json_t *object;
     char version[32], token[64], reason[64];
-    char items[4096];               /* "ADDED a/x=1 …" */
+    char items[4096]; /* "ADDED a/x=1 …" */
     int n_items;
     int64_t at;
 } seen;
@@ -91,7 +91,7 @@ static enum error_code ask(struct k8s_request request)
         request.ns = "a";
     seen.items[0] = '\0';
     k8s_call(k8s, &request, &handler, NULL);
-    CHECK_INT(seen.replies, before);        /* never inside k8s_call */
+    CHECK_INT(seen.replies, before); /* never inside k8s_call */
     CHECK(fake_run_until(fake, 10000, has_reply, &before));
     return seen.reply.error.code;
 }
@@ -103,7 +103,8 @@ static enum error_code create(const char *body)
 
 static enum error_code patch(const char *name, const char *subresource, const char *body)
 {
-    return ask((struct k8s_request) {.verb = K8S_PATCH, .name = name, .subresource = subresource, .body = body});
+    return ask((struct k8s_request) {
+        .verb = K8S_PATCH, .name = name, .subresource = subresource, .body = body});
 }
 
 static enum error_code drop(const char *name, const char *uid, const char *version)
@@ -121,7 +122,8 @@ static const char *get(const char *name, const char *path)
 TEST(create_fills_in_what_the_server_owns)
 {
     set_up();
-    CHECK_INT(create("{\"metadata\":{\"name\":\"x\"},\"spec\":{\"n\":1},\"status\":{\"no\":true}}"), ERROR_NONE);
+    CHECK_INT(create("{\"metadata\":{\"name\":\"x\"},\"spec\":{\"n\":1},\"status\":{\"no\":true}}"),
+              ERROR_NONE);
     CHECK_INT(seen.reply.http_status, 201);
     CHECK_STR(json_text_at(seen.object, "metadata.creationTimestamp"), "2026-01-01T00:00:00Z");
     CHECK_STR(json_text_at(seen.object, "metadata.namespace"), "a");
@@ -143,7 +145,8 @@ TEST(absence_is_proven_only_by_a_404_about_the_name)
 {
     set_up();
     CHECK_INT(ask((struct k8s_request) {.verb = K8S_GET, .name = "x"}), ERROR_NOT_FOUND);
-    CHECK_INT(ask((struct k8s_request) {.verb = K8S_GET, .name = "x", .resource = &unknown}), ERROR_INTERNAL);
+    CHECK_INT(ask((struct k8s_request) {.verb = K8S_GET, .name = "x", .resource = &unknown}),
+              ERROR_INTERNAL);
     CHECK_INT(ask((struct k8s_request) {.verb = K8S_LIST, .resource = &unknown}), ERROR_INTERNAL);
     tear_down();
 }
@@ -155,7 +158,9 @@ TEST(spec_and_status_are_written_apart)
     CHECK_INT(patch("x", NULL, "{\"spec\":{\"n\":2},\"status\":{\"s\":1}}"), ERROR_NONE);
     CHECK_INT(json_int_at(seen.object, "metadata.generation", 0), 2);
     CHECK(!json_at(seen.object, "status"));
-    CHECK_INT(patch("x", "status", "{\"spec\":{\"n\":3},\"metadata\":{\"labels\":{\"a\":\"b\"}},\"status\":{\"s\":\"on\"}}"),
+    CHECK_INT(patch("x", "status",
+                    "{\"spec\":{\"n\":3},\"metadata\":{\"labels\":{\"a\":\"b\"}},\"status\":{\"s\":"
+                    "\"on\"}}"),
               ERROR_NONE);
     CHECK_INT(json_int_at(seen.object, "metadata.generation", 0), 2);
     CHECK_INT(json_int_at(seen.object, "spec.n", 0), 2);
@@ -172,13 +177,17 @@ TEST(patches_carry_preconditions)
 {
     set_up();
     create("{\"metadata\":{\"name\":\"x\"},\"spec\":{\"n\":1}}");
-    CHECK_INT(patch("x", NULL, "{\"metadata\":{\"resourceVersion\":\"101\"},\"spec\":{\"n\":2}}"), ERROR_NONE);
-    CHECK_INT(patch("x", NULL, "{\"metadata\":{\"resourceVersion\":\"101\"},\"spec\":{\"n\":3}}"), ERROR_CONFLICT);
+    CHECK_INT(patch("x", NULL, "{\"metadata\":{\"resourceVersion\":\"101\"},\"spec\":{\"n\":2}}"),
+              ERROR_NONE);
+    CHECK_INT(patch("x", NULL, "{\"metadata\":{\"resourceVersion\":\"101\"},\"spec\":{\"n\":3}}"),
+              ERROR_CONFLICT);
     CHECK_HAS(seen.reply.error.text, "Operation cannot be fulfilled on things.kharon.dev \"x\"");
-    CHECK_INT(patch("x", "status", "{\"metadata\":{\"resourceVersion\":\"101\"},\"status\":{}}"), ERROR_CONFLICT);
-    CHECK_INT(patch("x", NULL, "{\"metadata\":{\"uid\":\"other\"},\"spec\":{\"n\":3}}"), ERROR_INVALID);
+    CHECK_INT(patch("x", "status", "{\"metadata\":{\"resourceVersion\":\"101\"},\"status\":{}}"),
+              ERROR_CONFLICT);
+    CHECK_INT(patch("x", NULL, "{\"metadata\":{\"uid\":\"other\"},\"spec\":{\"n\":3}}"),
+              ERROR_INVALID);
     CHECK_INT(patch("x", NULL, "{\"spec\":{\"n\":2}}"), ERROR_NONE);
-    CHECK_STR(seen.version, "102");         /* nothing changed */
+    CHECK_STR(seen.version, "102"); /* nothing changed */
     CHECK_INT(patch("y", NULL, "{\"spec\":{\"n\":2}}"), ERROR_NOT_FOUND);
     tear_down();
 }
@@ -186,13 +195,19 @@ TEST(patches_carry_preconditions)
 TEST(apply_creates_or_merges)
 {
     static const char body[] =
-        "{\"apiVersion\":\"kharon.dev/v1alpha1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"a\":1}}";
+        "{\"apiVersion\":\"kharon.dev/"
+        "v1alpha1\",\"kind\":\"Thing\",\"metadata\":{\"name\":\"x\"},\"spec\":{\"a\":1}}";
 
     set_up();
-    CHECK_INT(ask((struct k8s_request) {.verb = K8S_APPLY, .name = "x", .body = body}), ERROR_INVALID);
-    CHECK_INT(ask((struct k8s_request) {.verb = K8S_APPLY, .name = "x", .body = body, .field_manager = "m"}), ERROR_NONE);
+    CHECK_INT(ask((struct k8s_request) {.verb = K8S_APPLY, .name = "x", .body = body}),
+              ERROR_INVALID);
+    CHECK_INT(ask((struct k8s_request) {
+                  .verb = K8S_APPLY, .name = "x", .body = body, .field_manager = "m"}),
+              ERROR_NONE);
     CHECK_INT(seen.reply.http_status, 201);
-    CHECK_INT(ask((struct k8s_request) {.verb = K8S_APPLY, .name = "x", .body = body, .field_manager = "m"}), ERROR_NONE);
+    CHECK_INT(ask((struct k8s_request) {
+                  .verb = K8S_APPLY, .name = "x", .body = body, .field_manager = "m"}),
+              ERROR_NONE);
     CHECK_INT(seen.reply.http_status, 200);
     CHECK_STR(seen.version, "101");
     tear_down();
@@ -220,7 +235,9 @@ TEST(finalizers_keep_an_object)
     CHECK_STR(get("x", "metadata.deletionTimestamp"), "2026-01-01T00:00:00Z");
     CHECK_INT(create("{\"metadata\":{\"name\":\"x\"}}"), ERROR_EXISTS);
     CHECK_HAS(seen.reply.error.text, "object is being deleted: ");
-    CHECK_INT(patch("x", NULL, "{\"metadata\":{\"finalizers\":[\"kharon.dev/a\",\"kharon.dev/b\"]}}"), ERROR_INVALID);
+    CHECK_INT(
+        patch("x", NULL, "{\"metadata\":{\"finalizers\":[\"kharon.dev/a\",\"kharon.dev/b\"]}}"),
+        ERROR_INVALID);
     CHECK_INT(patch("x", NULL, "{\"metadata\":{\"finalizers\":null}}"), ERROR_NONE);
     CHECK(!fake_get(fake, &things, "a", "x"));
     tear_down();
@@ -234,7 +251,8 @@ TEST(what_has_lost_its_owners_goes)
     set_up();
     owner = fake_create(fake, &things, "{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\"}}");
     snprintf(text, sizeof(text),
-             "{\"metadata\":{\"name\":\"y\",\"namespace\":\"a\",\"ownerReferences\":[{\"uid\":\"%s\"}]}}",
+             "{\"metadata\":{\"name\":\"y\",\"namespace\":\"a\",\"ownerReferences\":[{\"uid\":\"%"
+             "s\"}]}}",
              json_text_at(owner, "metadata.uid"));
     fake_create(fake, &things, text);
     fake_run(fake, 1000);
@@ -242,7 +260,7 @@ TEST(what_has_lost_its_owners_goes)
     fake_delete(fake, &things, "a", "x");
     fake_run(fake, 1000);
     CHECK(!get("y", "metadata.name"));
-    fake_create(fake, &things, text);       /* for an owner that is gone already */
+    fake_create(fake, &things, text); /* for an owner that is gone already */
     fake_run(fake, 1000);
     CHECK(!get("y", "metadata.name"));
     tear_down();
@@ -262,34 +280,50 @@ TEST(a_list_in_pages_is_one_version)
     CHECK_STR(seen.items, "x0 x1 x2 x3");
     CHECK_STR(seen.version, "111");
     fake_delete(fake, &things, "a", "x5");
-    CHECK_INT(ask((struct k8s_request) {.verb = K8S_LIST, .limit = 4, .continue_token = seen.token}), ERROR_NONE);
+    CHECK_INT(
+        ask((struct k8s_request) {.verb = K8S_LIST, .limit = 4, .continue_token = seen.token}),
+        ERROR_NONE);
     CHECK_STR(seen.items, "x4 x5 x6 x7");
-    CHECK_INT(ask((struct k8s_request) {.verb = K8S_LIST, .limit = 4, .continue_token = seen.token}), ERROR_NONE);
+    CHECK_INT(
+        ask((struct k8s_request) {.verb = K8S_LIST, .limit = 4, .continue_token = seen.token}),
+        ERROR_NONE);
     CHECK_STR(seen.items, "x8 x9");
     CHECK_STR(seen.token, "");
     CHECK_INT(ask((struct k8s_request) {.verb = K8S_LIST, .limit = 4}), ERROR_NONE);
     fake_expire_history(fake);
-    CHECK_INT(ask((struct k8s_request) {.verb = K8S_LIST, .limit = 4, .continue_token = seen.token}), ERROR_EXPIRED);
+    CHECK_INT(
+        ask((struct k8s_request) {.verb = K8S_LIST, .limit = 4, .continue_token = seen.token}),
+        ERROR_EXPIRED);
     tear_down();
 }
 
 TEST(selectors_choose)
 {
     set_up();
-    fake_create(fake, &things, "{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\",\"labels\":{\"l\":\"1\"}},\"spec\":{\"on\":true}}");
-    fake_create(fake, &things, "{\"metadata\":{\"name\":\"y\",\"namespace\":\"a\",\"labels\":{\"l\":\"2\"}},\"spec\":{\"on\":false}}");
+    fake_create(fake, &things,
+                "{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\",\"labels\":{\"l\":\"1\"}},"
+                "\"spec\":{\"on\":true}}");
+    fake_create(fake, &things,
+                "{\"metadata\":{\"name\":\"y\",\"namespace\":\"a\",\"labels\":{\"l\":\"2\"}},"
+                "\"spec\":{\"on\":false}}");
     fake_create(fake, &things, "{\"metadata\":{\"name\":\"z\",\"namespace\":\"a\"}}");
     static const struct {
         int line;
         const char *label, *field, *want;
     } rows[] = {
-        {__LINE__, "l=1", NULL, "x"},        {__LINE__, "l!=1", NULL, "y z"},        {__LINE__, "l", NULL, "x y"},
-        {__LINE__, "!l", NULL, "z"},         {__LINE__, NULL, "spec.on=true", "x"},  {__LINE__, NULL, "spec.on!=true", "y z"},
-        {__LINE__, NULL, "spec.on=", "z"},   {__LINE__, "l==2", "spec.on=false", "y"},
+        {__LINE__, "l=1", NULL, "x"},
+        {__LINE__, "l!=1", NULL, "y z"},
+        {__LINE__, "l", NULL, "x y"},
+        {__LINE__, "!l", NULL, "z"},
+        {__LINE__, NULL, "spec.on=true", "x"},
+        {__LINE__, NULL, "spec.on!=true", "y z"},
+        {__LINE__, NULL, "spec.on=", "z"},
+        {__LINE__, "l==2", "spec.on=false", "y"},
         {__LINE__, NULL, "metadata.name=z", "z"},
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        ask((struct k8s_request) {.verb = K8S_LIST, .label_selector = rows[i].label, .field_selector = rows[i].field});
+        ask((struct k8s_request) {
+            .verb = K8S_LIST, .label_selector = rows[i].label, .field_selector = rows[i].field});
         CHECK_STR_AT(rows[i].line, seen.items, rows[i].want);
     }
     tear_down();
@@ -299,8 +333,12 @@ static struct k8s_call *watch(const char *from, const char *label, int64_t timeo
 {
     seen.items[0] = '\0';
     return k8s_call(k8s,
-                    &(struct k8s_request) {.verb = K8S_WATCH, .resource = &things, .ns = "a", .resource_version = from,
-                                           .label_selector = label, .timeout_ms = timeout_ms},
+                    &(struct k8s_request) {.verb = K8S_WATCH,
+                                           .resource = &things,
+                                           .ns = "a",
+                                           .resource_version = from,
+                                           .label_selector = label,
+                                           .timeout_ms = timeout_ms},
                     &handler, NULL);
 }
 
@@ -360,7 +398,7 @@ TEST(watches_end)
     fake_run(fake, 100);
     fake_end_watches(fake, false);
     CHECK_INT(seen.reply.error.code, ERROR_UNKNOWN);
-    watch("999", NULL, 200000);             /* from the future: silence */
+    watch("999", NULL, 200000); /* from the future: silence */
     fake_create(fake, &things, "{\"metadata\":{\"name\":\"y\",\"namespace\":\"a\"}}");
     fake_run(fake, 190000);
     CHECK_STR(seen.items, "");
@@ -369,7 +407,8 @@ TEST(watches_end)
     tear_down();
 }
 
-static void fault_case(int line, enum fake_fault fault, enum error_code want, bool happened, int64_t after)
+static void fault_case(int line, enum fake_fault fault, enum error_code want, bool happened,
+                       int64_t after)
 {
     set_up();
     fake_fail_next(fake, fault, 1, K8S_CREATE, "things");
@@ -419,13 +458,15 @@ TEST(a_closed_fence_sends_nothing)
 
     set_up();
     left = 0;
-    CHECK_INT(ask((struct k8s_request) {.verb = K8S_CREATE, .body = "{\"metadata\":{\"name\":\"x\"}}", .fence = &fence}),
+    CHECK_INT(ask((struct k8s_request) {
+                  .verb = K8S_CREATE, .body = "{\"metadata\":{\"name\":\"x\"}}", .fence = &fence}),
               ERROR_FENCED);
     CHECK(!get("x", "metadata.name"));
-    left = 500;                     /* and an open one cuts the time-out */
+    left = 500; /* and an open one cuts the time-out */
     fake_fail_next(fake, FAKE_LOSE_REPLY, 1, -1, NULL);
     int64_t start = loop_now(loop, LOOP_MONOTONIC);
-    CHECK_INT(ask((struct k8s_request) {.verb = K8S_CREATE, .body = "{\"metadata\":{\"name\":\"x\"}}", .fence = &fence}),
+    CHECK_INT(ask((struct k8s_request) {
+                  .verb = K8S_CREATE, .body = "{\"metadata\":{\"name\":\"x\"}}", .fence = &fence}),
               ERROR_UNKNOWN);
     CHECK_INT(seen.at - start, 500);
     tear_down();
@@ -440,15 +481,18 @@ TEST(a_cancelled_call_never_calls_back)
         char text[128];
 
         snprintf(text, sizeof(text), "{\"metadata\":{\"name\":\"x%d\"}}", i);
-        struct k8s_call *call = k8s_call(
-            k8s, &(struct k8s_request) {.verb = K8S_CREATE, .resource = &things, .ns = "a", .body = text}, &handler, NULL);
+        struct k8s_call *call =
+            k8s_call(k8s,
+                     &(struct k8s_request) {
+                         .verb = K8S_CREATE, .resource = &things, .ns = "a", .body = text},
+                     &handler, NULL);
         loop_turn(loop, 0);
         k8s_cancel(call);
         fake_run(fake, 100);
         arrived += fake_count_objects(fake, &things) > (size_t) arrived;
     }
     CHECK_INT(seen.replies, 0);
-    CHECK(arrived > 5 && arrived < 35);     /* whether it had an effect is unknown */
+    CHECK(arrived > 5 && arrived < 35); /* whether it had an effect is unknown */
     tear_down();
 }
 
@@ -491,7 +535,8 @@ static void on_container(const json_t *pod, bool runs, void *arg)
         max_running = n_running;
 }
 
-static void on_pod(const struct k8s_resource *resource, const json_t *old, const json_t *new, void *arg)
+static void on_pod(const struct k8s_resource *resource, const json_t *old, const json_t *new,
+                   void *arg)
 {
     const json_t *status = json_array_get(json_at(new, "status.containerStatuses"), 0);
     const char *state = json_object_iter_key(json_object_iter(json_at(status, "state")));
@@ -500,7 +545,8 @@ static void on_pod(const struct k8s_resource *resource, const json_t *old, const
     (void) old;
     (void) arg;
     strncat(phases, *phases ? " " : "", sizeof(phases) - strlen(phases) - 1);
-    strncat(phases, new ? json_text_at(new, "status.phase") : "gone", sizeof(phases) - strlen(phases) - 1);
+    strncat(phases, new ? json_text_at(new, "status.phase") : "gone",
+            sizeof(phases) - strlen(phases) - 1);
     if (state) {
         strncat(phases, "/", sizeof(phases) - strlen(phases) - 1);
         strncat(phases, state, sizeof(phases) - strlen(phases) - 1);
@@ -531,9 +577,10 @@ static void tear_down_pods(void)
 
 static void create_pod(const char *extra_meta)
 {
-    CLEANUP(free) char *text = xasprintf("{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\"%s},\"spec\":{\"restartPolicy\":"
-                                         "\"Never\",\"containers\":[{\"name\":\"main\",\"image\":\"i\"}]}}",
-                                         extra_meta);
+    CLEANUP(free) char *text = xasprintf(
+        "{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\"%s},\"spec\":{\"restartPolicy\":"
+        "\"Never\",\"containers\":[{\"name\":\"main\",\"image\":\"i\"}]}}",
+        extra_meta);
 
     fake_create(fake, &pods, text);
 }
@@ -545,7 +592,8 @@ static const json_t *pod(void)
 
 static const json_t *terminated(void)
 {
-    return json_at(json_array_get(json_at(pod(), "status.containerStatuses"), 0), "state.terminated");
+    return json_at(json_array_get(json_at(pod(), "status.containerStatuses"), 0),
+                   "state.terminated");
 }
 
 TEST(a_pod_runs_and_ends)
@@ -553,7 +601,8 @@ TEST(a_pod_runs_and_ends)
     set_up_pods((struct fake_plan) {.run_ms = 3000, .exit_code = 3, .message = "no luck"});
     create_pod("");
     fake_run(fake, 10000);
-    CHECK_STR(phases, "Pending Pending Pending Pending/waiting Running/running Running/terminated Failed/terminated");
+    CHECK_STR(phases, "Pending Pending Pending Pending/waiting Running/running Running/terminated "
+                      "Failed/terminated");
     CHECK_INT(json_int_at(terminated(), "exitCode", -1), 3);
     CHECK_STR(json_text_at(terminated(), "message"), "no luck");
     CHECK_STR(json_text_at(terminated(), "reason"), "Error");
@@ -561,7 +610,7 @@ TEST(a_pod_runs_and_ends)
     CHECK_INT(fake_kubelet_running(kubelet), 0);
     CHECK_INT(max_running, 1);
     fake_delete(fake, &pods, "a", "p");
-    CHECK(!pod());                  /* a finished pod goes at once */
+    CHECK(!pod()); /* a finished pod goes at once */
     tear_down_pods();
 }
 
@@ -605,14 +654,14 @@ TEST(a_forced_delete_leaves_the_container_running)
     fake_run(fake, 1000);
     fake_delete_now(fake, &pods, "a", "p");
     CHECK(!pod());
-    create_pod("");                 /* the same name, beside the old one */
+    create_pod(""); /* the same name, beside the old one */
     fake_run(fake, 1000);
     CHECK_INT(max_running, 2);
     fake_run(fake, 5000);
     CHECK_INT(n_running, 1);
     fake_delete_now(fake, &pods, "a", "p");
 
-    create_pod(",\"finalizers\":[\"kharon.dev/outcome\"]");     /* a finalizer helps */
+    create_pod(",\"finalizers\":[\"kharon.dev/outcome\"]"); /* a finalizer helps */
     fake_run(fake, 5000);
     fake_delete_now(fake, &pods, "a", "p");
     fake_run(fake, 1000);
@@ -627,7 +676,8 @@ TEST(a_gated_pod_waits_for_its_gate)
 {
     set_up_pods((struct fake_plan) {.run_ms = 1000});
     fake_create(fake, &pods,
-                "{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\"},\"spec\":{\"schedulingGates\":[{\"name\":\"g\"}]}}");
+                "{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\"},\"spec\":{\"schedulingGates\":["
+                "{\"name\":\"g\"}]}}");
     fake_run(fake, 100000);
     CHECK_STR(json_text_at(pod(), "status.phase"), "Pending");
     fake_patch(fake, &pods, "a", "p", "{\"spec\":{\"schedulingGates\":null}}");
@@ -639,7 +689,9 @@ TEST(a_gated_pod_waits_for_its_gate)
 TEST(an_active_deadline_ends_a_pod)
 {
     set_up_pods((struct fake_plan) {.run_ms = FAKE_NEVER});
-    fake_create(fake, &pods, "{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\"},\"spec\":{\"activeDeadlineSeconds\":60}}");
+    fake_create(fake, &pods,
+                "{\"metadata\":{\"name\":\"p\",\"namespace\":\"a\"},\"spec\":{"
+                "\"activeDeadlineSeconds\":60}}");
     fake_run(fake, 59000);
     CHECK_STR(json_text_at(pod(), "status.phase"), "Running");
     fake_run(fake, 5000);

@@ -17,9 +17,9 @@ static struct rng rng;
 static struct fake *fake;
 static struct k8s *k8s;
 static struct k8s_informer *informer;
-static struct buf told;             /* "+x=1 *x=2 -x=2 " */
-static int synced, live;            /* live: decoded structs that are not freed */
-static bool restored;               /* versions may go back */
+static struct buf told;  /* "+x=1 *x=2 -x=2 " */
+static int synced, live; /* live: decoded structs that are not freed */
+static bool restored;    /* versions may go back */
 
 static void *decode(const json_t *object)
 {
@@ -104,8 +104,8 @@ static void tear_down(void)
 
 static const json_t *add_in(const char *ns, const char *name, int n)
 {
-    CLEANUP(free) char *text =
-        xasprintf("{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\"},\"spec\":{\"n\":%d}}", name, ns, n);
+    CLEANUP(free) char *text = xasprintf(
+        "{\"metadata\":{\"name\":\"%s\",\"namespace\":\"%s\"},\"spec\":{\"n\":%d}}", name, ns, n);
 
     return fake_create(fake, &things, text);
 }
@@ -138,8 +138,9 @@ static void drop(const char *name)
 /* The copy is what the server has. */
 static void compare(const json_t *object, void *arg)
 {
-    const struct k8s_object *o = k8s_informer_get(informer, json_text_at(object, "metadata.namespace"),
-                                                  json_text_at(object, "metadata.name"));
+    const struct k8s_object *o =
+        k8s_informer_get(informer, json_text_at(object, "metadata.namespace"),
+                         json_text_at(object, "metadata.name"));
 
     if (!o)
         TEST_FAIL("%s is missing", json_text_at(object, "metadata.name"));
@@ -226,7 +227,7 @@ TEST(only_the_namespaces_that_were_asked_for)
     CHECK_INT(n_of(k8s_informer_get(informer, "b", "x")), 2);
     k8s_informer_observe(informer, add_in("c", "y", 4));
     CHECK(!k8s_informer_get(informer, "c", "y"));
-    fake_expire_history(fake);      /* a re-list of one namespace leaves the other alone */
+    fake_expire_history(fake); /* a re-list of one namespace leaves the other alone */
     fake_end_watches(fake, true);
     fake_run(fake, 1000);
     CHECK_INT(k8s_informer_count(informer), 2);
@@ -262,7 +263,7 @@ TEST(lists_again_when_its_version_is_gone)
     change("x", 2);
     drop("y");
     drop("z");
-    add("z", 5);                    /* another one of the same name */
+    add("z", 5); /* another one of the same name */
     fake_expire_history(fake);
     TOLD(3000, "*x=2 -z=1 +z=5 -y=1 ");
     CHECK_INT(synced, 1);
@@ -295,7 +296,7 @@ TEST(what_was_written_is_seen_at_once)
     k8s_informer_observe(informer, object = add("x", 1));
     TOLD(0, "+x=1 ");
     k8s_informer_observe(informer, object);
-    TOLD(100, "");                  /* its echo says nothing new */
+    TOLD(100, ""); /* its echo says nothing new */
     CLEANUP(json_decref) json_t *old = json_incref((json_t *) (uintptr_t) object);
     k8s_informer_observe(informer, change("x", 2));
     k8s_informer_observe(informer, old);
@@ -331,7 +332,7 @@ TEST(proven_gone_is_gone_even_if_the_watch_lags)
     k8s_informer_observe_gone(informer, "a", "x", uid);
     CHECK_STR(buf_text(&told), "-x=1 ");
     buf_clear(&told);
-    TOLD(100, "");                  /* the older MODIFIED does not bring it back */
+    TOLD(100, ""); /* the older MODIFIED does not bring it back */
     add("x", 3);
     TOLD(100, "+x=3 ");
     tear_down();
@@ -345,9 +346,9 @@ TEST(another_uid_is_another_object)
     TOLD(100, "+x=1 | ");
     drop("x");
     k8s_informer_observe(informer, add("x", 2));
-    CHECK_STR(buf_text(&told), "-x=1 +x=2 ");       /* before the watch says anything */
+    CHECK_STR(buf_text(&told), "-x=1 +x=2 "); /* before the watch says anything */
     buf_clear(&told);
-    TOLD(100, "");                  /* DELETED of the old one leaves the new one alone */
+    TOLD(100, ""); /* DELETED of the old one leaves the new one alone */
     check_copy();
     tear_down();
 }
@@ -377,7 +378,8 @@ static void check_color(int line, const char *color, const char *want)
 {
     struct buf names = BUF_INIT;
 
-    for (struct k8s_object *o = k8s_informer_first(informer, 0, color); o; o = k8s_informer_next(o, 0))
+    for (struct k8s_object *o = k8s_informer_first(informer, 0, color); o;
+         o = k8s_informer_next(o, 0))
         buf_addf(&names, "%s ", o->meta.name);
     CHECK_STR_AT(line, buf_text(&names), want);
     buf_done(&names);
@@ -420,7 +422,7 @@ TEST(a_selector_chooses)
     TOLD(100, "+x=1 ");
     fake_patch(fake, &things, "a", "x", "{\"metadata\":{\"labels\":{\"l\":\"2\"}}}");
     TOLD(100, "-x=1 ");
-    k8s_informer_observe(informer, change("x", 3));     /* not one of ours */
+    k8s_informer_observe(informer, change("x", 3)); /* not one of ours */
     TOLD(100, "");
     tear_down();
 }
@@ -431,7 +433,7 @@ TEST(resync_lists_what_is_there_now)
     add("x", 1);
     start(&kind, NULL);
     TOLD(100, "+x=1 | ");
-    fake_partition(k8s, true);      /* a copy that has not heard the news */
+    fake_partition(k8s, true); /* a copy that has not heard the news */
     change("x", 2);
     fake_partition(k8s, false);
     k8s_informer_resync(informer);
@@ -501,7 +503,7 @@ TEST(a_restored_etcd_is_believed)
     start(&kind, NULL);
     TOLD(100, "+x=1 +z=1 | ");
     drop("z");
-    fake_restore(fake);             /* the watch has not told of z */
+    fake_restore(fake); /* the watch has not told of z */
     change("x", 2);
     add("w", 3);
     fake_run(fake, 600000);

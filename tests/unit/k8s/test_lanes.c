@@ -93,11 +93,11 @@ TEST(the_window_halves_on_429_and_grows_back)
         lanes.in_flight = 1;
         lanes_done(&lanes, K8S_LANE_STATUS, true, true, 0, 0);
     }
-    CHECK_INT(lanes.window, 1);     /* never none */
+    CHECK_INT(lanes.window, 1); /* never none */
     rounds(12);
     CHECK(lanes.window >= 4 && lanes.window < 8);
     rounds(2000);
-    CHECK_INT(lanes.window, 32);    /* never more */
+    CHECK_INT(lanes.window, 32); /* never more */
 }
 
 TEST(a_window_that_is_not_used_does_not_grow)
@@ -109,7 +109,7 @@ TEST(a_window_that_is_not_used_does_not_grow)
         lanes_done(&lanes, K8S_LANE_STATUS, true, false, 0, 0);
     }
     CHECK_INT(lanes.window, 8);
-    lanes.in_flight = 8;            /* no answer is no sign of health */
+    lanes.in_flight = 8; /* no answer is no sign of health */
     lanes_done(&lanes, K8S_LANE_STATUS, false, false, 0, 0);
     CHECK_INT(lanes.window, 8);
 }

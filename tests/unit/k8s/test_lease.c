@@ -50,7 +50,8 @@ static const struct lease_handler handler = {on_acquired, on_lost, on_released};
 
 static void begin(struct candidate *c, const char *identity)
 {
-    struct lease_config config = {.ns = "k", .name = "op", .identity = identity, .duration_ms = DURATION, .delta_ms = DELTA};
+    struct lease_config config = {
+        .ns = "k", .name = "op", .identity = identity, .duration_ms = DURATION, .delta_ms = DELTA};
 
     *c = (struct candidate) {.k8s = fake_client(fake, identity)};
     c->lease = lease_new(loop, c->k8s, &rng, &config, &handler, c);
@@ -154,7 +155,7 @@ TEST(a_crashed_holder_is_replaced_after_its_time)
     CHECK_INT(b.acquired, 0);
     fake_run(fake, 4000);
     CHECK_INT(b.acquired, 1);
-    CHECK(b.acquired_at - crash <= 8000);           /* the budget for fail-over */
+    CHECK(b.acquired_at - crash <= 8000); /* the budget for fail-over */
     CHECK_INT(json_int_at(object(), "spec.leaseTransitions", -1), 1);
     tear_down();
 }
@@ -206,11 +207,11 @@ TEST(a_process_that_slept_does_not_believe_that_it_leads)
     begin(&a, "a");
     fake_run(fake, 100);
     loop_virtual_advance(loop, 60000);
-    CHECK(!lease_held(a.lease));    /* before anything else happens */
+    CHECK(!lease_held(a.lease)); /* before anything else happens */
     CHECK(lease_remaining_ms(a.lease) <= 0);
     fake_run(fake, 2000);
     CHECK_INT(a.lost, 1);
-    CHECK_INT(a.acquired, 2);       /* nobody else wanted it */
+    CHECK_INT(a.acquired, 2); /* nobody else wanted it */
     tear_down();
 }
 
@@ -240,29 +241,29 @@ TEST(a_released_lease_is_taken_at_once)
     int64_t start = loop_now(loop, LOOP_BOOT);
     lease_release(a.lease);
     CHECK(!lease_held(a.lease));
-    CHECK_INT(a.released, 0);       /* not inside */
+    CHECK_INT(a.released, 0); /* not inside */
     fake_run(fake, 2000);
     CHECK_INT(a.released, 1);
     CHECK_INT(a.lost, 0);
     CHECK_INT(b.acquired, 1);
-    CHECK(b.acquired_at - start <= 1000);           /* the budget for a hand-over */
+    CHECK(b.acquired_at - start <= 1000); /* the budget for a hand-over */
     CHECK_STR(lease_found_record(b.lease), "{\"pods\":\"17\"}");
     fake_run(fake, 20000);
-    CHECK_INT(a.acquired, 1);       /* it has left the race */
+    CHECK_INT(a.acquired, 1); /* it has left the race */
     tear_down();
 }
 
 TEST(a_release_ends_in_any_case)
 {
     set_up();
-    begin(&a, "a");                 /* before it has anything */
+    begin(&a, "a"); /* before it has anything */
     lease_release(a.lease);
     fake_run(fake, 100);
     CHECK_INT(a.released, 1);
     end(&a);
     begin(&a, "a");
     fake_run(fake, 100);
-    fake_partition(a.k8s, true);    /* and without a network */
+    fake_partition(a.k8s, true); /* and without a network */
     lease_release(a.lease);
     fake_run(fake, 4000);
     CHECK_INT(a.released, 1);
@@ -278,7 +279,7 @@ TEST(a_release_waits_for_a_renewal_under_way)
     fake_set_latency(fake, 300, 300);
     while (fake_count_requests(fake, K8S_PATCH, "leases") == 0)
         fake_run(fake, 10);
-    lease_release(a.lease);         /* the renewal's answer is still travelling */
+    lease_release(a.lease); /* the renewal's answer is still travelling */
     fake_run(fake, 2000);
     CHECK_INT(a.released, 1);
     CHECK_STR(json_text_at(object(), "spec.holderIdentity"), "");
@@ -316,8 +317,9 @@ TEST(a_lease_that_was_only_annotated_is_kept)
     begin(&a, "a");
     fake_run(fake, 100);
     for (int i = 0; i < 20; i++) {
-        fake_patch(fake, &leases, "k", "op", i % 2 ? "{\"metadata\":{\"annotations\":{\"x\":\"1\"}}}"
-                                                   : "{\"metadata\":{\"annotations\":{\"x\":\"2\"}}}");
+        fake_patch(fake, &leases, "k", "op",
+                   i % 2 ? "{\"metadata\":{\"annotations\":{\"x\":\"1\"}}}"
+                         : "{\"metadata\":{\"annotations\":{\"x\":\"2\"}}}");
         fake_run(fake, 1000);
     }
     CHECK_INT(a.lost, 0);
@@ -326,7 +328,8 @@ TEST(a_lease_that_was_only_annotated_is_kept)
 
 TEST(lost_replies_do_not_lose_the_lease)
 {
-    static const enum fake_fault faults[] = {FAKE_LOSE_REPLY, FAKE_LOSE_REQUEST, FAKE_REFUSE, FAKE_THROTTLE, FAKE_CONFLICT};
+    static const enum fake_fault faults[] = {FAKE_LOSE_REPLY, FAKE_LOSE_REQUEST, FAKE_REFUSE,
+                                             FAKE_THROTTLE, FAKE_CONFLICT};
 
     for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
         set_up();
@@ -341,7 +344,8 @@ TEST(lost_replies_do_not_lose_the_lease)
     }
 }
 
-/* Two that fight for an hour while everything goes wrong never lead at once, and somebody mostly does. */
+/* Two that fight for an hour while everything goes wrong never lead at once, and somebody mostly
+ * does. */
 TEST(chaos)
 {
     int led = 0;

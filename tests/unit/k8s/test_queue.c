@@ -5,8 +5,8 @@
 
 struct thing {
     struct work work;
-    enum work_result next;          /* what its step returns */
-    int steps, again;               /* again: so many times WORK_AGAIN first */
+    enum work_result next; /* what its step returns */
+    int steps, again;      /* again: so many times WORK_AGAIN first */
     bool adds_itself, ends_itself;
 };
 
@@ -49,7 +49,7 @@ static void tear_down(struct thing *things, int n)
     for (int i = 0; i < n; i++)
         work_done(&things[i].work);
     queue_done(&queue);
-    CHECK(!loop_turn(loop, -1));    /* no timer and no task is left */
+    CHECK(!loop_turn(loop, -1)); /* no timer and no task is left */
     loop_free(loop);
 }
 
@@ -94,7 +94,7 @@ TEST(work_that_was_added_while_busy_is_looked_at_again)
     work_add(&t->work);
     loop_turn(loop, 0);
     work_add(&t->work);
-    CHECK(!loop_turn(loop, -1));    /* never twice at once */
+    CHECK(!loop_turn(loop, -1)); /* never twice at once */
     CHECK_INT(t->steps, 1);
     work_finish(&t->work, WORK_DONE);
     CHECK_INT(t->steps, 1);
@@ -128,7 +128,7 @@ TEST(again_goes_to_the_end_of_the_queue)
     work_add(&t[1].work);
     loop_turn(loop, 0);
     CHECK_INT(t[0].steps, 3);
-    CHECK_INT(order[1], 0);         /* the other one came between */
+    CHECK_INT(order[1], 0); /* the other one came between */
     tear_down(t, 2);
 }
 
@@ -158,8 +158,8 @@ TEST(failures_back_off_and_success_resets)
     for (int i = 1; i < 14; i++) {
         int64_t before = now();
 
-        CHECK(loop_turn(loop, -1));         /* the timer */
-        CHECK(loop_turn(loop, 0));          /* the step */
+        CHECK(loop_turn(loop, -1)); /* the timer */
+        CHECK(loop_turn(loop, 0));  /* the step */
         CHECK_INT(t->steps, i + 1);
         CHECK(now() - before >= delay / 2 && now() - before <= delay);
         delay = 2 * delay < QUEUE_BACKOFF_MAX_MS ? 2 * delay : QUEUE_BACKOFF_MAX_MS;
@@ -230,7 +230,7 @@ TEST(so_many_steps_are_in_flight_and_no_more)
     work_finish(&t[0].work, WORK_DONE);
     loop_turn(loop, 0);
     CHECK_INT(t[2].steps, 1);
-    work_done(&t[1].work);          /* its owner gave up */
+    work_done(&t[1].work); /* its owner gave up */
     loop_turn(loop, 0);
     CHECK_INT(t[3].steps, 1);
     CHECK_INT(queue.n_busy, 2);

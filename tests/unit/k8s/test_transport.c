@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a real API server does rarely (see sim/script.h); tests/integration/test_k8s.c has the rest. */
+/* What a real API server does rarely; tests/integration/test_k8s.c has the rest. */
 #include "test.h"
 
 #include "base/buf.h"
@@ -50,7 +50,8 @@ static void hold(struct script_request *request)
 
 static void answer_ok(struct script_request *request)
 {
-    script_answer(request, 200, "Date: Thu, 01 Jan 2026 00:00:07 GMT\r\n", "{\"metadata\":{\"resourceVersion\":\"7\"}}");
+    script_answer(request, 200, "Date: Thu, 01 Jan 2026 00:00:07 GMT\r\n",
+                  "{\"metadata\":{\"resourceVersion\":\"7\"}}");
 }
 
 static void hang_up(struct script_request *request)
@@ -75,7 +76,8 @@ static void set_up(struct k8s_limits limits)
     loop = loop_new();
     script = script_new(loop, on_request, NULL);
     metrics = metrics_new();
-    config = (struct k8s_config) {.source = (char *) (uintptr_t) "test", .server = (char *) (uintptr_t) script_url(script),
+    config = (struct k8s_config) {.source = (char *) (uintptr_t) "test",
+                                  .server = (char *) (uintptr_t) script_url(script),
                                   .token = (char *) (uintptr_t) "secret"};
     n_requests = n_held = 0;
     behave = answer_ok;
@@ -168,7 +170,9 @@ static enum error_code ask(struct k8s_request request)
 TEST(a_request_as_the_server_sees_it)
 {
     set_up((struct k8s_limits) {0});
-    CHECK_INT(ASK(.verb = K8S_PATCH, .subresource = "status", .body = "{\"status\":{}}", .timeout_ms = 1500), ERROR_NONE);
+    CHECK_INT(ASK(.verb = K8S_PATCH, .subresource = "status", .body = "{\"status\":{}}",
+                  .timeout_ms = 1500),
+              ERROR_NONE);
     CHECK_STR(last_method, "PATCH");
     CHECK_STR(last_body, "{\"status\":{}}");
     CHECK_HAS(last_path, "/api/v1/namespaces/a/pods/x/status?timeout=1");
@@ -221,7 +225,8 @@ TEST(a_list_comes_item_by_item)
 
 static void answer_half(struct script_request *request)
 {
-    script_send(request, "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"items\":[{\"a\":1},{\"b\":");
+    script_send(request,
+                "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"items\":[{\"a\":1},{\"b\":");
     script_hang_up(request, false);
 }
 
@@ -288,7 +293,7 @@ TEST(a_frozen_server_gets_new_connections_when_it_is_back)
     CHECK_INT(ASK(.verb = K8S_GET, .timeout_ms = 150), ERROR_UNKNOWN);
     script_freeze(script, false);
     CHECK_INT(ASK(.verb = K8S_GET), ERROR_NONE);
-    CHECK_INT(script_connections(script), 2);       /* not the one that was silent */
+    CHECK_INT(script_connections(script), 2); /* not the one that was silent */
     tear_down();
 }
 
@@ -311,7 +316,8 @@ TEST(the_important_ones_go_first)
     behave = hold;
     call((struct k8s_request) {.verb = K8S_GET, .lane = K8S_LANE_READ});
     wait_until(&n_requests, 1);
-    call((struct k8s_request) {.verb = K8S_CREATE, .lane = K8S_LANE_EVENT, .body = "{\"event\":1}"});
+    call(
+        (struct k8s_request) {.verb = K8S_CREATE, .lane = K8S_LANE_EVENT, .body = "{\"event\":1}"});
     call((struct k8s_request) {.verb = K8S_CREATE, .lane = K8S_LANE_POD, .body = "{\"pod\":1}"});
     answer_ok(held[0]);
     wait_until(&n_requests, 2);
@@ -326,7 +332,8 @@ TEST(the_important_ones_go_first)
 
 static void answer_429(struct script_request *request)
 {
-    script_answer(request, 429, "Retry-After: 1\r\n", "Too many requests, please try again later.\n");
+    script_answer(request, 429, "Retry-After: 1\r\n",
+                  "Too many requests, please try again later.\n");
 }
 
 TEST(a_429_closes_the_lane_for_a_while)
@@ -346,7 +353,7 @@ TEST(a_429_closes_the_lane_for_a_while)
 }
 
 static int64_t left;
-static int asked, closes_at;        /* the fence is closed from the how-manieth question on; 0: never */
+static int asked, closes_at; /* the fence is closed from the how-manieth question on; 0: never */
 
 static int64_t remaining(void *arg)
 {
@@ -361,19 +368,19 @@ TEST(a_fence_that_closes_on_the_way_stops_the_request)
 {
     set_up((struct k8s_limits) {0});
     left = 5000;
-    closes_at = 1;                  /* at its turn */
+    closes_at = 1; /* at its turn */
     asked = 0;
     CHECK_INT(ASK(.verb = K8S_CREATE, .body = "{}", .fence = &fence), ERROR_FENCED);
     CHECK_INT(script_connections(script), 0);
-    closes_at = 2;                  /* where the body would leave */
+    closes_at = 2; /* where the body would leave */
     asked = 0;
     CHECK_INT(ASK(.verb = K8S_CREATE, .body = "{}", .fence = &fence), ERROR_FENCED);
     CHECK_INT(asked, 2);
-    CHECK_INT(n_requests, 0);       /* never whole */
+    CHECK_INT(n_requests, 0); /* never whole */
     closes_at = 0;
     CHECK_INT(ASK(.verb = K8S_CREATE, .body = "{}", .fence = &fence), ERROR_NONE);
     behave = hold;
-    left = 150;                     /* and it cuts the time-out, and what the server is told */
+    left = 150; /* and it cuts the time-out, and what the server is told */
     int64_t begin = now();
     CHECK_INT(ASK(.verb = K8S_CREATE, .body = "{}", .fence = &fence), ERROR_UNKNOWN);
     CHECK(seen.at - begin < 1000);
@@ -386,7 +393,7 @@ TEST(what_is_overdue_is_taken_out_before_a_socket_is_touched)
 {
     set_up((struct k8s_limits) {0});
     call((struct k8s_request) {.verb = K8S_CREATE, .body = "{}", .timeout_ms = 100});
-    loop_turn(loop, 0);             /* handed to libcurl, which has not connected */
+    loop_turn(loop, 0); /* handed to libcurl, which has not connected */
     usleep(200000);
     wait_until(&seen.replies, 1);
     CHECK_INT(seen.error.code, ERROR_UNAVAILABLE);
@@ -426,7 +433,8 @@ static struct k8s_call *watch(void)
     n_held = 0;
     buf_clear(&seen.text);
     seen.items = 0;
-    struct k8s_call *c = call((struct k8s_request) {.verb = K8S_WATCH, .resource_version = "7", .timeout_ms = 240000});
+    struct k8s_call *c = call(
+        (struct k8s_request) {.verb = K8S_WATCH, .resource_version = "7", .timeout_ms = 240000});
     wait_until(&n_held, 1);
     return c;
 }
@@ -435,10 +443,13 @@ TEST(a_watch_comes_line_by_line)
 {
     set_up((struct k8s_limits) {0});
     watch();
-    CHECK_STR(last_path, "/api/v1/namespaces/a/pods?watch=1&allowWatchBookmarks=true&resourceVersion=7&timeoutSeconds=240");
+    CHECK_STR(last_path,
+              "/api/v1/namespaces/a/"
+              "pods?watch=1&allowWatchBookmarks=true&resourceVersion=7&timeoutSeconds=240");
     script_send(held[0], "{\"type\":\"ADDED\",\"obj");
     pass(20);
-    script_send(held[0], "ect\":{\"a\":1}}\n{\"type\":\"DELETED\",\"object\":{}}\n{\"type\":\"BOOKMARK\",\"object\":{\"b\":1}}\n{\"typ");
+    script_send(held[0], "ect\":{\"a\":1}}\n{\"type\":\"DELETED\",\"object\":{}}\n{\"type\":"
+                         "\"BOOKMARK\",\"object\":{\"b\":1}}\n{\"typ");
     wait_until(&seen.items, 3);
     CHECK_STR(buf_text(&seen.text), "1:{\"a\":1} 3:{} 4:{\"b\":1} ");
     CHECK_INT(k8s_transport_stats(k8s).watches, 1);
@@ -457,7 +468,8 @@ TEST(an_error_event_ends_a_watch)
 {
     set_up((struct k8s_limits) {0});
     watch();
-    script_send(held[0], "{\"type\":\"ADDED\",\"object\":{}}\n{\"type\":\"ERROR\",\"object\":{\"reason\":\"Expired\",\"message\":\"too old\","
+    script_send(held[0], "{\"type\":\"ADDED\",\"object\":{}}\n{\"type\":\"ERROR\",\"object\":{"
+                         "\"reason\":\"Expired\",\"message\":\"too old\","
                          "\"code\":410}}\n{\"type\":\"ADDED\",\"object\":{}}\n");
     wait_until(&seen.replies, 1);
     CHECK_INT(seen.error.code, ERROR_EXPIRED);
@@ -501,21 +513,24 @@ TEST(a_call_may_be_cancelled_at_any_time)
     static const struct k8s_handler cancelling = {cancel_on_item, on_reply};
 
     set_up((struct k8s_limits) {0});
-    k8s_cancel(call((struct k8s_request) {.verb = K8S_GET}));       /* before its turn */
+    k8s_cancel(call((struct k8s_request) {.verb = K8S_GET})); /* before its turn */
     behave = hold;
     struct k8s_call *c = call((struct k8s_request) {.verb = K8S_GET});
     wait_until(&n_requests, 1);
-    k8s_cancel(c);                                                  /* under way */
+    k8s_cancel(c); /* under way */
     c = call((struct k8s_request) {.verb = K8S_GET});
     wait_until(&n_requests, 2);
     behave = answer_in_pieces;
-    to_cancel = k8s_call(k8s, &(struct k8s_request) {.verb = K8S_LIST, .resource = &pods}, &cancelling, &seen);
-    wait_until(&seen.items, 1);                                     /* within its own callback */
+    to_cancel = k8s_call(k8s, &(struct k8s_request) {.verb = K8S_LIST, .resource = &pods},
+                         &cancelling, &seen);
+    wait_until(&seen.items, 1); /* within its own callback */
     behave = begin_watch;
     n_held = 0;
-    to_cancel = k8s_call(k8s, &(struct k8s_request) {.verb = K8S_WATCH, .resource = &pods}, &cancelling, &seen);
+    to_cancel = k8s_call(k8s, &(struct k8s_request) {.verb = K8S_WATCH, .resource = &pods},
+                         &cancelling, &seen);
     wait_until(&n_held, 1);
-    script_send(held[0], "{\"type\":\"ADDED\",\"object\":{}}\n{\"type\":\"ADDED\",\"object\":{}}\n");
+    script_send(held[0],
+                "{\"type\":\"ADDED\",\"object\":{}}\n{\"type\":\"ADDED\",\"object\":{}}\n");
     wait_until(&seen.items, 2);
     pass(50);
     k8s_cancel(c);
@@ -559,7 +574,8 @@ TEST(a_flood_is_handed_on_a_little_a_turn)
 
 static void answer_401(struct script_request *request)
 {
-    script_answer(request, 401, "", "{\"kind\":\"Status\",\"reason\":\"Unauthorized\",\"message\":\"Unauthorized\"}");
+    script_answer(request, 401, "",
+                  "{\"kind\":\"Status\",\"reason\":\"Unauthorized\",\"message\":\"Unauthorized\"}");
 }
 
 static void write_token(const char *path, const char *token)
@@ -588,7 +604,7 @@ TEST(a_token_is_read_again_after_a_401)
     behave = answer_ok;
     CHECK_INT(ASK(.verb = K8S_GET), ERROR_NONE);
     CHECK_HAS(last_head, "Bearer two\r\n");
-    unlink(path);                   /* the old one stays in use */
+    unlink(path); /* the old one stays in use */
     behave = answer_401;
     ASK(.verb = K8S_GET);
     ASK(.verb = K8S_GET);
@@ -609,7 +625,8 @@ TEST(what_it_does_is_counted)
     ASK(.verb = K8S_PATCH, .body = "{}");
     metrics_print(metrics, &b);
     const char *host = script_url(script) + strlen("http://");
-    CLEANUP(free) char *ok = xasprintf("rest_client_requests_total{code=\"200\",method=\"POST\",host=\"%s\"} 1\n", host);
+    CLEANUP(free) char *ok =
+        xasprintf("rest_client_requests_total{code=\"200\",method=\"POST\",host=\"%s\"} 1\n", host);
     CHECK_HAS(buf_text(&b), ok);
     CHECK_HAS(buf_text(&b), "code=\"429\",method=\"POST\"");
     CHECK_HAS(buf_text(&b), "code=\"<error>\",method=\"PATCH\"");

@@ -4,7 +4,8 @@
 #include "base/alloc.h"
 #include "k8s/watch.h"
 
-static void check_line(int line, const char *text, enum k8s_event want_event, bool want_error, const char *want)
+static void check_line(int line, const char *text, enum k8s_event want_event, bool want_error,
+                       const char *want)
 {
     enum k8s_event event = K8S_LISTED;
     const char *object = NULL;
@@ -33,7 +34,8 @@ TEST(lines)
     EVENT("{\"type\":\"MODIFIED\",\"object\":{\"a\":\"}}\"}}", K8S_MODIFIED, "{\"a\":\"}}\"}");
     EVENT("{\"type\":\"DELETED\",\"object\":{}}", K8S_DELETED, "{}");
     EVENT("{\"type\":\"BOOKMARK\",\"object\":{}}\r", K8S_BOOKMARK, "{}");
-    check_line(__LINE__, "{\"type\":\"ERROR\",\"object\":{\"code\":410}}", K8S_BOOKMARK, true, "{\"code\":410}");
+    check_line(__LINE__, "{\"type\":\"ERROR\",\"object\":{\"code\":410}}", K8S_BOOKMARK, true,
+               "{\"code\":410}");
     NO_EVENT("");
     NO_EVENT("   ");
     NO_EVENT("{}");
