@@ -2,7 +2,11 @@
 #include "apiserver/report.h"
 
 #include "apiserver/store.h"
+#include "base/log.h"
 #include "base/probe.h"
+
+/* How often a trouble with Kubernetes that lasts is told again. */
+#define COMPLAIN_MS 30000
 
 struct api_report {
     struct api *api;
@@ -10,6 +14,7 @@ struct api_report {
     struct metrics *metrics;
     struct probe *probe;
     struct probe_page pages[3];
+    struct loop_timer complain;
 };
 
 /* ---- metrics ---- */
@@ -95,6 +100,31 @@ static void add_metrics(struct api_report *r)
     metrics_add_process(m);
 }
 
+/* ---- troubles ---- */
+
+/* NULL: none.  What failed last and has not gone on since. */
+static const char *trouble(const struct api_report *r)
+{
+    const struct error *workflows = store_workflow_stats(r->api->store).error;
+    const struct error *instances = store_instance_stats(r->api->store).error;
+
+    if (workflows->code != ERROR_NONE)
+        return workflows->text;
+    return instances->code != ERROR_NONE ? instances->text : NULL;
+}
+
+static void complain(void *arg)
+{
+    struct api_report *r = arg;
+    struct loop *loop = r->api->loop;
+
+    if (trouble(r))
+        log_warning("cannot follow Kubernetes", KV("error", trouble(r)),
+                    KV("synced", store_synced(r->api->store)));
+    loop_timer_set(loop, &r->complain, LOOP_MONOTONIC,
+                   loop_now(loop, LOOP_MONOTONIC) + COMPLAIN_MS);
+}
+
 /* ---- pages ---- */
 
 static int render_live(struct buf *body, void *arg)
@@ -111,7 +141,7 @@ static int render_ready(struct buf *body, void *arg)
     if (server_stats(r->server).stopping)
         buf_adds(body, "stopping\n");
     else if (!store_synced(r->api->store))
-        buf_adds(body, "the local copy is not complete yet\n");
+        buf_addf(body, "the local copy is not complete yet\n%s\n", trouble(r) ? trouble(r) : "");
     else
         buf_adds(body, "ok\n");
     return strcmp(body->data, "ok\n") == 0 ? 200 : 503;
@@ -141,6 +171,9 @@ bool api_report_new(struct api *api, struct server *server, struct metrics *metr
         api_report_free(r);
         return error_prefix(err, "probe-listen");
     }
+    r->complain = (struct loop_timer) {.on_time = complain, .arg = r};
+    loop_timer_set(api->loop, &r->complain, LOOP_MONOTONIC,
+                   loop_now(api->loop, LOOP_MONOTONIC) + COMPLAIN_MS / 10);
     *ret_report = r;
     return true;
 }
@@ -149,6 +182,7 @@ void api_report_free(struct api_report *r)
 {
     if (!r)
         return;
+    loop_timer_cancel(r->api->loop, &r->complain);
     if (r->probe)
         probe_free(r->probe);
     free(r);

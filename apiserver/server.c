@@ -402,9 +402,10 @@ void server_stop(struct server *server, int64_t drain_ms)
 }
 
 /* Still reachable, so that a leak checker does not count it: a server with connections, and what
- * the library keeps of a context that was disposed of. */
-static struct server *left_behind;
-static h2o_multithread_queue_t *left_queue;
+ * the library keeps of a context that was disposed of.  Volatile, or they would be optimised
+ * away. */
+static struct server *volatile left_behind;
+static h2o_multithread_queue_t *volatile left_queue;
 
 /* h2o's context and loop must not have connections left when they are disposed of; what requests
  * wait for ends in any case. */
