@@ -85,7 +85,7 @@ test_fail_at(const char *file, int line, const char *format, ...)
 {
     va_list args;
 
-    fprintf(stderr, "%s:%d: ", file, line);     /* print_error would cut it */
+    fprintf(stderr, "%s:%d: ", file, line); /* print_error would cut it */
     va_start(args, format);
     vfprintf(stderr, format, args);
     va_end(args);
@@ -132,13 +132,13 @@ test_fail_at(const char *file, int line, const char *format, ...)
                          error_code_name((err)->code), (err)->text, error_code_name(want));        \
     } while (0)
 
-#define CHECK(condition) CHECK_AT(__LINE__, condition)
+#define CHECK(condition)     CHECK_AT(__LINE__, condition)
 #define CHECK_INT(got, want) CHECK_INT_AT(__LINE__, got, want)
 #define CHECK_STR(got, want) CHECK_STR_AT(__LINE__, got, want)
 #define CHECK_HAS(got, part) CHECK_HAS_AT(__LINE__, got, part)
 #define CHECK_BYTES(got, got_len, want, want_len)                                                  \
     CHECK_BYTES_AT(__LINE__, got, got_len, want, want_len)
-#define CHECK_OK(expr, err) CHECK_OK_AT(__LINE__, expr, err)
+#define CHECK_OK(expr, err)          CHECK_OK_AT(__LINE__, expr, err)
 #define CHECK_ERROR(expr, err, want) CHECK_ERROR_AT(__LINE__, expr, err, want)
 
 TEST_UNUSED static void test_int(const char *file, int line, const char *what, int64_t got,

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <time.h>
 
-#pragma GCC poison strcpy strcat sprintf vsprintf    /* base/buf.h, snprintf */
-#pragma GCC poison strtok                            /* strcspn, strsep on a copy */
-#pragma GCC poison atoi atol atoll                   /* strtoll with all its checks */
-#pragma GCC poison localtime localtime_r mktime      /* model/time.h: everything is UTC */
+#pragma GCC poison strcpy strcat sprintf vsprintf /* base/buf.h, snprintf */
+#pragma GCC poison strtok                         /* strcspn, strsep on a copy */
+#pragma GCC poison atoi atol atoll                /* strtoll with all its checks */
+#pragma GCC poison localtime localtime_r mktime   /* model/time.h: everything is UTC */
 
 #endif

@@ -23,10 +23,12 @@ struct buf {
     size_t len, cap;
 };
 
+/* clang-format off */
 #define BUF_INIT {0}
+/* clang-format on */
 
 void buf_done(struct buf *b);
-void buf_clear(struct buf *b);                       /* keeps the memory */
+void buf_clear(struct buf *b); /* keeps the memory */
 void buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_adds(struct buf *b, const char *s);

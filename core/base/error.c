@@ -40,7 +40,7 @@ static void cut(char *text, size_t size)
 
 bool error_set(struct error *err, enum error_code code, const char *format, ...)
 {
-    char text[ERROR_TEXT_MAX];      /* the arguments may point into err->text */
+    char text[ERROR_TEXT_MAX]; /* the arguments may point into err->text */
     va_list args;
 
     assert(code != ERROR_NONE);

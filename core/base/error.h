@@ -19,19 +19,19 @@
 /* What went wrong, as far as anybody decides by it: X(code, HTTP status, may work later, name) */
 #define ERROR_CODES(X)                                                                             \
     X(ERROR_NONE, 200, false, "none")                                                              \
-    X(ERROR_INVALID, 400, false, "invalid")          /* the input is wrong */                      \
+    X(ERROR_INVALID, 400, false, "invalid")           /* the input is wrong */                     \
     X(ERROR_UNAUTHORIZED, 401, false, "unauthorized") /* who are you? */                           \
-    X(ERROR_FORBIDDEN, 403, false, "forbidden")      /* not you, not here, or no quota */          \
-    X(ERROR_NOT_FOUND, 404, false, "not found")      /* proven absent */                           \
-    X(ERROR_EXISTS, 409, false, "exists")            /* the name is taken */                       \
-    X(ERROR_CONFLICT, 409, true, "conflict")         /* decided from an old version: look again */ \
-    X(ERROR_EXPIRED, 410, true, "expired")           /* that version is gone: list again */        \
+    X(ERROR_FORBIDDEN, 403, false, "forbidden")       /* not you, not here, or no quota */         \
+    X(ERROR_NOT_FOUND, 404, false, "not found")       /* proven absent */                          \
+    X(ERROR_EXISTS, 409, false, "exists")             /* the name is taken */                      \
+    X(ERROR_CONFLICT, 409, true, "conflict") /* decided from an old version: look again */         \
+    X(ERROR_EXPIRED, 410, true, "expired")   /* that version is gone: list again */                \
     X(ERROR_TOO_LARGE, 413, false, "too large")                                                    \
-    X(ERROR_THROTTLED, 429, true, "throttled")       /* later */                                   \
-    X(ERROR_INTERNAL, 500, false, "internal")        /* said to be final by whoever answered */    \
-    X(ERROR_UNAVAILABLE, 503, true, "unavailable")   /* nothing was done */                        \
-    X(ERROR_UNKNOWN, 504, true, "unknown outcome")   /* it may or may not have been done */        \
-    X(ERROR_FENCED, 503, true, "fenced")             /* not sent: the lease is not ours enough */
+    X(ERROR_THROTTLED, 429, true, "throttled")     /* later */                                     \
+    X(ERROR_INTERNAL, 500, false, "internal")      /* said to be final by whoever answered */      \
+    X(ERROR_UNAVAILABLE, 503, true, "unavailable") /* nothing was done */                          \
+    X(ERROR_UNKNOWN, 504, true, "unknown outcome") /* it may or may not have been done */          \
+    X(ERROR_FENCED, 503, true, "fenced")           /* not sent: the lease is not ours enough */
 
 enum error_code {
 #define X(code, status, again, name) code,
@@ -43,7 +43,7 @@ enum error_code {
 
 struct error {
     enum error_code code;
-    char text[ERROR_TEXT_MAX];      /* cut, at a character boundary, with "..." at the end */
+    char text[ERROR_TEXT_MAX]; /* cut, at a character boundary, with "..." at the end */
 };
 
 /* Returns false. */

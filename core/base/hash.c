@@ -14,7 +14,7 @@
 static void digest(const EVP_MD *type, const void *data, size_t len, uint8_t *ret_digest)
 {
     if (EVP_Digest(data, len, ret_digest, NULL, type, NULL) != 1)
-        abort();                    /* only without memory, or without the algorithm */
+        abort(); /* only without memory, or without the algorithm */
 }
 
 void sha1(const void *data, size_t len, uint8_t ret_digest[SHA1_SIZE])
@@ -115,7 +115,7 @@ bool uuid5(const char *namespace_uuid, const char *name, char ret_text[UUID_TEXT
 
 static void random_bytes(void *data, size_t len)
 {
-    assert(len <= 256);             /* more could be interrupted by a signal */
+    assert(len <= 256); /* more could be interrupted by a signal */
     if (getrandom(data, len, 0) != (ssize_t) len)
         abort();
 }

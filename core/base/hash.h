@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define SHA1_SIZE       20
-#define SHA256_SIZE     32
-#define UUID_TEXT_SIZE  37              /* 8-4-4-4-12 lower-case digits and a NUL */
+#define SHA1_SIZE      20
+#define SHA256_SIZE    32
+#define UUID_TEXT_SIZE 37 /* 8-4-4-4-12 lower-case digits and a NUL */
 
 void sha1(const void *data, size_t len, uint8_t ret_digest[SHA1_SIZE]);
 void sha256(const void *data, size_t len, uint8_t ret_digest[SHA256_SIZE]);

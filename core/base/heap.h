@@ -13,7 +13,7 @@
 struct heap_node {
     int64_t key;
     uint64_t order;
-    size_t index;                   /* 1-based; 0: in no heap */
+    size_t index; /* 1-based; 0: in no heap */
 };
 
 struct heap {
@@ -22,10 +22,10 @@ struct heap {
     uint64_t orders;
 };
 
-void heap_done(struct heap *h);                               /* frees no node */
+void heap_done(struct heap *h); /* frees no node */
 void heap_add(struct heap *h, struct heap_node *node, int64_t key);
-void heap_remove(struct heap *h, struct heap_node *node);     /* nothing if it is in no heap */
-struct heap_node *heap_top(const struct heap *h);             /* NULL when empty */
+void heap_remove(struct heap *h, struct heap_node *node); /* nothing if it is in no heap */
+struct heap_node *heap_top(const struct heap *h);         /* NULL when empty */
 
 static inline bool heap_linked(const struct heap_node *node)
 {

@@ -20,7 +20,7 @@ DEFINE_CLEANUP(json_t *, json_decref);
  * not. */
 bool json_parse(const char *text, size_t len, json_t **ret_json, struct error *err);
 
-json_t *json_at(const json_t *json, const char *path);                    /* NULL: absent */
+json_t *json_at(const json_t *json, const char *path);          /* NULL: absent */
 const char *json_text_at(const json_t *json, const char *path); /* NULL: absent or no text */
 int64_t json_int_at(const json_t *json, const char *path, int64_t otherwise);
 bool json_bool_at(const json_t *json, const char *path, bool otherwise);

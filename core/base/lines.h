@@ -33,8 +33,8 @@
  */
 struct lines {
     struct buf buf;
-    size_t start;                   /* what lies before it was handed out */
-    size_t searched;                /* no LF in [start, searched) */
+    size_t start;    /* what lies before it was handed out */
+    size_t searched; /* no LF in [start, searched) */
     size_t max;
 };
 
@@ -60,24 +60,24 @@ const char *lines_last(struct lines *l, size_t *ret_len);
  * parser would have allowed.  An empty element ("[,]") is an error here.
  */
 struct json_scan {
-    size_t depth;                   /* open brackets and braces */
+    size_t depth; /* open brackets and braces */
     bool in_string, escaped;
 };
 
 struct items {
     struct buf input;
-    size_t at;                      /* input before it is used up */
+    size_t at; /* input before it is used up */
     struct buf item, rest;
     size_t max_item, max_rest;
     struct json_scan scan;
-    size_t name_at; /* in rest: where the latest string of the outermost object began */
-    size_t n_items;                 /* of the array so far */
-    bool name_is_items;             /* ... and it was "items" */
-    bool value_of_items;            /* ... and a colon followed it */
-    bool in_array;                  /* within the brackets of items */
-    bool item_handed_out;           /* the next one begins anew */
-    bool seen_end;                  /* the outermost object is closed */
-    struct error failed;            /* the error that stays */
+    size_t name_at;       /* in rest: where the latest string of the outermost object began */
+    size_t n_items;       /* of the array so far */
+    bool name_is_items;   /* ... and it was "items" */
+    bool value_of_items;  /* ... and a colon followed it */
+    bool in_array;        /* within the brackets of items */
+    bool item_handed_out; /* the next one begins anew */
+    bool seen_end;        /* the outermost object is closed */
+    struct error failed;  /* the error that stays */
 };
 
 void items_init(struct items *s, size_t max_item, size_t max_rest);

@@ -17,7 +17,9 @@ struct list {
     struct list *prev, *next;
 };
 
+/* clang-format off */
 #define LIST_INIT(name) {&(name), &(name)}
+/* clang-format on */
 
 static inline void list_init(struct list *l)
 {
@@ -84,9 +86,10 @@ static inline void list_splice_back(struct list *to, struct list *from)
 #define list_entry(link, type, member) container_of(link, type, member)
 
 #define LIST_PASTE_(a, b) a##b
-#define LIST_PASTE(a, b) LIST_PASTE_(a, b)
+#define LIST_PASTE(a, b)  LIST_PASTE_(a, b)
 
 /* The current member may be removed in the body; no other may. */
+/* clang-format off */
 #define list_foreach(pos, head, member)                                                            \
     for (struct list *LIST_PASTE(at_, __LINE__) = (head)->next,                                    \
                      *LIST_PASTE(next_, __LINE__) = LIST_PASTE(at_, __LINE__)->next;               \
@@ -94,5 +97,6 @@ static inline void list_splice_back(struct list *to, struct list *from)
          ((pos) = container_of(LIST_PASTE(at_, __LINE__), __typeof__(*(pos)), member), true);      \
          LIST_PASTE(at_, __LINE__) = LIST_PASTE(next_, __LINE__),                                  \
                      LIST_PASTE(next_, __LINE__) = LIST_PASTE(at_, __LINE__)->next)
+/* clang-format on */
 
 #endif

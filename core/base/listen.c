@@ -102,7 +102,7 @@ bool listen_open(const char *text, int *ret_fd, struct error *err)
     if (fd < 0 && every && (errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
         in_port_t port = ((const struct sockaddr_in6 *) &a.sockaddr)->sin6_port;
 
-        set_v4("0.0.0.0", port, &a);        /* a kernel without IPv6 */
+        set_v4("0.0.0.0", port, &a); /* a kernel without IPv6 */
         fd = open_socket(&a, false);
     }
     if (fd < 0)

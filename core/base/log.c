@@ -114,7 +114,7 @@ void log_write(enum log_level level, const char *message, const struct log_field
     if (sink)
         sink(line.data, line.len, redirect_arg);
     else if (write(STDERR_FILENO, line.data, line.len) < 0)
-        return;                     /* nobody is left to tell */
+        return; /* nobody is left to tell */
 }
 
 static bool find(const char *const *names, size_t n, const char *name, int *ret)

@@ -59,10 +59,10 @@ static inline struct log_field log_field_bool(const char *key, bool value)
                       sizeof(log_fields_) / sizeof(log_fields_[0]) - 1);                           \
         }                                                                                          \
     } while (0)
-#define log_debug(message, ...) log_at(LOG_DEBUG, message, ##__VA_ARGS__)
-#define log_info(message, ...) log_at(LOG_INFO, message, ##__VA_ARGS__)
+#define log_debug(message, ...)   log_at(LOG_DEBUG, message, ##__VA_ARGS__)
+#define log_info(message, ...)    log_at(LOG_INFO, message, ##__VA_ARGS__)
 #define log_warning(message, ...) log_at(LOG_WARNING, message, ##__VA_ARGS__)
-#define log_error(message, ...) log_at(LOG_ERROR, message, ##__VA_ARGS__)
+#define log_error(message, ...)   log_at(LOG_ERROR, message, ##__VA_ARGS__)
 
 void log_setup(enum log_format format, enum log_level level);
 

@@ -19,8 +19,8 @@
 
 struct clock_state {
     struct heap timers;
-    struct loop_io io;              /* a timerfd that is readable at the earliest timer */
-    int64_t armed_at;               /* what the timerfd is set to; INT64_MAX: nothing */
+    struct loop_io io; /* a timerfd that is readable at the earliest timer */
+    int64_t armed_at;  /* what the timerfd is set to; INT64_MAX: nothing */
     int64_t now;
 };
 
@@ -99,7 +99,7 @@ static void arm_clock(struct loop *loop, enum loop_clock clock)
     c->armed_at = at;
     struct itimerspec spec = {0};
     if (top) {
-        int64_t when = at > 1 ? at : 1;     /* zero would disarm */
+        int64_t when = at > 1 ? at : 1; /* zero would disarm */
         spec.it_value.tv_sec = when / 1000;
         spec.it_value.tv_nsec = when % 1000 * 1000000;
     }
@@ -144,7 +144,7 @@ static void on_wake(uint32_t events, void *arg)
 
     (void) events;
     if (read(io->fd, &n, sizeof(n)) < 0)
-        return;                     /* read in an earlier turn */
+        return; /* read in an earlier turn */
 }
 
 static void open_wake(struct loop *loop)
@@ -273,7 +273,7 @@ void loop_io_remove(struct loop *loop, struct loop_io *io)
     if (io->dead)
         return;
     io->dead = true;
-    epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL);     /* its owner may have closed it */
+    epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, io->fd, NULL); /* its owner may have closed it */
 }
 
 void loop_free_later(struct loop *loop, void *p)

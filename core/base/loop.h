@@ -51,7 +51,7 @@ struct loop_task {
 
 struct loop_io {
     int fd;
-    bool dead;                      /* removed; the current batch of events may still name it */
+    bool dead; /* removed; the current batch of events may still name it */
     void (*on_ready)(uint32_t epoll_events, void *arg);
     void *arg;
 };

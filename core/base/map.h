@@ -17,7 +17,7 @@
 
 struct map_node {
     const char *key;
-    struct map_node *next;          /* in its bucket */
+    struct map_node *next; /* in its bucket */
     struct list all;
     uint64_t hash;
 };
@@ -29,10 +29,10 @@ struct map {
 };
 
 void map_init(struct map *m);
-void map_done(struct map *m);                                  /* frees no node */
+void map_done(struct map *m); /* frees no node */
 void map_add(struct map *m, struct map_node *node, const char *key);
-void map_remove(struct map *m, struct map_node *node);         /* nothing if it is in no map */
-struct map_node *map_get(const struct map *m, const char *key);     /* NULL: none */
+void map_remove(struct map *m, struct map_node *node);          /* nothing if it is in no map */
+struct map_node *map_get(const struct map *m, const char *key); /* NULL: none */
 struct map_node *map_next_same(const struct map_node *node);
 
 static inline bool map_linked(const struct map_node *node)
@@ -41,7 +41,7 @@ static inline bool map_linked(const struct map_node *node)
 }
 
 /* The current member may be removed in the body; no other may. */
-#define map_foreach(pos, map, member) list_foreach(pos, &(map)->all, member.all)
+#define map_foreach(pos, map, member) list_foreach (pos, &(map)->all, member.all)
 
 uint64_t hash_text(const char *s);
 

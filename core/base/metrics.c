@@ -14,18 +14,18 @@
 enum family_type { FAMILY_COUNTER, FAMILY_GAUGE, FAMILY_HISTOGRAM };
 
 struct metric {
-    struct map_node node;           /* in family->series, by labels */
+    struct map_node node; /* in family->series, by labels */
     struct metric_family *family;
-    char *labels;                   /* as printed, without braces: verb="get",code="200" */
-    double value;                   /* of a histogram: the sum */
+    char *labels; /* as printed, without braces: verb="get",code="200" */
+    double value; /* of a histogram: the sum */
     double (*read)(void *arg);
     void *arg;
     uint64_t count;
-    uint64_t buckets[];             /* not cumulative; one more than there are bounds */
+    uint64_t buckets[]; /* not cumulative; one more than there are bounds */
 };
 
 struct metric_family {
-    struct map_node node;           /* in metrics->families, by name */
+    struct map_node node; /* in metrics->families, by name */
     enum family_type type;
     char *name, *help;
     char *names[METRICS_MAX_LABELS];
@@ -191,7 +191,7 @@ static void add_escaped(struct buf *out, const char *text, bool quotes_too)
 {
     __attribute__((cleanup(buf_done_cleanup))) struct buf valid = BUF_INIT;
 
-    buf_add_utf8(&valid, text);     /* one bad byte would make the whole page unreadable */
+    buf_add_utf8(&valid, text); /* one bad byte would make the whole page unreadable */
     for (const char *s = buf_text(&valid); *s; s++) {
         if (*s == '\n')
             buf_adds(out, "\\n");

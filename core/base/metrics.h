@@ -65,10 +65,10 @@ struct metric *metric_find(struct metric_family *family, const char *const *valu
  * was last.  For counters as well, where somebody else counts. */
 void metric_read_from(struct metric *metric, double (*read)(void *arg), void *arg);
 
-void metric_add(struct metric *metric, double by);          /* counters: by >= 0 */
-void metric_set(struct metric *metric, double value);       /* gauges */
-void metric_observe(struct metric *metric, double value);   /* histograms */
-double metric_value(const struct metric *metric);           /* histograms: how many observations */
+void metric_add(struct metric *metric, double by);        /* counters: by >= 0 */
+void metric_set(struct metric *metric, double value);     /* gauges */
+void metric_observe(struct metric *metric, double value); /* histograms */
+double metric_value(const struct metric *metric);         /* histograms: how many observations */
 
 /* Runs before each printing, to bring gauges up to date that belong together. */
 void metrics_before_print(struct metrics *m, void (*update)(void *arg), void *arg);

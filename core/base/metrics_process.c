@@ -68,7 +68,7 @@ static double virtual_bytes(void *arg)
 static double open_fds(void *arg)
 {
     DIR *dir = opendir("/proc/self/fd");
-    double n = -1;                  /* the one that reads the folder */
+    double n = -1; /* the one that reads the folder */
 
     (void) arg;
     if (!dir)
@@ -109,7 +109,8 @@ static void add_read(struct metric_family *family, double (*read)(void *arg))
 void metrics_add_process(struct metrics *m)
 {
     add_read(metrics_counter(m, "process_cpu_seconds_total",
-                             "User and system CPU time used, in seconds.", NULL), cpu_seconds);
+                             "User and system CPU time used, in seconds.", NULL),
+             cpu_seconds);
     add_read(metrics_gauge(m, "process_resident_memory_bytes", "Resident memory, in bytes.", NULL),
              resident_bytes);
     add_read(metrics_gauge(m, "process_virtual_memory_bytes", "Virtual memory, in bytes.", NULL),

@@ -13,7 +13,7 @@
 
 static const struct unit {
     const char *name;
-    char iso;                       /* '\0': ISO 8601 has none */
+    char iso; /* '\0': ISO 8601 has none */
     int64_t ms;
 } units[] = {
     {"d", 'D', 86400000}, {"h", 'H', 3600000}, {"m", 'M', 60000}, {"s", 'S', 1000}, {"ms", 0, 1}};
@@ -270,7 +270,7 @@ static bool parse_list(const struct option_row *row, const char *text, void *ret
 
 static bool (*const parsers[])(const struct option_row *row, const char *text, void *ret,
                                struct error *err) = {
-    [OPTION_BOOL] = parse_bool, [OPTION_TEXT] = parse_text, [OPTION_INT] = parse_int,
+    [OPTION_BOOL] = parse_bool,         [OPTION_TEXT] = parse_text, [OPTION_INT] = parse_int,
     [OPTION_DURATION] = parse_duration, [OPTION_ENUM] = parse_enum, [OPTION_LIST] = parse_list,
     [OPTION_REPEATED] = parse_repeated,
 };
@@ -278,7 +278,7 @@ static bool (*const parsers[])(const struct option_row *row, const char *text, v
 struct parse {
     const struct options *o;
     char *config;
-    bool *seen;                     /* by row */
+    bool *seen; /* by row */
     struct options_given given;
 };
 

@@ -54,28 +54,28 @@ enum option_type {
 };
 
 struct option_list {
-    char **items;                   /* owned by the list, as are the texts */
+    char **items; /* owned by the list, as are the texts */
     size_t n;
 };
 
 struct option_row {
-    const char *name;               /* lower case, digits, '-'; NULL: `help` is a heading */
+    const char *name; /* lower case, digits, '-'; NULL: `help` is a heading */
     enum option_type type;
-    size_t offset;                  /* of the member of the config that takes the value */
-    const char *placeholder;        /* what stands for the value in the help: "NAME" */
-    const char *standard;           /* the default; NULL: the member stays as it was */
-    const char *help;               /* sentences */
+    size_t offset;           /* of the member of the config that takes the value */
+    const char *placeholder; /* what stands for the value in the help: "NAME" */
+    const char *standard;    /* the default; NULL: the member stays as it was */
+    const char *help;        /* sentences */
     /* Limits of the value: of a text its bytes, of a list its items, of a duration milliseconds.
      * Both 0: none, except that texts have at most 4096 bytes and lists 100 items. */
     int64_t low, high;
-    const char *const *choices;     /* OPTION_ENUM: ends with NULL */
+    const char *const *choices;                         /* OPTION_ENUM: ends with NULL */
     bool (*check)(const char *text, struct error *err); /* OPTION_TEXT, and each item of a list */
     bool required;
 };
 
 struct options {
     const char *program;
-    const char *summary;            /* sentences */
+    const char *summary; /* sentences */
     const struct option_row *rows;
     size_t n_rows;
     const char *arguments; /* what may follow the options: "[release-pods]"; NULL: nothing */
@@ -83,7 +83,7 @@ struct options {
 
 /* What was given besides the options. */
 struct options_given {
-    bool help, markdown, version;   /* asked for: the config is then not filled in */
+    bool help, markdown, version; /* asked for: the config is then not filled in */
     struct option_list arguments;
 };
 
@@ -114,6 +114,6 @@ bool options_check(const struct options *o, struct error *err);
 /* "1h30m", "250ms" (units d, h, m, s, ms, each at most once and in this order), "0", or the same as
  * ISO 8601 writes it: "PT1H30M", "P2D" (without fractions, weeks, months and years). */
 bool option_duration_parse(const char *text, int64_t *ret_ms, struct error *err);
-void option_duration_print(int64_t ms, struct buf *out);       /* ms >= 0 */
+void option_duration_print(int64_t ms, struct buf *out); /* ms >= 0 */
 
 #endif

@@ -9,9 +9,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define ACCEPTS_A_TURN  16
-#define PAUSE_MS        100         /* without free descriptors */
-#define MAX_DRAIN       65536       /* bytes that we throw away after the answer */
+#define ACCEPTS_A_TURN 16
+#define PAUSE_MS       100   /* without free descriptors */
+#define MAX_DRAIN      65536 /* bytes that we throw away after the answer */
 
 /*
  * READ   until the head is complete or hopeless
@@ -37,7 +37,7 @@ struct probe {
     struct loop_timer pause;
     const struct probe_page *pages;
     size_t n_pages;
-    struct list connections;        /* the oldest first */
+    struct list connections; /* the oldest first */
     size_t n_connections;
     int64_t timeout_ms;
 };
@@ -238,7 +238,7 @@ static void on_connection(uint32_t events, void *arg)
 {
     struct connection *c = arg;
 
-    (void) events;                  /* errors and hang-ups show in what the calls return */
+    (void) events; /* errors and hang-ups show in what the calls return */
     switch (c->state) {
     case CONNECTION_READ:
         read_head(c);

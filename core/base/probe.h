@@ -38,7 +38,7 @@ struct probe;
 struct probe_page {
     const char *path;
     const char *content_type;
-    int (*render)(struct buf *body, void *arg);         /* returns the HTTP status */
+    int (*render)(struct buf *body, void *arg); /* returns the HTTP status */
     void *arg;
 };
 

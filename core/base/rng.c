@@ -52,7 +52,7 @@ uint64_t rng_next(struct rng *rng)
 uint64_t rng_below(struct rng *rng, uint64_t n)
 {
     assert(n > 0);
-    uint64_t x, reject = -n % n;    /* 2^64 mod n: values below it would favour small results */
+    uint64_t x, reject = -n % n; /* 2^64 mod n: values below it would favour small results */
     do
         x = rng_next(rng);
     while (x < reject);

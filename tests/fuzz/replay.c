@@ -36,7 +36,7 @@ static void run_file(const char *folder, const char *name)
     size_t len = fread(data, 1, sizeof(data), file);
     fclose(file);
     printf("%s: %zu bytes\n", name, len);
-    fflush(stdout);                 /* names the culprit when the run is aborted */
+    fflush(stdout); /* names the culprit when the run is aborted */
     for (size_t n = 0; n <= len; n++)
         run(data, n);
 }

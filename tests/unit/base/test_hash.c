@@ -3,11 +3,11 @@
 
 #include "test.h"
 
-#define SHA256(text, want) check_sha256(__LINE__, text, want)
-#define SHA1(text, want)   check_sha1(__LINE__, text, want)
+#define SHA256(text, want)       check_sha256(__LINE__, text, want)
+#define SHA1(text, want)         check_sha1(__LINE__, text, want)
 #define UUID5(space, name, want) check_uuid5(__LINE__, space, name, want)
 
-#define DNS "6ba7b810-9dad-11d1-80b4-00c04fd430c8"      /* RFC 4122, appendix C */
+#define DNS "6ba7b810-9dad-11d1-80b4-00c04fd430c8" /* RFC 4122, appendix C */
 
 static void check_sha256(int line, const char *text, const char *want)
 {
@@ -71,7 +71,7 @@ TEST(random_uuids_have_their_form_and_differ)
         CHECK_INT(strlen(a), 36);
         CHECK_INT(a[14], '4');
         CHECK(strchr("89ab", a[19]) != NULL);
-        CHECK(uuid5(a, "", again));         /* which parses it */
+        CHECK(uuid5(a, "", again)); /* which parses it */
     }
 }
 

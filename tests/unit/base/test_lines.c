@@ -7,8 +7,8 @@
 
 /* Where a text is cut: at every byte, nowhere, once, or at random. */
 struct cutter {
-    size_t once;                    /* SIZE_MAX: not so */
-    size_t step;                    /* 0: at random */
+    size_t once; /* SIZE_MAX: not so */
+    size_t step; /* 0: at random */
     struct rng rng;
 };
 
@@ -58,8 +58,10 @@ static void all_lines(const char *text, size_t len, size_t max, struct cutter *c
 static void check_lines(int line, const char *text, size_t len, size_t max, const char *want,
                         size_t want_len)
 {
-    struct cutter cutters[] = {{.once = SIZE_MAX, .step = 1}, {.once = SIZE_MAX, .step = 2},
-                               {.once = SIZE_MAX, .step = 7}, {.once = SIZE_MAX, .step = 1000}};
+    struct cutter cutters[] = {{.once = SIZE_MAX, .step = 1},
+                               {.once = SIZE_MAX, .step = 2},
+                               {.once = SIZE_MAX, .step = 7},
+                               {.once = SIZE_MAX, .step = 1000}};
 
     for (size_t i = 0; i < ARRAY_SIZE(cutters); i++) {
         struct buf out = BUF_INIT;
@@ -153,7 +155,7 @@ static void all_items(const char *text, size_t len, size_t max_item, size_t max_
     items_done(&s);
 }
 
-#define ITEMS(text, want)                 check_items(__LINE__, text, 1000, 1000, want)
+#define ITEMS(text, want)                    check_items(__LINE__, text, 1000, 1000, want)
 #define ITEMS_CAPPED(text, item, rest, want) check_items(__LINE__, text, item, rest, want)
 
 /* Every single cut, and cuts everywhere. */

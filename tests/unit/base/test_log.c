@@ -17,7 +17,7 @@ static void keep(const char *line, size_t len, void *arg)
 static int64_t noon(void *arg)
 {
     (void) arg;
-    return 1767268800007;           /* 2026-01-01T12:00:00.007Z */
+    return 1767268800007; /* 2026-01-01T12:00:00.007Z */
 }
 
 static struct buf lines;

@@ -8,7 +8,7 @@
 #define NEW_YEAR INT64_C(1767225600000)
 
 static struct loop *loop;
-static struct buf story;            /* what happened, a letter each */
+static struct buf story; /* what happened, a letter each */
 
 static void begin(bool is_virtual)
 {
@@ -36,8 +36,10 @@ static void tell(void *arg)
     buf_adds(&story, arg);
 }
 
+/* clang-format off */
 #define TIMER(text) {.on_time = tell, .arg = (char[]) {text}}
 #define TASK(text)  {.on_turn = tell, .arg = (char[]) {text}}
+/* clang-format on */
 
 static int64_t now(enum loop_clock clock)
 {
@@ -78,7 +80,7 @@ ON_BOTH(no_timer_fires_early)
     begin(is_virtual);
     for (int i = 0; i < 20; i++) {
         struct loop_timer t = TIMER("x");
-        enum loop_clock clock = (enum loop_clock) (i % LOOP_N_CLOCKS);
+        enum loop_clock clock = (enum loop_clock)(i % LOOP_N_CLOCKS);
         int64_t at = now(clock) + 1 + i % 3;
 
         loop_timer_set(loop, &t, clock, at);
@@ -112,7 +114,7 @@ ON_BOTH(moving_and_cancelling_timers)
     loop_timer_set(loop, &a, LOOP_MONOTONIC, start + 1);
     loop_timer_set(loop, &b, LOOP_MONOTONIC, start + 2);
     loop_timer_set(loop, &c, LOOP_MONOTONIC, start + 10);
-    loop_timer_set(loop, &a, LOOP_OF_DAY, now(LOOP_OF_DAY) + 5);        /* and to another clock */
+    loop_timer_set(loop, &a, LOOP_OF_DAY, now(LOOP_OF_DAY) + 5); /* and to another clock */
     loop_timer_cancel(loop, &b);
     CHECK(!loop_timer_armed(&b));
     turns_until(2);
@@ -168,7 +170,7 @@ ON_BOTH(a_task_that_queues_itself_runs_in_the_next_turn)
         CHECK(loop_turn(loop, -1));
         CHECK_INT(a.n, turn + 1);
     }
-    CHECK_STR(buf_text(&story), "t");               /* timers are not starved */
+    CHECK_STR(buf_text(&story), "t"); /* timers are not starved */
     loop_task_cancel(&a.task);
     loop_turn(loop, 0);
     CHECK_INT(a.n, 4);
@@ -359,12 +361,12 @@ TEST(setting_the_clock_of_day_moves_only_its_timers)
     int64_t start = now(LOOP_MONOTONIC);
     loop_timer_set(loop, &day, LOOP_OF_DAY, NEW_YEAR + 1000);
     loop_timer_set(loop, &mono, LOOP_MONOTONIC, start + 500);
-    loop_virtual_step_clock(loop, 900);             /* forwards: due in 100 */
+    loop_virtual_step_clock(loop, 900); /* forwards: due in 100 */
     CHECK(loop_turn(loop, -1));
     CHECK_STR(story.data, "d");
     CHECK_INT(now(LOOP_MONOTONIC), start + 100);
     loop_timer_set(loop, &day, LOOP_OF_DAY, now(LOOP_OF_DAY) + 100);
-    loop_virtual_step_clock(loop, -10000);          /* backwards: due in 10100 */
+    loop_virtual_step_clock(loop, -10000); /* backwards: due in 10100 */
     CHECK(loop_turn(loop, -1));
     CHECK_STR(story.data, "dm");
     CHECK(loop_turn(loop, -1));

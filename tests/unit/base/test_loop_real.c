@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 static struct loop *loop;
-static struct buf story;            /* what happened, a letter each */
+static struct buf story; /* what happened, a letter each */
 
 static void begin(void)
 {
@@ -31,8 +31,10 @@ static void tell(void *arg)
     buf_adds(&story, arg);
 }
 
+/* clang-format off */
 #define TIMER(text) {.on_time = tell, .arg = (char[]) {text}}
 #define TASK(text)  {.on_turn = tell, .arg = (char[]) {text}}
+/* clang-format on */
 
 static int64_t now(enum loop_clock clock)
 {
@@ -49,7 +51,7 @@ struct pipe_io {
     int fds[2];
     struct loop_io io;
     const char *name;
-    struct pipe_io *victim;         /* removed when this is called */
+    struct pipe_io *victim; /* removed when this is called */
     uint32_t events;
 };
 
@@ -100,7 +102,7 @@ TEST(descriptors_become_ready)
     loop_turn(loop, -1);
     CHECK_STR(story.data, "a");
     CHECK_INT(a.events, EPOLLIN);
-    loop_turn(loop, -1);                            /* level-triggered */
+    loop_turn(loop, -1); /* level-triggered */
     CHECK_STR(story.data, "aa");
     loop_turn(loop, 0);
     CHECK_STR(story.data, "aa");
@@ -153,7 +155,7 @@ TEST(a_descriptor_removed_in_the_same_turn_is_not_called)
 }
 
 struct owner {
-    struct pipe_io *pipe;           /* lives on the heap and is given up by a task */
+    struct pipe_io *pipe; /* lives on the heap and is given up by a task */
 };
 
 static void give_up(void *arg)
@@ -179,7 +181,7 @@ TEST(memory_outlives_the_events_that_name_it)
     loop_turn(loop, -1);
     CHECK(!o.pipe);
     CHECK_STR(buf_text(&story), "");
-    loop_free_later(loop, NEW(struct owner));       /* and what is left when the loop ends */
+    loop_free_later(loop, NEW(struct owner)); /* and what is left when the loop ends */
     end();
 }
 

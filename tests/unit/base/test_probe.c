@@ -62,7 +62,8 @@ static void fixture_done(struct fixture *f)
 
 static int client_new(const struct fixture *f)
 {
-    struct sockaddr_in to = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
                              .sin_port = htons((uint16_t) probe_port(f->probe))};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -111,7 +112,7 @@ static char *ask(struct fixture *f, const char *request, size_t len)
 }
 
 #define ANSWER(status, type, body_len, more, body)                                                 \
-    "HTTP/1.1 " status "\r\nDate: .............................\r\nContent-Type: " type           \
+    "HTTP/1.1 " status "\r\nDate: .............................\r\nContent-Type: " type            \
     "\r\nContent-Length: " body_len "\r\n" more "Connection: close\r\n\r\n" body
 
 #define ASK(f, request, want) check_ask(__LINE__, f, request, sizeof(request) - 1, want)
@@ -306,7 +307,7 @@ TEST(a_client_that_never_stops_sending_is_cut_off)
 
         CHECK(n > 0 || errno == EAGAIN || errno == EPIPE || errno == ECONNRESET);
         sent += n > 0 ? n : 0;
-        CHECK(sent < 64 << 20);     /* what the kernel may buffer is less */
+        CHECK(sent < 64 << 20); /* what the kernel may buffer is less */
         loop_turn(f.loop, 5000);
     }
     close(fd);
@@ -350,7 +351,7 @@ TEST(without_descriptors_it_waits)
     }
     setrlimit(RLIMIT_NOFILE, &limit);
     CHECK_INT(probe_connections(f.probe), 0);
-    CHECK(turns < 50);              /* it did not spin */
+    CHECK(turns < 50); /* it did not spin */
     while (!probe_connections(f.probe))
         loop_turn(f.loop, 5000);
     close(fd);
