@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define STUCK_MS (30 * MINUTE_MS)   /* Styx behaviour, 11.7: then by force */
+#define STUCK_MS (30 * MINUTE_MS) /* Styx behaviour, 11.7: then by force */
 
 static struct retain_step keep_until(instant t)
 {
@@ -18,31 +18,60 @@ static struct retain_step only(enum retain_kind kind)
 /* Whatever the pod can still tell is in the stored status. */
 static bool outcome_stored(const struct pod *pod, const struct run *run)
 {
-    bool under_way = run->state == RUN_SUBMITTING || run->state == RUN_SUBMITTED || run->state == RUN_RUNNING;
+    bool under_way =
+        run->state == RUN_SUBMITTING || run->state == RUN_SUBMITTED || run->state == RUN_RUNNING;
 
     return run->attempt > pod->attempt || (run->attempt == pod->attempt && !under_way);
 }
 
+/* Its owner's deletion takes its pods with it, unless it was told to leave them alone. */
 static struct retain_step of_owner_gone(const struct pod *pod)
 {
-    if (pod->deleting_since == INSTANT_NONE)
+    if (pod->deleting_since == INSTANT_NONE && !pod->orphaned)
         return only(RETAIN_DELETE);
     return pod->has_finalizer ? only(RETAIN_RELEASE) : keep_until(INSTANT_NONE);
 }
 
-static struct retain_step of_ended(const struct retain_view *v)
+static bool main_ended(const struct pod *pod)
+{
+    return pod->main_terminated || pod_gone(pod);
+}
+
+/* When logs have been there for long enough. */
+static instant due(const struct retain_view *v)
+{
+    instant finished = v->pod->finished_at;
+
+    return finished == INSTANT_NONE ? v->now : finished + v->retention_ms;
+}
+
+static struct retain_step of_kept(const struct retain_view *v)
+{
+    if (!main_ended(v->pod) || v->now >= due(v))
+        return only(RETAIN_DELETE);
+    return keep_until(due(v));
+}
+
+/* A name that is free may be taken by a create of ours that comes late: not while the pod is young. */
+static struct retain_step of_finalized(const struct retain_view *v)
+{
+    instant old_enough = v->pod->id.created + v->retention_ms;
+
+    if (!pod_gone(v->pod))
+        return keep_until(INSTANT_NONE);
+    return v->now >= old_enough ? only(RETAIN_RELEASE) : keep_until(old_enough);
+}
+
+static struct retain_step of_deleting(const struct retain_view *v)
 {
     const struct pod *pod = v->pod;
-    instant due = pod->finished_at == INSTANT_NONE ? v->now : pod->finished_at + v->retention_ms;
+    instant stuck = (due(v) > pod->deleting_since ? due(v) : pod->deleting_since) + STUCK_MS;
 
-    if (pod->deleting_since != INSTANT_NONE) {
-        if (pod->has_finalizer)
-            return only(RETAIN_RELEASE);
-        if (v->now >= due + STUCK_MS && v->now >= pod->deleting_since + STUCK_MS)
-            return only(RETAIN_DELETE_AT_ONCE);
-        return keep_until(pod->deleting_since + STUCK_MS);
-    }
-    return v->now >= due ? only(RETAIN_DELETE) : keep_until(due);
+    if (pod->has_finalizer)
+        return of_finalized(v);
+    if (!main_ended(pod) || pod->other_finalizers.n)
+        return keep_until(INSTANT_NONE);
+    return v->now >= stuck ? only(RETAIN_DELETE_AT_ONCE) : keep_until(stuck);
 }
 
 struct retain_step retain_decide(const struct retain_view *v)
@@ -57,9 +86,5 @@ struct retain_step retain_decide(const struct retain_view *v)
         return of_owner_gone(pod);
     if (!outcome_stored(pod, &v->inst->run))
         return keep_until(INSTANT_NONE);
-    if (pod_gone(pod))
-        return of_ended(v);
-    if (pod->deleting_since == INSTANT_NONE)
-        return only(RETAIN_DELETE);
-    return keep_until(INSTANT_NONE);
+    return pod->deleting_since == INSTANT_NONE ? of_kept(v) : of_deleting(v);
 }

@@ -32,7 +32,7 @@ struct attempt {
     const struct workflow *wf;
     const struct instance *inst;
     const struct run_trigger *trigger;
-    const struct description *description;
+    const struct description *description;     /* as the run has it */
     int attempt;                    /* this one's number */
     int tries;                      /* submitted before this one */
     instant triggered_at, dequeued_at, submitted_at;     /* for the record */
@@ -55,8 +55,9 @@ enum pod_phase { POD_PENDING, POD_POD_RUNNING, POD_SUCCEEDED, POD_FAILED, POD_UN
 
 struct pod {
     struct identity id;
-    char *owner_uid;                /* of the controlling WorkflowInstance; NULL: somebody else's pod */
+    char *owner_uid;                /* of the WorkflowInstance it was made for; NULL: somebody else's pod */
     char *instance;                 /* its name */
+    bool orphaned;                  /* the instance does not control it any more */
     char *run_key;                  /* component#workflow#parameter */
     int64_t seq;
     int attempt;
@@ -76,6 +77,7 @@ struct pod {
     /* container styx-run */
     char *image;                    /* of the spec */
     bool has_main, main_ready, main_terminated;
+    bool all_terminated;            /* every other container, too */
     char *waiting_reason, *waiting_message;
     bool has_exit;
     int exit_code;

@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *const phase_names[] = {
-    [POD_PENDING] = "Pending", [POD_POD_RUNNING] = "Running", [POD_SUCCEEDED] = "Succeeded",
-    [POD_FAILED] = "Failed",   [POD_UNKNOWN] = "Unknown"};
+static const char *const phase_names[] = {[POD_PENDING] = "Pending",
+                                          [POD_POD_RUNNING] = "Running",
+                                          [POD_SUCCEEDED] = "Succeeded",
+                                          [POD_FAILED] = "Failed",
+                                          [POD_UNKNOWN] = "Unknown"};
 
 /* ---- decoding ---- */
 
@@ -40,34 +42,52 @@ static int64_t number_annotation(const json_t *object, const char *name)
 static void decode_record(const json_t *object, struct pod *pod)
 {
     const char *record = annotation(object, "kharon.dev/record");
+    int64_t at[3];
 
     pod->seq = number_annotation(object, "kharon.dev/seq");
-    pod->attempt = (int) number_annotation(object, "kharon.dev/attempt");
+    pod->attempt = (int) (number_annotation(object, "kharon.dev/attempt") & INT32_MAX);
     pod->run_key = xstrdup(annotation(object, "styx-workflow-instance"));
     pod->description_hash = xstrdup(annotation(object, "kharon.dev/description"));
     const char *logging = annotation(object, "styx-docker-termination-logging");
     pod->termination_logging = logging && strcmp(logging, "true") == 0;
     pod->triggered_at = pod->dequeued_at = pod->submitted_at = INSTANT_NONE;
-    if (record && sscanf(record, "%" SCNd64 ",%" SCNd64 ",%" SCNd64, &pod->triggered_at, &pod->dequeued_at,
-                         &pod->submitted_at) != 3)
-        pod->triggered_at = pod->dequeued_at = pod->submitted_at = INSTANT_NONE;
+    if (!record || sscanf(record, "%" SCNd64 ",%" SCNd64 ",%" SCNd64, &at[0], &at[1], &at[2]) != 3)
+        return;
+    pod->triggered_at = instant_clamp(at[0]);
+    pod->dequeued_at = instant_clamp(at[1]);
+    pod->submitted_at = instant_clamp(at[2]);
 }
 
+static bool is_our_owner(const json_t *owner)
+{
+    const char *kind = json_text_at(owner, "kind"), *version = json_text_at(owner, "apiVersion");
+
+    return json_bool_at(owner, "controller", false) && kind && version &&
+           strcmp(kind, "WorkflowInstance") == 0 &&
+           strncmp(version, "kharon.dev/", strlen("kharon.dev/")) == 0;
+}
+
+/* Deleting an instance with --cascade=orphan takes the reference off its pods. */
 static void decode_owner(const json_t *object, struct pod *pod)
 {
+    const char *uid = annotation(object, "kharon.dev/instance-uid");
+    const char *name = annotation(object, "kharon.dev/instance");
     size_t i;
     json_t *owner;
 
+    pod->orphaned = true;
     json_array_foreach (json_at(object, "metadata.ownerReferences"), i, owner) {
-        const char *kind = json_text_at(owner, "kind"), *version = json_text_at(owner, "apiVersion");
-
-        if (!kind || !version || strcmp(kind, "WorkflowInstance") != 0 ||
-            strncmp(version, "kharon.dev/", strlen("kharon.dev/")) != 0)
+        if (!is_our_owner(owner))
             continue;
-        pod->owner_uid = xstrdup(json_text_at(owner, "uid"));
-        pod->instance = xstrdup(json_text_at(owner, "name"));
-        return;
+        uid = json_text_at(owner, "uid");
+        name = json_text_at(owner, "name");
+        pod->orphaned = false;
+        break;
     }
+    if (!uid || !name)
+        return;
+    pod->owner_uid = xstrdup(uid);
+    pod->instance = xstrdup(name);
 }
 
 static void decode_finalizers(const json_t *object, struct pod *pod)
@@ -96,10 +116,9 @@ static void decode_condition(const json_t *condition, struct pod *pod)
         pod->scheduled = is_true;
         pod->gated = !is_true && reason && strcmp(reason, "SchedulingGated") == 0;
         pod->unschedulable = !is_true && !pod->gated;
-        if (is_true)
-            pod->scheduled_at = read_instant(condition, "lastTransitionTime");
-        else
-            pod->unschedulable_message = xstrdup(json_text_at(condition, "message"));
+        pod->scheduled_at = is_true ? read_instant(condition, "lastTransitionTime") : INSTANT_NONE;
+        free(pod->unschedulable_message);
+        pod->unschedulable_message = is_true ? NULL : xstrdup(json_text_at(condition, "message"));
     } else if (strcmp(type, "DisruptionTarget") == 0 && is_true && !pod->disruption) {
         pod->disruption = xstrdup(reason ? reason : "DisruptionTarget");
     }
@@ -139,6 +158,27 @@ static void decode_main(const json_t *main, struct pod *pod)
     pod->finished_at = read_instant(terminated, "finishedAt");
 }
 
+static size_t count_alive(const json_t *statuses)
+{
+    size_t i, n = 0;
+    json_t *item;
+
+    json_array_foreach (statuses, i, item)
+        n += !json_at(item, "state.terminated");
+    return n;
+}
+
+/* Sidecars that were put beside our container run for as long as they like. */
+static bool others_alive(const json_t *object)
+{
+    const json_t *statuses = json_at(object, "status.containerStatuses");
+
+    return json_array_size(statuses) < json_array_size(json_at(object, "spec.containers")) ||
+           count_alive(statuses) + count_alive(json_at(object, "status.initContainerStatuses")) +
+                   count_alive(json_at(object, "status.ephemeralContainerStatuses")) >
+               0;
+}
+
 static enum pod_phase read_phase(const char *name)
 {
     for (size_t i = 0; name && i < ARRAY_SIZE(phase_names); i++)
@@ -164,8 +204,10 @@ struct pod *pod_decode(const json_t *object)
     pod->finished_at = pod->scheduled_at = INSTANT_NONE;
     json_array_foreach (json_at(object, "status.conditions"), i, item)
         decode_condition(item, pod);
-    pod->image = xstrdup(json_text_at(named(json_at(object, "spec.containers"), MAIN_CONTAINER), "image"));
+    pod->image =
+        xstrdup(json_text_at(named(json_at(object, "spec.containers"), MAIN_CONTAINER), "image"));
     decode_main(named(json_at(object, "status.containerStatuses"), MAIN_CONTAINER), pod);
+    pod->all_terminated = pod->main_terminated && !others_alive(object);
     return pod;
 }
 
@@ -193,15 +235,15 @@ void pod_free(struct pod *pod)
 
 bool pod_gone(const struct pod *pod)
 {
-    return pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED || pod->main_terminated;
+    return pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED || pod->all_terminated;
 }
 
 bool pod_is_ours(const struct pod *pod)
 {
     char name[EXECUTION_ID_MAX];
 
-    return pod->owner_uid &&
-           strcmp(pod->id.name, attempt_execution_id(pod->owner_uid, pod->seq, pod->attempt, name)) == 0;
+    return pod->owner_uid && strcmp(pod->id.name, attempt_execution_id(pod->owner_uid, pod->seq,
+                                                                       pod->attempt, name)) == 0;
 }
 
 static const char *or_nothing(const char *text)
@@ -220,9 +262,10 @@ static bool logged_exit_code(const char *message, int *ret_code)
     if (!message || !json_parse(message, strlen(message), &json, &ignored))
         return false;
     const json_t *code = json_is_object(json) ? json_at(json, "exit_code") : NULL;
-    if (!json_is_integer(code))
+    int64_t n = json_integer_value(code);
+    if (!json_is_integer(code) || n < INT32_MIN || n > INT32_MAX)
         return false;
-    *ret_code = (int) json_integer_value(code);
+    *ret_code = (int) n;
     return true;
 }
 
@@ -236,7 +279,7 @@ static void exit_with_logging(const struct pod *pod, struct observation *o)
         if (logged != 0)
             o->exit_code = logged;
     } else if (o->exit_code == 0) {
-        o->has_exit = false;        /* a zero that nobody vouches for is not believed */
+        o->has_exit = false; /* a zero that nobody vouches for is not believed */
     }
 }
 
@@ -282,39 +325,53 @@ static void observe_error(struct observation *o, bool is_free, char *message_tak
     o->message = message_take;
 }
 
+/* "text", and ": reason: message" as far as the pod has them. */
+static char *with_reason(const char *text, const struct pod *pod)
+{
+    return xasprintf("%s%s%s%s%s", text, pod->reason ? ": " : "", or_nothing(pod->reason),
+                     pod->message ? ": " : "", or_nothing(pod->message));
+}
+
+static bool stopped_by_node(const struct pod *pod)
+{
+    static const char *const reasons[] = {"Evicted",      "Preempting",
+                                          "NodeShutdown", "Shutdown",
+                                          "NodeLost",     "NodeAffinity",
+                                          "NodePorts",    "UnexpectedAdmissionError",
+                                          "Terminated",   NULL};
+
+    return pod->phase == POD_FAILED && pod->reason &&
+           (one_of(pod->reason, reasons) || strncmp(pod->reason, "OutOf", strlen("OutOf")) == 0);
+}
+
 /* Failures of the infrastructure, which Styx did not know: they use up no try. */
 static bool observe_disruption(const struct pod *pod, struct observation *o)
 {
-    static const char *const lost[] = {"NodeLost", "NodeShutdown", "Shutdown", "Terminated",
-                                       "UnexpectedAdmissionError", NULL};
+    bool stopping = pod->deleting_since != INSTANT_NONE && !pod->main_terminated;
 
-    if (pod->reason && strcmp(pod->reason, "NodeLost") == 0) {
+    if (pod->reason && strcmp(pod->reason, "NodeLost") == 0)
         observe_error(o, true, xstrdup("Lost node running pod"));
-        return true;
-    }
-    if (pod->disruption && pod->has_exit && pod->exit_code == 0)
-        return false;               /* it had finished by then */
-    if (pod->disruption && (pod_gone(pod) || pod->deleting_since != INSTANT_NONE)) {
-        if (!pod_gone(pod))
-            return true;            /* it is being stopped: its outcome is still to come */
+    else if (stopped_by_node(pod))
+        observe_error(o, true, with_reason("Pod was stopped by its node", pod));
+    else if (!pod->disruption || (pod->has_exit && pod->exit_code == 0))
+        return false; /* nothing of the kind, or it had finished by then */
+    else if (pod_gone(pod) || pod->main_terminated)
         observe_error(o, true,
-                      xasprintf("Pod was disrupted: %s%s%s", pod->disruption, pod->message ? ": " : "",
-                                or_nothing(pod->message)));
-        return true;
-    }
-    if (pod->reason && (strcmp(pod->reason, "Evicted") == 0 || strcmp(pod->reason, "Preempting") == 0 ||
-                        one_of(pod->reason, lost))) {
-        observe_error(o, true,
-                      xasprintf("Pod was stopped by its node: %s: %s", pod->reason, or_nothing(pod->message)));
-        return true;
-    }
-    return false;
+                      xasprintf("Pod was disrupted: %s%s%s", pod->disruption,
+                                pod->message ? ": " : "", or_nothing(pod->message)));
+    else
+        return stopping; /* its outcome is still to come */
+    return true;
 }
 
 static bool observe_waiting(const struct pod *pod, struct observation *o)
 {
-    static const char *const image_errors[] = {"ImageInspectError",  "PullImageError",    "ErrImagePull",
-                                               "ErrImageNeverPull", "ImagePullBackOff", "RegistryUnavailable",
+    static const char *const image_errors[] = {"ImageInspectError",
+                                               "PullImageError",
+                                               "ErrImagePull",
+                                               "ErrImageNeverPull",
+                                               "ImagePullBackOff",
+                                               "RegistryUnavailable",
                                                NULL};
 
     if (pod->phase != POD_PENDING || !pod->waiting_reason)
@@ -326,8 +383,9 @@ static bool observe_waiting(const struct pod *pod, struct observation *o)
                                 or_nothing(pod->waiting_message)));
     else if (strcmp(pod->waiting_reason, "InvalidImageName") == 0)
         observe_error(o, false,
-                      xasprintf("Container %s has invalid image name %s, message: %s", MAIN_CONTAINER,
-                                or_nothing(pod->image), or_nothing(pod->waiting_message)));
+                      xasprintf("Container %s has invalid image name %s, message: %s",
+                                MAIN_CONTAINER, or_nothing(pod->image),
+                                or_nothing(pod->waiting_message)));
     return o->kind != OBSERVED_NOTHING;
 }
 
@@ -336,7 +394,7 @@ static bool observe_end(const struct pod *pod, enum run_state state, struct obse
     bool ended = pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED;
 
     if (ended && !pod->has_main)
-        observe_error(o, false, xstrdup("Could not find our container in pod"));
+        observe_error(o, false, with_reason("Could not find our container in pod", pod));
     else if (ended && !pod->main_terminated)
         observe_error(o, false, xstrdup("Unexpected null terminated status"));
     else if (pod->phase == POD_UNKNOWN)
@@ -381,6 +439,7 @@ instant pod_start_deadline(const struct pod *pod, instant submitted_at, int64_t 
         return INSTANT_NONE;
     if (pod->unschedulable)
         return submitted_at + unschedulable_limit_ms;
-    instant from = pod->scheduled && pod->scheduled_at > submitted_at ? pod->scheduled_at : submitted_at;
+    instant from =
+        pod->scheduled && pod->scheduled_at > submitted_at ? pod->scheduled_at : submitted_at;
     return from + submitted_limit_ms;
 }
