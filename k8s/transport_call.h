@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What transport.c (sending, waiting, ending) and transport_reply.c (handing on what came) share.
+ * What transport.c, transport_call.c and transport_reply.c share.
  *
  *     CALL_WAITING ──its turn──► CALL_SENT ──over, overdue, refused by the fence──► CALL_ENDED
  *          └───────────────overdue, refused by the fence────────────────────────────────┘
@@ -81,6 +81,21 @@ void call_free(struct call *c);
 const char *call_method(const struct call *c);
 /* The task: hands on what has come; when all has and the call has ended, answers and frees it. */
 void call_hand_on(void *arg);
+/* The seam. */
+struct k8s_call *transport_call(struct k8s *k8s, const struct k8s_request *request,
+                                const struct k8s_handler *handler, void *arg);
+void transport_cancel(struct k8s_call *call);
+
+/* A wire's: the transfer of a call is over. */
+void call_over(CURL *easy, CURLcode result, void *arg);
+/* Ends what is overdue. */
+void transport_expire(void *transport);
+/* Sends what may be sent. */
+void transport_take_turns(void *transport);
+
+/* Nothing comes on this line any more: later calls get a new one; it is freed when it is empty. */
+void transport_give_up(struct transport *t, const struct line *line);
+void transport_free_given_up(struct transport *t);
 /* The token may have been renewed. */
 void transport_read_token(struct transport *t);
 
