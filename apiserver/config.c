@@ -50,8 +50,7 @@ static const struct option_row rows[] = {
      .placeholder = "HOW",
      .high = 63,
      .help = "none: everybody who reaches the port may do everything. There is no other way yet, "
-             "and it has "
-             "to be said."},
+             "and it has to be said."},
 
     {.help = "HTTP"},
     {.name = "listen",

@@ -23,7 +23,8 @@ static struct step only(enum step_kind kind)
 
 static struct step apply(instant at, struct event event)
 {
-    return (struct step) {.kind = STEP_APPLY, .at = at, .event = event, .look_again_at = INSTANT_NONE};
+    return (struct step) {
+        .kind = STEP_APPLY, .at = at, .event = event, .look_again_at = INSTANT_NONE};
 }
 
 void step_done(struct step *step)
@@ -34,7 +35,8 @@ void step_done(struct step *step)
 /* Before SUBMITTING the attempt is not counted yet. */
 int advance_pod_attempt(const struct run *run)
 {
-    bool counted = run->state == RUN_SUBMITTING || run->state == RUN_SUBMITTED || run->state == RUN_RUNNING;
+    bool counted =
+        run->state == RUN_SUBMITTING || run->state == RUN_SUBMITTED || run->state == RUN_RUNNING;
 
     return counted ? run->attempt : run->attempt + 1;
 }
@@ -61,7 +63,8 @@ static instant recorded(const struct advance_view *v, instant on_record)
 
 static bool halt_wished(const struct advance_view *v)
 {
-    return v->inst->halt_through >= v->run->seq && v->run->seq > 0 && !run_state_terminal(v->run->state);
+    return v->inst->halt_through >= v->run->seq && v->run->seq > 0 &&
+           !run_state_terminal(v->run->state);
 }
 
 static bool retry_wished(const struct advance_view *v)
@@ -78,7 +81,8 @@ static bool answer_owed(const struct advance_view *v)
 {
     const struct run *run = v->run;
     bool halt_done = run_state_terminal(run->state) || v->inst->halt_through < run->seq;
-    bool retry_done = run->retry_counter != v->inst->retry_counter && run->counter >= v->inst->retry_counter;
+    bool retry_done =
+        run->retry_counter != v->inst->retry_counter && run->counter >= v->inst->retry_counter;
 
     return (run->halted_through < v->inst->halt_through && halt_done && run->seq > 0) ||
            (v->inst->has_retry && retry_done && run->seq > 0);
@@ -86,8 +90,8 @@ static bool answer_owed(const struct advance_view *v)
 
 /* ---- the workflow ---- */
 
-/* Whoever created the instance by hand also wrote its partition: NULL, or what is wrong with that.  (A
- * trigger's partition was made from the schedule, which may have changed since.) */
+/* Whoever created the instance by hand also wrote its partition: NULL, or what is wrong with that.
+ * (A trigger's partition was made from the schedule, which may have changed since.) */
 static char *no_partition(const struct advance_view *v)
 {
     struct schedule schedule;
@@ -101,8 +105,8 @@ static char *no_partition(const struct advance_view *v)
     if (!partition_parse(&schedule, parameter, &t, &err))
         return xasprintf("Halted: Cannot parse time parameter %s - %s", parameter, err.text);
     if (strcmp(partition_print(&schedule, t, text), parameter) != 0)
-        return xasprintf("Halted: parameter %s is no partition of schedule %s; %s is", parameter, schedule.text,
-                         text);
+        return xasprintf("Halted: parameter %s is no partition of schedule %s; %s is", parameter,
+                         schedule.text, text);
     return NULL;
 }
 
@@ -152,8 +156,8 @@ static struct step check_workflow(const struct advance_view *v)
 
 static struct step timed_out(const struct advance_view *v, const char *detail)
 {
-    char *message = xasprintf("Timed out in %s%s%s", run_state_name(v->run->state), detail ? ": " : "",
-                              detail ? detail : "");
+    char *message = xasprintf("Timed out in %s%s%s", run_state_name(v->run->state),
+                              detail ? ": " : "", detail ? detail : "");
 
     return apply(v->now, (struct event) {.type = EVENT_TIMEOUT, .message = message});
 }
@@ -169,7 +173,7 @@ static struct step in_queued(const struct advance_view *v, const struct settings
 {
     instant eligible = v->run->since + (v->run->retry_delay_ms > 0 ? v->run->retry_delay_ms : 0);
 
-    if (v->pod)                     /* this attempt was begun before, by somebody who could not write it */
+    if (v->pod) /* this attempt was begun before, by somebody who could not write it */
         return apply(recorded(v, v->pod->dequeued_at), (struct event) {.type = EVENT_DEQUEUE});
     if (v->now < eligible)
         return wait_until(eligible);
@@ -192,7 +196,7 @@ static struct description *describe(const struct advance_view *v)
     texts_done(&d->args);
     env_done(&d->env);
     d->termination_logging = v->pod->termination_logging;
-    d->truncated = true;            /* the pod has the rest */
+    d->truncated = true; /* the pod has the rest */
     return d;
 }
 
@@ -204,7 +208,9 @@ static struct step in_prepare(const struct advance_view *v, const struct setting
         return halt(v, forbidden);
     attempt_execution_id(v->inst->id.uid, v->run->seq, v->run->attempt + 1, id);
     return apply(recorded(v, v->pod ? v->pod->submitted_at : INSTANT_NONE),
-                 (struct event) {.type = EVENT_SUBMIT, .execution_id = xstrdup(id), .description = describe(v)});
+                 (struct event) {.type = EVENT_SUBMIT,
+                                 .execution_id = xstrdup(id),
+                                 .description = describe(v)});
 }
 
 static struct step in_submitting(const struct advance_view *v, const struct settings *settings)
@@ -256,8 +262,9 @@ static struct step in_pod(const struct advance_view *v, const struct settings *s
     if (!v->pod && !v->pod_absent)
         return only(STEP_FIND_POD);
     if (!v->pod)
-        return apply(v->now, (struct event) {.type = EVENT_RUN_ERROR,
-                                             .message = xstrdup("No pod associated with this instance")});
+        return apply(v->now,
+                     (struct event) {.type = EVENT_RUN_ERROR,
+                                     .message = xstrdup("No pod associated with this instance")});
     pod_observe(v->pod, v->run->state, &seen);
     switch (seen.kind) {
     case OBSERVED_STARTED:
@@ -267,11 +274,14 @@ static struct step in_pod(const struct advance_view *v, const struct settings *s
             observation_done(&seen);
             return apply(v->now, (struct event) {.type = EVENT_STARTED});
         }
-        return apply(v->now, (struct event) {.type = EVENT_TERMINATE, .has_exit = seen.has_exit,
-                                             .exit_code = seen.exit_code, .message = seen.message});
+        return apply(v->now, (struct event) {.type = EVENT_TERMINATE,
+                                             .has_exit = seen.has_exit,
+                                             .exit_code = seen.exit_code,
+                                             .message = seen.message});
     case OBSERVED_ERROR:
-        return apply(v->now,
-                     (struct event) {.type = EVENT_RUN_ERROR, .free = seen.free, .message = seen.message});
+        return apply(
+            v->now,
+            (struct event) {.type = EVENT_RUN_ERROR, .free = seen.free, .message = seen.message});
     case OBSERVED_TIMEOUT:
         observation_done(&seen);
         return timed_out(v, "the pod's deadline");
@@ -335,13 +345,14 @@ static bool trigger_waits(const struct advance_view *v)
     return wanted > v->run->seq && (v->run->state == RUN_NEW || run_state_terminal(v->run->state));
 }
 
-/* A status that was lost (a restore without it) would run everything again: not without being asked. */
+/* A status that was lost (a restore without it) would run everything again: not without being
+ * asked. */
 static bool held(const struct advance_view *v)
 {
     const char *uid = v->inst->trigger.workflow_uid;
 
-    return v->inst->run.seq == 0 && v->inst->run.state == RUN_NEW && uid && *uid && v->wf && !v->pod &&
-           strcmp(uid, v->wf->id.uid) != 0;
+    return v->inst->run.seq == 0 && v->inst->run.state == RUN_NEW && uid && *uid && v->wf &&
+           !v->pod && strcmp(uid, v->wf->id.uid) != 0;
 }
 
 static struct step begin(const struct advance_view *v)
@@ -386,15 +397,16 @@ struct step advance_decide(const struct advance_view *v, const struct settings *
         return none();
     if (trigger_waits(v)) {
         if (v->ahead && v->run->seq > v->inst->run.seq)
-            return only(STEP_STORE);        /* the end of the last trigger, before the next begins */
+            return only(STEP_STORE); /* the end of the last trigger, before the next begins */
         if (v->inst->trigger.seq > 0 && !v->wf && !v->wf_absent)
             return only(STEP_FIND_WORKFLOW);
         return held(v) ? none() : begin(v);
     }
     if (halt_wished(v))
-        return halt(v, NULL);       /* a create that is still under way is found and reaped */
+        return halt(v, NULL); /* a create that is still under way is found and reaped */
     if (retry_wished(v))
-        return apply(v->now, (struct event) {.type = EVENT_RETRY_AFTER, .delay_ms = v->inst->retry_delay_ms});
+        return apply(v->now, (struct event) {.type = EVENT_RETRY_AFTER,
+                                             .delay_ms = v->inst->retry_delay_ms});
     if (answer_owed(v))
         return only(STEP_ANSWER);
     if (!run_state_terminal(v->run->state)) {

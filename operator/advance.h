@@ -13,36 +13,36 @@
 #include "operator/settings.h"
 
 struct advance_view {
-    const struct instance *inst;    /* as it is stored */
-    const struct run *run;          /* inst->run, or what is ahead of it in memory */
-    bool ahead;                     /* a write is owed */
-    const struct workflow *wf;      /* NULL: not in the cache */
-    bool wf_absent;                 /* proven */
-    /* The pod of the attempt that is under way, or would be next (advance_pod_attempt); NULL: not in
-     * the cache. */
+    const struct instance *inst; /* as it is stored */
+    const struct run *run;       /* inst->run, or what is ahead of it in memory */
+    bool ahead;                  /* a write is owed */
+    const struct workflow *wf;   /* NULL: not in the cache */
+    bool wf_absent;              /* proven */
+    /* The pod of the attempt that is under way, or would be next (advance_pod_attempt); NULL: not
+     * in the cache. */
     const struct pod *pod;
-    bool pod_absent;                /* proven */
-    bool create_unsettled;          /* a create was sent and its fate is not known */
-    bool old_pod_lives;             /* another pod of the same run key may still run */
+    bool pod_absent;       /* proven */
+    bool create_unsettled; /* a create was sent and its fate is not known */
+    bool old_pod_lives;    /* another pod of the same run key may still run */
     instant now;
     struct rng *rng;
 };
 
 enum step_kind {
-    STEP_NONE,                      /* wait for an event, or until look_again_at */
-    STEP_APPLY,                     /* `event` happened at `at` */
-    STEP_ANSWER,                    /* say that the wishes of spec were seen */
-    STEP_STORE,                     /* write the status */
+    STEP_NONE,   /* wait for an event, or until look_again_at */
+    STEP_APPLY,  /* `event` happened at `at` */
+    STEP_ANSWER, /* say that the wishes of spec were seen */
+    STEP_STORE,  /* write the status */
     STEP_CREATE_POD,
-    STEP_FIND_POD,                  /* prove that the pod is absent */
-    STEP_FIND_WORKFLOW,             /* prove that the workflow is absent */
+    STEP_FIND_POD,      /* prove that the pod is absent */
+    STEP_FIND_WORKFLOW, /* prove that the workflow is absent */
 };
 
 struct step {
     enum step_kind kind;
-    struct event event;             /* step_done frees */
+    struct event event; /* step_done frees */
     instant at;
-    instant look_again_at;          /* INSTANT_NONE: no need */
+    instant look_again_at; /* INSTANT_NONE: no need */
 };
 
 struct step advance_decide(const struct advance_view *view, const struct settings *settings);

@@ -8,19 +8,27 @@
 #include <assert.h>
 #include <string.h>
 
-#define NOTE_TAIL_MAX       512     /* bytes of what a container said at its end */
-#define MAX_STEPS_IN_MEMORY 32      /* between two looks; more would be a busy loop */
+#define NOTE_TAIL_MAX       512 /* bytes of what a container said at its end */
+#define MAX_STEPS_IN_MEMORY 32  /* between two looks; more would be a busy loop */
 
-enum call_kind { CALL_NONE, CALL_STORE, CALL_CREATE, CALL_ADOPT, CALL_FIND_POD, CALL_FIND_WORKFLOW };
+enum call_kind {
+    CALL_NONE,
+    CALL_STORE,
+    CALL_CREATE,
+    CALL_ADOPT,
+    CALL_FIND_POD,
+    CALL_FIND_WORKFLOW
+};
 
 struct attempt_ctl {
     struct work work;
     struct map_node by_key;
     struct operator *op;
-    char *key;                      /* "namespace/name" */
+    char *key; /* "namespace/name" */
     char *uid;
 
-    /* The run as it is in memory.  Valid while the stored one is still the one it was derived from. */
+    /* The run as it is in memory.  Valid while the stored one is still the one it was derived
+     * from. */
     bool have_run, ahead;
     struct run run;
     int64_t base_counter, base_seq;
@@ -74,7 +82,7 @@ static struct attempt_ctl *ctl_new(struct operator *op, const struct k8s_object 
 static void derive_run(struct attempt_ctl *ctl, const struct instance *inst)
 {
     if (ctl->have_run && (ctl->base_counter != inst->run.counter || ctl->base_seq != inst->run.seq))
-        forget_run(ctl);            /* somebody else wrote: begin again from what is stored */
+        forget_run(ctl); /* somebody else wrote: begin again from what is stored */
     if (ctl->have_run)
         return;
     run_copy(&ctl->run, &inst->run);
@@ -96,8 +104,8 @@ static const struct pod *find_pod(struct attempt_ctl *ctl, const struct instance
     return pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0 ? pod : NULL;
 }
 
-static bool other_pod_lives(struct attempt_ctl *ctl, const struct instance *inst, const struct workflow *wf,
-                            const struct pod *current)
+static bool other_pod_lives(struct attempt_ctl *ctl, const struct instance *inst,
+                            const struct workflow *wf, const struct pod *current)
 {
     if (!wf)
         return false;
@@ -108,7 +116,8 @@ static bool other_pod_lives(struct attempt_ctl *ctl, const struct instance *inst
     for (; object; object = k8s_informer_next(object, PODS_BY_RUN)) {
         const struct pod *pod = object->value;
 
-        if (pod != current && strcmp(pod->id.ns, inst->id.ns) == 0 && pod_is_ours(pod) && !pod_gone(pod))
+        if (pod != current && strcmp(pod->id.ns, inst->id.ns) == 0 && pod_is_ours(pod) &&
+            !pod_gone(pod))
             return true;
     }
     return false;
@@ -147,17 +156,20 @@ static char *instance_text(const struct instance *inst, const struct workflow *w
                      wf ? workflow_id(wf) : inst->workflow, inst->parameter);
 }
 
-/* The message of the run, and what the container said at its end: the reason that people look for. */
+/* The message of the run, and what the container said at its end: the reason that people look
+ * for. */
 static char *failure_note(const struct run *run, const struct pod *pod)
 {
     const char *said = pod ? pod->exit_message : NULL;
 
     if (!said || !*said)
         return xstrdup(run->message);
-    return xasprintf("%s: %.*s", run->message, (int) utf8_cut(said, strnlen(said, NOTE_TAIL_MAX)), said);
+    return xasprintf("%s: %.*s", run->message, (int) utf8_cut(said, strnlen(said, NOTE_TAIL_MAX)),
+                     said);
 }
 
-/* Kubernetes Events only for what is out of the ordinary: a run that just succeeds costs no writes. */
+/* Kubernetes Events only for what is out of the ordinary: a run that just succeeds costs no
+ * writes. */
 static void tell(struct attempt_ctl *ctl, const struct advance_view *view, const struct event *e)
 {
     static const struct {
@@ -180,7 +192,8 @@ static void tell(struct attempt_ctl *ctl, const struct advance_view *view, const
         const char *note = e->message ? e->message : ctl->run.message;
 
         if (told[i].type == e->type)
-            operator_event(ctl->op, about, true, told[i].reason, told[i].action, note ? note : told[i].reason);
+            operator_event(ctl->op, about, true, told[i].reason, told[i].action,
+                           note ? note : told[i].reason);
     }
 }
 
@@ -195,7 +208,8 @@ static void count_exit(struct operator_counters *c, const struct event *e)
 }
 
 /* The one place where a run moves: STYX-OPS-03's transition log. */
-static bool apply_event(struct attempt_ctl *ctl, const struct advance_view *view, const struct step *step)
+static bool apply_event(struct attempt_ctl *ctl, const struct advance_view *view,
+                        const struct step *step)
 {
     CLEANUP(free) char *text = instance_text(view->inst, view->wf);
     enum run_state from = ctl->run.state;
@@ -221,7 +235,8 @@ static bool apply_event(struct attempt_ctl *ctl, const struct advance_view *view
 
 static void on_reply(const struct k8s_reply *reply, void *arg);
 
-static enum work_result start_call(struct attempt_ctl *ctl, enum call_kind kind, struct k8s_request request)
+static enum work_result start_call(struct attempt_ctl *ctl, enum call_kind kind,
+                                   struct k8s_request request)
 {
     static const struct k8s_handler handler = {.on_reply = on_reply};
 
@@ -241,9 +256,13 @@ static enum work_result store(struct attempt_ctl *ctl, const struct k8s_object *
     json_set_take(patch, "status", run_encode_status(&ctl->run, inst->id.generation));
     CLEANUP(free) char *body = json_print(patch);
     return start_call(ctl, CALL_STORE,
-                      (struct k8s_request) {.verb = K8S_PATCH, .lane = K8S_LANE_STATUS,
-                                            .resource = &instance_resource, .ns = inst->id.ns,
-                                            .name = inst->id.name, .subresource = "status", .body = body,
+                      (struct k8s_request) {.verb = K8S_PATCH,
+                                            .lane = K8S_LANE_STATUS,
+                                            .resource = &instance_resource,
+                                            .ns = inst->id.ns,
+                                            .name = inst->id.name,
+                                            .subresource = "status",
+                                            .body = body,
                                             .fence = ctl->op->fence});
 }
 
@@ -273,18 +292,25 @@ static enum work_result create_pod(struct attempt_ctl *ctl, const struct advance
     CLEANUP(json_decref) json_t *manifest = attempt_manifest(&attempt, &ctl->op->settings->attempt);
     CLEANUP(free) char *body = json_print(manifest);
     return start_call(ctl, CALL_CREATE,
-                      (struct k8s_request) {.verb = K8S_CREATE, .lane = K8S_LANE_POD,
-                                            .resource = &pod_resource, .ns = view->inst->id.ns,
-                                            .name = run->execution_id, .body = body,
+                      (struct k8s_request) {.verb = K8S_CREATE,
+                                            .lane = K8S_LANE_POD,
+                                            .resource = &pod_resource,
+                                            .ns = view->inst->id.ns,
+                                            .name = run->execution_id,
+                                            .body = body,
                                             .fence = ctl->op->fence});
 }
 
-static enum work_result find(struct attempt_ctl *ctl, enum call_kind kind, const struct k8s_resource *resource,
-                             const struct instance *inst, const char *name)
+static enum work_result find(struct attempt_ctl *ctl, enum call_kind kind,
+                             const struct k8s_resource *resource, const struct instance *inst,
+                             const char *name)
 {
     return start_call(ctl, kind,
-                      (struct k8s_request) {.verb = K8S_GET, .lane = K8S_LANE_READ, .resource = resource,
-                                            .ns = inst->id.ns, .name = name});
+                      (struct k8s_request) {.verb = K8S_GET,
+                                            .lane = K8S_LANE_READ,
+                                            .resource = resource,
+                                            .ns = inst->id.ns,
+                                            .name = name});
 }
 
 static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object *object,
@@ -309,7 +335,8 @@ static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object
     return WORK_DONE;
 }
 
-static bool step_in_memory(struct attempt_ctl *ctl, const struct advance_view *view, const struct step *step)
+static bool step_in_memory(struct attempt_ctl *ctl, const struct advance_view *view,
+                           const struct step *step)
 {
     if (step->kind == STEP_APPLY)
         return apply_event(ctl, view, step);
@@ -326,7 +353,8 @@ static bool step_in_memory(struct attempt_ctl *ctl, const struct advance_view *v
 /* Nothing more will happen to the run until the object changes. */
 static bool at_rest(const struct attempt_ctl *ctl, const struct instance *inst)
 {
-    return !ctl->ahead && !ctl->work.dirty && run_state_terminal(inst->run.state) && !instance_active(inst);
+    return !ctl->ahead && !ctl->work.dirty && run_state_terminal(inst->run.state) &&
+           !instance_active(inst);
 }
 
 static enum work_result advance(struct work *work)
@@ -335,7 +363,7 @@ static enum work_result advance(struct work *work)
     struct k8s_object *object = k8s_informer_get_key(ctl->op->instances, ctl->key);
 
     if (!object || strcmp(object->meta.uid, ctl->uid) != 0)
-        return WORK_DONE;           /* on_instance has seen to it, or will */
+        return WORK_DONE; /* on_instance has seen to it, or will */
     const struct instance *inst = object->value;
     for (int i = 0; i < MAX_STEPS_IN_MEMORY; i++) {
         derive_run(ctl, inst);
@@ -352,7 +380,8 @@ static enum work_result advance(struct work *work)
         }
         step_done(&step);
     }
-    log_error("a run goes round in circles", KV("instance", ctl->key), KV("state", run_state_name(ctl->run.state)));
+    log_error("a run goes round in circles", KV("instance", ctl->key),
+              KV("state", run_state_name(ctl->run.state)));
     return WORK_RETRY;
 }
 
@@ -403,7 +432,7 @@ static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
         return;
     case ERROR_FORBIDDEN:
         if (is_quota(reply))
-            return;                 /* back-pressure: the queue's back-off asks again */
+            return; /* back-pressure: the queue's back-off asks again */
         /* fall through */
     case ERROR_INVALID:
     case ERROR_TOO_LARGE:
@@ -448,18 +477,20 @@ static void on_adopted(struct attempt_ctl *ctl, const struct k8s_reply *reply)
     CLEANUP(pod_free) struct pod *pod = NULL;
 
     if (reply->error.code != ERROR_NONE)
-        return;                     /* still unsettled: the same create is sent again */
+        return; /* still unsettled: the same create is sent again */
     pod = pod_decode(reply->object);
     k8s_informer_observe(ctl->op->pods, reply->object);
     if (pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0)
         ctl->create_unsettled = false;
     else
-        log_error("a pod that is not ours has our name", KV("instance", ctl->key), KV("pod", pod->id.name));
+        log_error("a pod that is not ours has our name", KV("instance", ctl->key),
+                  KV("pod", pod->id.name));
 }
 
 static void on_reply(const struct k8s_reply *reply, void *arg)
 {
-    static const char *const doing[] = {"", "store status", "create pod", "read pod", "read pod", "read workflow"};
+    static const char *const doing[] = {"",         "store status", "create pod",
+                                        "read pod", "read pod",     "read workflow"};
     struct attempt_ctl *ctl = arg;
     enum call_kind kind = ctl->calling;
 
@@ -507,7 +538,8 @@ static void look(struct attempt_ctl *ctl)
         work_add(&ctl->work);
 }
 
-void attempt_on_instance(struct operator *op, const struct k8s_object *old, const struct k8s_object *new)
+void attempt_on_instance(struct operator *op, const struct k8s_object *old,
+                         const struct k8s_object *new)
 {
     struct attempt_ctl *ctl = ctl_find(op, (new ? new : old)->key);
 
@@ -525,7 +557,8 @@ void attempt_on_instance(struct operator *op, const struct k8s_object *old, cons
     look(ctl ? ctl : ctl_new(op, new));
 }
 
-void attempt_on_workflow(struct operator *op, const struct k8s_object *old, const struct k8s_object *new)
+void attempt_on_workflow(struct operator *op, const struct k8s_object *old,
+                         const struct k8s_object *new)
 {
     const struct k8s_object *any = new ? new : old;
     struct k8s_object *object = k8s_informer_first(op->instances, INSTANCES_BY_WORKFLOW, any->key);

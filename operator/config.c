@@ -11,66 +11,155 @@ static const char *const log_levels[] = {"debug", "info", "warning", "error", NU
 
 static const struct option_row rows[] = {
     {.help = "What it looks after"},
-    {.name = "namespaces", .type = OPTION_LIST, .offset = AT(namespaces), .placeholder = "NAMES",
+    {.name = "namespaces",
+     .type = OPTION_LIST,
+     .offset = AT(namespaces),
+     .placeholder = "NAMES",
      .help = "Namespaces that are watched. Default: the installation's."},
-    {.name = "installation-namespace", .type = OPTION_TEXT, .offset = AT(installation_ns),
-     .placeholder = "NAME", .standard = "kharon", .high = 63,
+    {.name = "installation-namespace",
+     .type = OPTION_TEXT,
+     .offset = AT(installation_ns),
+     .placeholder = "NAME",
+     .standard = "kharon",
+     .high = 63,
      .help = "The namespace of components that have none of their own."},
-    {.name = "component-namespaces", .type = OPTION_LIST, .offset = AT(component_namespaces),
-     .placeholder = "COMPONENT=NAMESPACE", .high = 1000,
+    {.name = "component-namespaces",
+     .type = OPTION_LIST,
+     .offset = AT(component_namespaces),
+     .placeholder = "COMPONENT=NAMESPACE",
+     .high = 1000,
      .help = "Components whose namespace is not the one of the same name."},
 
     {.help = "Runs"},
-    {.name = "environment", .type = OPTION_TEXT, .offset = AT(environment), .placeholder = "NAME",
-     .standard = "production", .high = 63, .help = "What containers see as STYX_ENVIRONMENT."},
-    {.name = "runner-id", .type = OPTION_TEXT, .offset = AT(runner_id), .placeholder = "NAME",
-     .standard = "default", .high = 63, .help = "Name of this cluster in events."},
-    {.name = "execution-env", .type = OPTION_REPEATED, .offset = AT(execution_env),
-     .placeholder = "NAME=VALUE", .help = "A variable for containers whose workflow has none of that name."},
-    {.name = "retry-base", .type = OPTION_DURATION, .offset = AT(retry_base_ms), .placeholder = "TIME",
-     .standard = "PT3M", .low = 1, .high = DAY_MS, .help = "Unit of the random delay between tries."},
-    {.name = "timeouts", .type = OPTION_LIST, .offset = AT(timeouts), .placeholder = "STATE=TIME",
-     .help = "How long a run may stay in a state, by lower-case name; default= stands for the others."},
-    {.name = "max-running-timeout", .type = OPTION_DURATION, .offset = AT(max_running_timeout_ms),
-     .placeholder = "TIME", .standard = "PT48H", .low = MINUTE_MS, .high = 366 * DAY_MS,
+    {.name = "environment",
+     .type = OPTION_TEXT,
+     .offset = AT(environment),
+     .placeholder = "NAME",
+     .standard = "production",
+     .high = 63,
+     .help = "What containers see as STYX_ENVIRONMENT."},
+    {.name = "runner-id",
+     .type = OPTION_TEXT,
+     .offset = AT(runner_id),
+     .placeholder = "NAME",
+     .standard = "default",
+     .high = 63,
+     .help = "Name of this cluster in events."},
+    {.name = "execution-env",
+     .type = OPTION_REPEATED,
+     .offset = AT(execution_env),
+     .placeholder = "NAME=VALUE",
+     .help = "A variable for containers whose workflow has none of that name."},
+    {.name = "retry-base",
+     .type = OPTION_DURATION,
+     .offset = AT(retry_base_ms),
+     .placeholder = "TIME",
+     .standard = "PT3M",
+     .low = 1,
+     .high = DAY_MS,
+     .help = "Unit of the random delay between tries."},
+    {.name = "timeouts",
+     .type = OPTION_LIST,
+     .offset = AT(timeouts),
+     .placeholder = "STATE=TIME",
+     .help =
+         "How long a run may stay in a state, by lower-case name; default= stands for the others."},
+    {.name = "max-running-timeout",
+     .type = OPTION_DURATION,
+     .offset = AT(max_running_timeout_ms),
+     .placeholder = "TIME",
+     .standard = "PT48H",
+     .low = MINUTE_MS,
+     .high = 366 * DAY_MS,
      .help = "Upper limit of a workflow's running timeout."},
-    {.name = "pod-retention", .type = OPTION_DURATION, .offset = AT(pod_retention_ms),
-     .placeholder = "TIME", .standard = "120s", .low = 120 * SECOND_MS, .high = 30 * DAY_MS,
+    {.name = "pod-retention",
+     .type = OPTION_DURATION,
+     .offset = AT(pod_retention_ms),
+     .placeholder = "TIME",
+     .standard = "120s",
+     .low = 120 * SECOND_MS,
+     .high = 30 * DAY_MS,
      .help = "How long a pod that has ended is kept, for its logs and as a tombstone."},
 
     {.help = "Leadership and Kubernetes"},
-    {.name = "lease-namespace", .type = OPTION_TEXT, .offset = AT(lease_ns), .placeholder = "NAME",
-     .high = 63, .help = "Namespace of the Lease. Default: the installation's."},
-    {.name = "lease-name", .type = OPTION_TEXT, .offset = AT(lease_name), .placeholder = "NAME",
-     .standard = "kharon-operator", .high = 253, .help = "Name of the Lease."},
-    {.name = "lease-duration", .type = OPTION_DURATION, .offset = AT(lease_duration_ms),
-     .placeholder = "TIME", .standard = "6s", .low = 3 * SECOND_MS, .high = 60 * SECOND_MS,
+    {.name = "lease-namespace",
+     .type = OPTION_TEXT,
+     .offset = AT(lease_ns),
+     .placeholder = "NAME",
+     .high = 63,
+     .help = "Namespace of the Lease. Default: the installation's."},
+    {.name = "lease-name",
+     .type = OPTION_TEXT,
+     .offset = AT(lease_name),
+     .placeholder = "NAME",
+     .standard = "kharon-operator",
+     .high = 253,
+     .help = "Name of the Lease."},
+    {.name = "lease-duration",
+     .type = OPTION_DURATION,
+     .offset = AT(lease_duration_ms),
+     .placeholder = "TIME",
+     .standard = "6s",
+     .low = 3 * SECOND_MS,
+     .high = 60 * SECOND_MS,
      .help = "How long the lease lasts that is not renewed: whole seconds, more than twice delta."},
-    {.name = "delta", .type = OPTION_DURATION, .offset = AT(delta_ms), .placeholder = "TIME",
-     .standard = "2s", .low = 500, .high = 20 * SECOND_MS,
-     .help = "The longest that a write may take; nothing is written with less than this left of the lease."},
-    {.name = "max-in-flight", .type = OPTION_INT, .offset = AT(max_in_flight), .placeholder = "N",
-     .standard = "32", .low = 1, .high = 200, .help = "Requests to Kubernetes at once, apart from watches."},
-    {.name = "kubeconfig", .type = OPTION_TEXT, .offset = AT(kubeconfig), .placeholder = "FILE",
+    {.name = "delta",
+     .type = OPTION_DURATION,
+     .offset = AT(delta_ms),
+     .placeholder = "TIME",
+     .standard = "2s",
+     .low = 500,
+     .high = 20 * SECOND_MS,
+     .help = "The longest that a write may take; nothing is written with less than this left of "
+             "the lease."},
+    {.name = "max-in-flight",
+     .type = OPTION_INT,
+     .offset = AT(max_in_flight),
+     .placeholder = "N",
+     .standard = "32",
+     .low = 1,
+     .high = 200,
+     .help = "Requests to Kubernetes at once, apart from watches."},
+    {.name = "kubeconfig",
+     .type = OPTION_TEXT,
+     .offset = AT(kubeconfig),
+     .placeholder = "FILE",
      .help = "How to reach Kubernetes. Default: the pod's service account, else $KUBECONFIG."},
 
     {.help = "The program"},
-    {.name = "listen", .type = OPTION_TEXT, .offset = AT(listen), .placeholder = "ADDRESS",
-     .standard = ":8081", .help = "Where /livez, /readyz and /metrics are."},
-    {.name = "log-format", .type = OPTION_ENUM, .offset = AT(log_format), .placeholder = "FORMAT",
-     .standard = "auto", .choices = log_formats, .help = "auto is text on a terminal and json elsewhere."},
-    {.name = "log-level", .type = OPTION_ENUM, .offset = AT(log_level), .placeholder = "LEVEL",
-     .standard = "info", .choices = log_levels, .help = "What is logged."},
+    {.name = "listen",
+     .type = OPTION_TEXT,
+     .offset = AT(listen),
+     .placeholder = "ADDRESS",
+     .standard = ":8081",
+     .help = "Where /livez, /readyz and /metrics are."},
+    {.name = "log-format",
+     .type = OPTION_ENUM,
+     .offset = AT(log_format),
+     .placeholder = "FORMAT",
+     .standard = "auto",
+     .choices = log_formats,
+     .help = "auto is text on a terminal and json elsewhere."},
+    {.name = "log-level",
+     .type = OPTION_ENUM,
+     .offset = AT(log_level),
+     .placeholder = "LEVEL",
+     .standard = "info",
+     .choices = log_levels,
+     .help = "What is logged."},
 
     {.help = "release-pods"},
-    {.name = "scale-down", .type = OPTION_TEXT, .offset = AT(scale_down),
-     .placeholder = "NAMESPACE/DEPLOYMENT", .help = "Set this Deployment to 0 replicas first and wait for that."},
+    {.name = "scale-down",
+     .type = OPTION_TEXT,
+     .offset = AT(scale_down),
+     .placeholder = "NAMESPACE/DEPLOYMENT",
+     .help = "Set this Deployment to 0 replicas first and wait for that."},
 };
 
 const struct options operator_options = {
     .program = "kharon-operator",
-    .summary = "Runs the workflows of a Kubernetes cluster. With the word release-pods it takes its finalizer off "
-               "all its pods instead, and ends.",
+    .summary = "Runs the workflows of a Kubernetes cluster. With the word release-pods it takes "
+               "its finalizer off all its pods instead, and ends.",
     .rows = rows,
     .n_rows = ARRAY_SIZE(rows),
     .arguments = "[release-pods]",
@@ -115,7 +204,8 @@ static bool apply_timeout(struct settings *s, const struct env_var *pair, struct
 /* Those that have a limit of their own in the specification (8.5) keep it. */
 static void apply_default_timeout(struct settings *s, int64_t ms)
 {
-    s->state_limits_ms[RUN_QUEUED] = s->state_limits_ms[RUN_PREPARE] = s->state_limits_ms[RUN_SUBMITTING] = ms;
+    s->state_limits_ms[RUN_QUEUED] = s->state_limits_ms[RUN_PREPARE] =
+        s->state_limits_ms[RUN_SUBMITTING] = ms;
 }
 
 static bool apply_timeouts(const struct config *c, struct settings *s, struct error *err)
@@ -136,7 +226,8 @@ static bool apply_timeouts(const struct config *c, struct settings *s, struct er
     return ok;
 }
 
-static bool apply_pairs(const struct option_list *list, const char *option, struct env *env, struct error *err)
+static bool apply_pairs(const struct option_list *list, const char *option, struct env *env,
+                        struct error *err)
 {
     for (size_t i = 0; i < list->n; i++)
         if (!add_pair(env, option, list->items[i], err))
@@ -150,7 +241,8 @@ static bool check_lease(const struct config *c, struct error *err)
         return error_set(err, ERROR_INVALID, "--lease-duration: %lld ms is not whole seconds",
                          (long long) c->lease_duration_ms);
     if (c->lease_duration_ms <= 2 * c->delta_ms)
-        return error_set(err, ERROR_INVALID, "--lease-duration: %lld ms is not more than twice --delta (%lld ms)",
+        return error_set(err, ERROR_INVALID,
+                         "--lease-duration: %lld ms is not more than twice --delta (%lld ms)",
                          (long long) c->lease_duration_ms, (long long) c->delta_ms);
     return true;
 }
@@ -172,9 +264,10 @@ bool config_apply(const struct config *c, struct settings *s, struct error *err)
     s->retry_base_ms = c->retry_base_ms;
     s->max_running_timeout_ms = c->max_running_timeout_ms;
     s->pod_retention_ms = c->pod_retention_ms;
-    bool ok = check_lease(c, err) && apply_timeouts(c, s, err) &&
-              apply_pairs(&c->component_namespaces, "component-namespaces", &s->component_ns, err) &&
-              apply_pairs(&c->execution_env, "execution-env", &s->attempt.execution_env, err);
+    bool ok =
+        check_lease(c, err) && apply_timeouts(c, s, err) &&
+        apply_pairs(&c->component_namespaces, "component-namespaces", &s->component_ns, err) &&
+        apply_pairs(&c->execution_env, "execution-env", &s->attempt.execution_env, err);
     /* A backstop, should nobody be there to end a pod: what it may take to start, and to run. */
     s->attempt.active_deadline_ms = s->state_limits_ms[RUN_SUBMITTED] + s->max_running_timeout_ms;
     if (!ok)

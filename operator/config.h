@@ -11,8 +11,9 @@
 
 struct config {
     struct option_list namespaces, component_namespaces, execution_env, timeouts;
-    const char *installation_ns, *lease_ns, *lease_name, *kubeconfig, *listen, *environment, *runner_id;
-    const char *scale_down;         /* release-pods */
+    const char *installation_ns, *lease_ns, *lease_name, *kubeconfig, *listen, *environment,
+        *runner_id;
+    const char *scale_down; /* release-pods */
     int64_t lease_duration_ms, delta_ms, retry_base_ms, max_running_timeout_ms, pod_retention_ms;
     int64_t max_in_flight;
     int log_format, log_level;

@@ -16,7 +16,7 @@ struct cursor_ctl {
     struct operator *op;
     char *key;
     char *uid;
-    struct trigger_done done;       /* what became of the partition that the cursor stands at */
+    struct trigger_done done; /* what became of the partition that the cursor stands at */
     struct k8s_call *call;
     enum call_kind calling;
     struct workflow_status storing; /* while CALL_STORE is in flight */
@@ -88,7 +88,8 @@ static const struct workflow *elder(struct operator *op, const struct workflow *
 
 static int count_active(struct operator *op, const struct k8s_object *workflow)
 {
-    struct k8s_object *object = k8s_informer_first(op->instances, INSTANCES_BY_WORKFLOW, workflow->key);
+    struct k8s_object *object =
+        k8s_informer_first(op->instances, INSTANCES_BY_WORKFLOW, workflow->key);
     int n = 0;
 
     for (; object; object = k8s_informer_next(object, INSTANCES_BY_WORKFLOW))
@@ -115,7 +116,8 @@ static struct trigger_view gather(struct cursor_ctl *ctl, const struct k8s_objec
 
 static void on_reply(const struct k8s_reply *reply, void *arg);
 
-static enum work_result start_call(struct cursor_ctl *ctl, enum call_kind kind, struct k8s_request request)
+static enum work_result start_call(struct cursor_ctl *ctl, enum call_kind kind,
+                                   struct k8s_request request)
 {
     static const struct k8s_handler handler = {.on_reply = on_reply};
 
@@ -136,9 +138,13 @@ static enum work_result store(struct cursor_ctl *ctl, const struct k8s_object *o
     json_set_take(patch, "status", workflow_encode_status(status));
     CLEANUP(free) char *body = json_print(patch);
     return start_call(ctl, CALL_STORE,
-                      (struct k8s_request) {.verb = K8S_PATCH, .lane = K8S_LANE_STATUS,
-                                            .resource = &workflow_resource, .ns = wf->id.ns,
-                                            .name = wf->id.name, .subresource = "status", .body = body,
+                      (struct k8s_request) {.verb = K8S_PATCH,
+                                            .lane = K8S_LANE_STATUS,
+                                            .resource = &workflow_resource,
+                                            .ns = wf->id.ns,
+                                            .name = wf->id.name,
+                                            .subresource = "status",
+                                            .body = body,
                                             .fence = ctl->op->fence});
 }
 
@@ -153,22 +159,28 @@ static struct run_trigger natural_trigger(const struct workflow *wf, int64_t seq
     };
 }
 
-static enum work_result create(struct cursor_ctl *ctl, const struct workflow *wf, const char *parameter)
+static enum work_result create(struct cursor_ctl *ctl, const struct workflow *wf,
+                               const char *parameter)
 {
     struct run_trigger trigger = natural_trigger(wf, 1);
-    CLEANUP(json_decref) json_t *object = instance_encode_new(wf->id.ns, wf->id.name, parameter, &trigger);
+    CLEANUP(json_decref) json_t *object =
+        instance_encode_new(wf->id.ns, wf->id.name, parameter, &trigger);
     CLEANUP(free) char *body = json_print(object), *name = instance_name(wf->id.name, parameter);
 
     run_trigger_done(&trigger);
     return start_call(ctl, CALL_CREATE,
-                      (struct k8s_request) {.verb = K8S_CREATE, .lane = K8S_LANE_POD,
-                                            .resource = &instance_resource, .ns = wf->id.ns, .name = name,
-                                            .body = body, .fence = ctl->op->fence});
+                      (struct k8s_request) {.verb = K8S_CREATE,
+                                            .lane = K8S_LANE_POD,
+                                            .resource = &instance_resource,
+                                            .ns = wf->id.ns,
+                                            .name = name,
+                                            .body = body,
+                                            .fence = ctl->op->fence});
 }
 
 /* The partition was run before, for another reason or in another epoch: it gets a new trigger. */
-static void retrigger(struct cursor_ctl *ctl, const struct workflow *wf, const struct instance *inst,
-                      const char *version)
+static void retrigger(struct cursor_ctl *ctl, const struct workflow *wf,
+                      const struct instance *inst, const char *version)
 {
     struct run_trigger trigger = natural_trigger(wf, inst->run.seq + 1);
 
@@ -181,8 +193,12 @@ static void retrigger(struct cursor_ctl *ctl, const struct workflow *wf, const s
     json_set_take(patch, "spec", json_pack("{s:o}", "trigger", encoded));
     CLEANUP(free) char *body = json_print(patch);
     start_call(ctl, CALL_RETRIGGER,
-               (struct k8s_request) {.verb = K8S_PATCH, .lane = K8S_LANE_POD, .resource = &instance_resource,
-                                     .ns = inst->id.ns, .name = inst->id.name, .body = body,
+               (struct k8s_request) {.verb = K8S_PATCH,
+                                     .lane = K8S_LANE_POD,
+                                     .resource = &instance_resource,
+                                     .ns = inst->id.ns,
+                                     .name = inst->id.name,
+                                     .body = body,
                                      .fence = ctl->op->fence});
     run_trigger_done(&trigger);
 }
@@ -193,8 +209,11 @@ static void read_instance(struct cursor_ctl *ctl, const struct workflow *wf)
     CLEANUP(free) char *name = instance_name(wf->id.name, trigger_partition(wf, text));
 
     start_call(ctl, CALL_READ,
-               (struct k8s_request) {.verb = K8S_GET, .lane = K8S_LANE_READ, .resource = &instance_resource,
-                                     .ns = wf->id.ns, .name = name});
+               (struct k8s_request) {.verb = K8S_GET,
+                                     .lane = K8S_LANE_READ,
+                                     .resource = &instance_resource,
+                                     .ns = wf->id.ns,
+                                     .name = name});
 }
 
 static enum work_result look(struct work *work)
@@ -221,7 +240,8 @@ static enum work_result look(struct work *work)
 
 /* ---- replies ---- */
 
-static void partition_done(struct cursor_ctl *ctl, const struct workflow *wf, bool triggered, const char *reason)
+static void partition_done(struct cursor_ctl *ctl, const struct workflow *wf, bool triggered,
+                           const char *reason)
 {
     struct operator_counters *c = &ctl->op->counters;
 
@@ -234,23 +254,25 @@ static void partition_done(struct cursor_ctl *ctl, const struct workflow *wf, bo
     };
     if (triggered) {
         c->triggers++;
-        c->last_trigger_lag_ms = loop_now(ctl->op->loop, LOOP_OF_DAY) - wf->status.cursor.next_offset;
+        c->last_trigger_lag_ms =
+            loop_now(ctl->op->loop, LOOP_OF_DAY) - wf->status.cursor.next_offset;
     } else {
         c->skips++;
     }
 }
 
 /* True if another call was started. */
-static bool on_read(struct cursor_ctl *ctl, const struct workflow *wf, const struct k8s_reply *reply)
+static bool on_read(struct cursor_ctl *ctl, const struct workflow *wf,
+                    const struct k8s_reply *reply)
 {
     if (reply->error.code != ERROR_NONE)
-        return false;               /* gone again: the create is sent again */
+        return false; /* gone again: the create is sent again */
     CLEANUP(instance_free) struct instance *inst = instance_decode(reply->object);
     CLEANUP(free) char *key = trigger_key(wf);
 
     k8s_informer_observe(ctl->op->instances, reply->object);
     if (inst->trigger.key && strcmp(inst->trigger.key, key) == 0)
-        partition_done(ctl, wf, true, NULL);        /* ours, whose answer was lost */
+        partition_done(ctl, wf, true, NULL); /* ours, whose answer was lost */
     else if (instance_active(inst))
         partition_done(ctl, wf, false, "AlreadyActive");
     else {
@@ -260,7 +282,8 @@ static bool on_read(struct cursor_ctl *ctl, const struct workflow *wf, const str
     return false;
 }
 
-static void on_created(struct cursor_ctl *ctl, const struct workflow *wf, const struct k8s_reply *reply)
+static void on_created(struct cursor_ctl *ctl, const struct workflow *wf,
+                       const struct k8s_reply *reply)
 {
     if (reply->error.code != ERROR_NONE)
         return;
@@ -270,7 +293,8 @@ static void on_created(struct cursor_ctl *ctl, const struct workflow *wf, const 
 
 static void on_reply(const struct k8s_reply *reply, void *arg)
 {
-    static const char *const doing[] = {"", "store cursor", "create instance", "read instance", "trigger instance"};
+    static const char *const doing[] = {"", "store cursor", "create instance", "read instance",
+                                        "trigger instance"};
     struct cursor_ctl *ctl = arg;
     enum call_kind kind = ctl->calling;
     struct k8s_object *object = k8s_informer_get_key(ctl->op->workflows, ctl->key);
@@ -318,7 +342,8 @@ static void look_at_namesakes(struct operator *op, const struct workflow *wf)
     }
 }
 
-void cursor_on_workflow(struct operator *op, const struct k8s_object *old, const struct k8s_object *new)
+void cursor_on_workflow(struct operator *op, const struct k8s_object *old,
+                        const struct k8s_object *new)
 {
     struct cursor_ctl *ctl = ctl_find(op, (new ? new : old)->key);
 
@@ -336,9 +361,10 @@ void cursor_on_workflow(struct operator *op, const struct k8s_object *old, const
 }
 
 /* Room below maxActive is made by runs that end. */
-void cursor_on_instance(struct operator *op, const struct k8s_object *old, const struct k8s_object *new)
+void cursor_on_instance(struct operator *op, const struct k8s_object *old,
+                        const struct k8s_object *new)
 {
-    bool was = old && instance_active(old->value), is = new && instance_active(new->value);
+    bool was = old && instance_active(old->value), is = new &&instance_active(new->value);
 
     if (!was || is)
         return;

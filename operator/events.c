@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define NOTE_MAX 1024               /* bytes; more is refused */
+#define NOTE_MAX 1024 /* bytes; more is refused */
 
 static const struct k8s_resource event_resource = {"events.k8s.io", "v1", "events", "Event"};
 
@@ -41,15 +41,16 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
 
 static json_t *regarding(const struct event_about *about)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "apiVersion", about->api_version, "kind", about->kind,
-                     "namespace", about->ns, "name", about->name, "uid", about->uid);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "apiVersion", about->api_version, "kind",
+                     about->kind, "namespace", about->ns, "name", about->name, "uid", about->uid);
 }
 
-static json_t *build(struct operator *op, const struct event_about *about, bool is_warning, const char *reason,
-                     const char *action, const char *note)
+static json_t *build(struct operator *op, const struct event_about *about, bool is_warning,
+                     const char *reason, const char *action, const char *note)
 {
     char time[INSTANT_TEXT_MAX];
-    CLEANUP(free) char *name = xasprintf("%.200s.%016llx", about->name, (unsigned long long) rng_next(op->rng));
+    CLEANUP(free) char *name =
+        xasprintf("%.200s.%016llx", about->name, (unsigned long long) rng_next(op->rng));
     CLEANUP(free) char *text = xstrndup(note, utf8_cut(note, strnlen(note, NOTE_MAX)));
     json_t *event = json_object();
 
@@ -67,8 +68,8 @@ static json_t *build(struct operator *op, const struct event_about *about, bool 
     return event;
 }
 
-void operator_event(struct operator *op, struct event_about about, bool is_warning, const char *reason,
-                    const char *action, const char *note)
+void operator_event(struct operator *op, struct event_about about, bool is_warning,
+                    const char *reason, const char *action, const char *note)
 {
     static const struct k8s_handler handler = {.on_reply = on_reply};
 
@@ -83,8 +84,11 @@ void operator_event(struct operator *op, struct event_about about, bool is_warni
     list_push_back(&op->event_calls, &c->link);
     op->n_event_calls++;
     c->call = k8s_call(op->k8s,
-                       &(struct k8s_request) {.verb = K8S_CREATE, .lane = K8S_LANE_EVENT,
-                                              .resource = &event_resource, .ns = about.ns, .body = body,
+                       &(struct k8s_request) {.verb = K8S_CREATE,
+                                              .lane = K8S_LANE_EVENT,
+                                              .resource = &event_resource,
+                                              .ns = about.ns,
+                                              .body = body,
                                               .fence = op->fence},
                        &handler, c);
 }

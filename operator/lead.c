@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define DRAIN_MS 3000               /* at most, for the calls in flight when it stops */
+#define DRAIN_MS      3000 /* at most, for the calls in flight when it stops */
 #define DRAIN_POLL_MS 10
 
 const struct k8s_resource workflow_resource = {"kharon.dev", "v1alpha1", "workflows", "Workflow"};
@@ -165,7 +165,8 @@ static void on_lost(void *arg)
 {
     struct operator *op = arg;
 
-    log_warning("lost the lease", KV("identity", op->settings->identity), KV("holder", lease_holder(op->lease)));
+    log_warning("lost the lease", KV("identity", op->settings->identity),
+                KV("holder", lease_holder(op->lease)));
     op->leading = false;
     pause_queues(op, true);
     forget_everything(op);
@@ -211,8 +212,8 @@ static void on_pod(const struct k8s_object *old, const struct k8s_object *new, v
 
 /* ---- replies ---- */
 
-void finish_by_reply(struct operator *op, struct work *work, const struct k8s_reply *reply, const char *doing,
-                     const char *key)
+void finish_by_reply(struct operator *op, struct work *work, const struct k8s_reply *reply,
+                     const char *doing, const char *key)
 {
     enum error_code code = reply->error.code;
 
@@ -222,10 +223,12 @@ void finish_by_reply(struct operator *op, struct work *work, const struct k8s_re
     }
     op->counters.errors++;
     if (code == ERROR_CONFLICT || code == ERROR_FENCED)
-        log_debug("will look again", KV("doing", doing), KV("key", key), KV("error", reply->error.text));
+        log_debug("will look again", KV("doing", doing), KV("key", key),
+                  KV("error", reply->error.text));
     else
-        log_warning("a request failed", KV("doing", doing), KV("key", key), KV("status", reply->http_status),
-                    KV("code", error_code_name(code)), KV("error", reply->error.text));
+        log_warning("a request failed", KV("doing", doing), KV("key", key),
+                    KV("status", reply->http_status), KV("code", error_code_name(code)),
+                    KV("error", reply->error.text));
     if (reply->retry_after_ms > 0)
         work_finish_after(work, reply->retry_after_ms);
     else
@@ -235,8 +238,8 @@ void finish_by_reply(struct operator *op, struct work *work, const struct k8s_re
 /* ---- life ---- */
 
 static struct k8s_informer *new_informer(struct operator *op, const struct k8s_kind *kind,
-                                         void (*on_change)(const struct k8s_object *, const struct k8s_object *,
-                                                           void *))
+                                         void (*on_change)(const struct k8s_object *,
+                                                           const struct k8s_object *, void *))
 {
     const struct texts *ns = &op->settings->namespaces;
     const char **list = xcalloc(ns->n + 1, sizeof(*list));
@@ -244,7 +247,8 @@ static struct k8s_informer *new_informer(struct operator *op, const struct k8s_k
 
     for (size_t i = 0; i < ns->n; i++)
         list[i] = ns->items[i];
-    struct k8s_informer *informer = k8s_informer_new(op->loop, op->k8s, op->rng, kind, list, &handler, op);
+    struct k8s_informer *informer =
+        k8s_informer_new(op->loop, op->k8s, op->rng, kind, list, &handler, op);
     free(list);
     return informer;
 }
@@ -287,7 +291,8 @@ struct operator *operator_new(struct loop *loop, struct k8s *k8s, struct rng *rn
     struct operator *op = NEW(struct operator);
     struct lease_config lease = {settings->lease_ns, settings->lease_name, settings->identity,
                                  settings->lease_duration_ms, settings->delta_ms};
-    struct lease_handler handler = {.on_acquired = on_acquired, .on_lost = on_lost, .on_released = on_released};
+    struct lease_handler handler = {
+        .on_acquired = on_acquired, .on_lost = on_lost, .on_released = on_released};
 
     op->loop = loop;
     op->k8s = k8s;

@@ -114,7 +114,7 @@ static void on_signal(int signo, void *arg)
     struct program *p = arg;
 
     if (p->operator->stopping) {
-        loop_stop(p->loop);         /* the second time means at once */
+        loop_stop(p->loop); /* the second time means at once */
         return;
     }
     log_info("stopping", KV("signal", signo));

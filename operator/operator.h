@@ -27,7 +27,7 @@ struct operator_counters {
     uint64_t triggers, skips, transitions, pods_created, pods_deleted, status_writes, cursor_writes;
     uint64_t events_sent, events_dropped, errors;
     uint64_t exits[256], exits_unknown;
-    int64_t last_trigger_lag_ms;    /* due instant → instance created */
+    int64_t last_trigger_lag_ms; /* due instant → instance created */
 };
 
 struct operator {
@@ -42,10 +42,10 @@ struct operator {
 
     struct lease *lease;
     const struct k8s_fence *fence;
-    bool leading;                   /* holds the lease and has seen what was before */
+    bool leading; /* holds the lease and has seen what was before */
     bool stopping;
     struct loop_timer drain;
-    int64_t drain_until;            /* LOOP_MONOTONIC */
+    int64_t drain_until; /* LOOP_MONOTONIC */
     void (*on_stopped)(void *arg);
     void *on_stopped_arg;
 
@@ -68,42 +68,49 @@ bool operator_leading(const struct operator *op);
 extern const struct k8s_resource workflow_resource, instance_resource, pod_resource;
 
 /* Indexes of the informers. */
-enum { WORKFLOWS_BY_PAIR };                         /* "component#workflow" */
-enum { INSTANCES_BY_WORKFLOW };                     /* "namespace/workflow object" */
-enum { PODS_BY_OWNER, PODS_BY_RUN };                /* UID of the instance; run key */
+enum { WORKFLOWS_BY_PAIR };          /* "component#workflow" */
+enum { INSTANCES_BY_WORKFLOW };      /* "namespace/workflow object" */
+enum { PODS_BY_OWNER, PODS_BY_RUN }; /* UID of the instance; run key */
 
-char *pair_key(const char *component, const char *workflow);          /* the caller frees */
+char *pair_key(const char *component, const char *workflow); /* the caller frees */
 char *object_key(const char *ns, const char *name);
 
 /* cursor.c, attempt.c, reap.c: told by lead.c of every change */
 void cursor_setup(struct operator *op);
-void cursor_on_workflow(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);
-void cursor_on_instance(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);
-void cursor_forget(struct operator *op);            /* all that is only in memory, calls included */
+void cursor_on_workflow(struct operator *op, const struct k8s_object *old,
+                        const struct k8s_object *new);
+void cursor_on_instance(struct operator *op, const struct k8s_object *old,
+                        const struct k8s_object *new);
+void cursor_forget(struct operator *op); /* all that is only in memory, calls included */
 
 void attempt_setup(struct operator *op);
-void attempt_on_workflow(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);
-void attempt_on_instance(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);
-void attempt_on_pod(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);
+void attempt_on_workflow(struct operator *op, const struct k8s_object *old,
+                         const struct k8s_object *new);
+void attempt_on_instance(struct operator *op, const struct k8s_object *old,
+                         const struct k8s_object *new);
+void attempt_on_pod(struct operator *op, const struct k8s_object *old,
+                    const struct k8s_object *new);
 void attempt_forget(struct operator *op);
 
 void reap_setup(struct operator *op);
 void reap_on_pod(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);
-void reap_on_instance(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);
+void reap_on_instance(struct operator *op, const struct k8s_object *old,
+                      const struct k8s_object *new);
 void reap_forget(struct operator *op);
 
-/* How a queue's step ended, from the reply of its call: what to look at again, and when.  Logs what is
- * worth it. */
+/* How a queue's step ended, from the reply of its call: what to look at again, and when.  Logs what
+ * is worth it. */
 void finish_by_reply(struct operator *op, struct work *work, const struct k8s_reply *reply,
                      const char *doing, const char *key);
 
-/* events.c.  Fire and forget: at most MAX_EVENTS_IN_FLIGHT at once, more are dropped and counted. */
+/* events.c.  Fire and forget: at most MAX_EVENTS_IN_FLIGHT at once, more are dropped and
+ * counted. */
 struct event_about {
     const char *kind, *api_version, *ns, *name, *uid;
 };
 struct event_about event_about(const char *kind, const struct identity *id);
-void operator_event(struct operator *op, struct event_about about, bool is_warning, const char *reason,
-                    const char *action, const char *note);
+void operator_event(struct operator *op, struct event_about about, bool is_warning,
+                    const char *reason, const char *action, const char *note);
 void events_forget(struct operator *op);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Pods that have done their service: deleted when their outcome is stored and their logs have been
- * there for a while, and let go of (finalizer) when nothing of them runs (Styx behaviour, 11.7; design,
- * section 4).
+ * there for a while, and let go of (finalizer) when nothing of them runs (Styx behaviour, 11.7;
+ * design, section 4).
  */
 #include "operator/retain.h"
 
@@ -19,7 +19,7 @@ struct reap_ctl {
     struct operator *op;
     char *key;
     char *uid;
-    bool instance_absent;           /* proven */
+    bool instance_absent; /* proven */
     struct k8s_call *call;
     enum call_kind calling;
 };
@@ -57,7 +57,8 @@ static struct reap_ctl *ctl_new(struct operator *op, const struct k8s_object *ob
 
 static void on_reply(const struct k8s_reply *reply, void *arg);
 
-static enum work_result start_call(struct reap_ctl *ctl, enum call_kind kind, struct k8s_request request)
+static enum work_result start_call(struct reap_ctl *ctl, enum call_kind kind,
+                                   struct k8s_request request)
 {
     static const struct k8s_handler handler = {.on_reply = on_reply};
 
@@ -66,14 +67,18 @@ static enum work_result start_call(struct reap_ctl *ctl, enum call_kind kind, st
     return WORK_BUSY;
 }
 
-static enum work_result delete_pod(struct reap_ctl *ctl, const struct k8s_object *object, bool at_once)
+static enum work_result delete_pod(struct reap_ctl *ctl, const struct k8s_object *object,
+                                   bool at_once)
 {
     CLEANUP(free) char *body = k8s_delete_options(object->meta.uid, NULL, at_once ? 0 : -1);
 
     return start_call(ctl, CALL_DELETE,
-                      (struct k8s_request) {.verb = K8S_DELETE, .lane = K8S_LANE_DELETE,
-                                            .resource = &pod_resource, .ns = object->meta.ns,
-                                            .name = object->meta.name, .body = body,
+                      (struct k8s_request) {.verb = K8S_DELETE,
+                                            .lane = K8S_LANE_DELETE,
+                                            .resource = &pod_resource,
+                                            .ns = object->meta.ns,
+                                            .name = object->meta.name,
+                                            .body = body,
                                             .fence = ctl->op->fence});
 }
 
@@ -91,21 +96,26 @@ static enum work_result release_pod(struct reap_ctl *ctl, const struct k8s_objec
     add_other_finalizers(finalizers, object->value);
     snprintf(version, sizeof(version), "%" PRIu64, object->meta.resource_version);
     CLEANUP(json_decref) json_t *patch =
-        json_pack("{s:{s:s, s:s, s:o}}", "metadata", "uid", object->meta.uid, "resourceVersion", version,
-                  "finalizers", finalizers);
+        json_pack("{s:{s:s, s:s, s:o}}", "metadata", "uid", object->meta.uid, "resourceVersion",
+                  version, "finalizers", finalizers);
     CLEANUP(free) char *body = json_print(patch);
     return start_call(ctl, CALL_RELEASE,
-                      (struct k8s_request) {.verb = K8S_PATCH, .lane = K8S_LANE_DELETE,
-                                            .resource = &pod_resource, .ns = object->meta.ns,
-                                            .name = object->meta.name, .body = body,
+                      (struct k8s_request) {.verb = K8S_PATCH,
+                                            .lane = K8S_LANE_DELETE,
+                                            .resource = &pod_resource,
+                                            .ns = object->meta.ns,
+                                            .name = object->meta.name,
+                                            .body = body,
                                             .fence = ctl->op->fence});
 }
 
 static enum work_result find_instance(struct reap_ctl *ctl, const struct pod *pod)
 {
     return start_call(ctl, CALL_FIND,
-                      (struct k8s_request) {.verb = K8S_GET, .lane = K8S_LANE_READ,
-                                            .resource = &instance_resource, .ns = pod->id.ns,
+                      (struct k8s_request) {.verb = K8S_GET,
+                                            .lane = K8S_LANE_READ,
+                                            .resource = &instance_resource,
+                                            .ns = pod->id.ns,
                                             .name = pod->instance});
 }
 
@@ -117,7 +127,8 @@ static enum work_result look(struct work *work)
     if (!object || strcmp(object->meta.uid, ctl->uid) != 0)
         return WORK_DONE;
     const struct pod *pod = object->value;
-    struct k8s_object *owner = pod->instance ? k8s_informer_get(ctl->op->instances, pod->id.ns, pod->instance) : NULL;
+    struct k8s_object *owner =
+        pod->instance ? k8s_informer_get(ctl->op->instances, pod->id.ns, pod->instance) : NULL;
     struct retain_view view = {
         .pod = pod,
         .inst = owner ? owner->value : NULL,
@@ -160,7 +171,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
     if (reply->error.code == ERROR_NONE && kind == CALL_DELETE)
         op->counters.pods_deleted++;
     if (reply->error.code == ERROR_NOT_FOUND && object) {
-        work_finish(&ctl->work, WORK_DONE);     /* it is gone: the watch will say so */
+        work_finish(&ctl->work, WORK_DONE); /* it is gone: the watch will say so */
         return;
     }
     if (reply->error.code == ERROR_NONE && kind == CALL_FIND) {
@@ -198,7 +209,8 @@ void reap_on_pod(struct operator *op, const struct k8s_object *old, const struct
     work_add(&ctl->work);
 }
 
-void reap_on_instance(struct operator *op, const struct k8s_object *old, const struct k8s_object *new)
+void reap_on_instance(struct operator *op, const struct k8s_object *old,
+                      const struct k8s_object *new)
 {
     const struct k8s_object *any = new ? new : old;
     struct k8s_object *pod = k8s_informer_first(op->pods, PODS_BY_OWNER, any->meta.uid);

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#define POLL_MS 200
+#define POLL_MS       200
 #define SCALE_WAIT_MS (60 * SECOND_MS)
-#define PAGE 500
-#define MAX_ROUNDS 20               /* of going over a namespace until nothing is left */
+#define PAGE          500
+#define MAX_ROUNDS    20 /* of going over a namespace until nothing is left */
 
 static const struct k8s_resource deployment_resource = {"apps", "v1", "deployments", "Deployment"};
 
@@ -30,9 +30,9 @@ struct release {
     struct loop_task begin;
     struct loop_timer poll;
     int64_t give_up_at;
-    size_t at;                      /* namespace */
+    size_t at; /* namespace */
     int rounds;
-    struct list pods;               /* of the page that was listed */
+    struct list pods; /* of the page that was listed */
     struct release_result result;
 };
 
@@ -64,9 +64,9 @@ static char *without_finalizer(const json_t *object)
     json_array_foreach (json_at(object, "metadata.finalizers"), i, item)
         if (!json_is_string(item) || strcmp(json_string_value(item), POD_FINALIZER) != 0)
             json_array_append(kept, item);
-    CLEANUP(json_decref) json_t *patch =
-        json_pack("{s:{s:s, s:s, s:o}}", "metadata", "uid", json_text_at(object, "metadata.uid"),
-                  "resourceVersion", json_text_at(object, "metadata.resourceVersion"), "finalizers", kept);
+    CLEANUP(json_decref) json_t *patch = json_pack(
+        "{s:{s:s, s:s, s:o}}", "metadata", "uid", json_text_at(object, "metadata.uid"),
+        "resourceVersion", json_text_at(object, "metadata.resourceVersion"), "finalizers", kept);
     return json_print(patch);
 }
 
@@ -100,7 +100,8 @@ static void on_released(const struct k8s_reply *reply, void *arg)
     if (reply->error.code == ERROR_NONE)
         r->result.n_pods++;
     else if (reply->error.code != ERROR_NOT_FOUND)
-        log_warning("could not release a pod yet", KV("pod", pod->name), KV("error", reply->error.text));
+        log_warning("could not release a pod yet", KV("pod", pod->name),
+                    KV("error", reply->error.text));
     pod_done(pod);
     release_next(r);
 }
@@ -116,8 +117,12 @@ static void release_next(struct release *r)
     }
     const struct held_pod *pod = list_entry(r->pods.next, struct held_pod, link);
     r->call = k8s_call(r->k8s,
-                       &(struct k8s_request) {.verb = K8S_PATCH, .resource = &pod_resource, .ns = pod->ns,
-                                              .name = pod->name, .body = pod->body, .lane = K8S_LANE_STATUS},
+                       &(struct k8s_request) {.verb = K8S_PATCH,
+                                              .resource = &pod_resource,
+                                              .ns = pod->ns,
+                                              .name = pod->name,
+                                              .body = pod->body,
+                                              .lane = K8S_LANE_STATUS},
                        &handler, r);
 }
 
@@ -126,7 +131,8 @@ static void on_listed(const struct k8s_reply *reply, void *arg)
     struct release *r = arg;
 
     r->call = NULL;
-    if (reply->error.code != ERROR_NONE && (!error_is_retryable(reply->error.code) || r->rounds >= MAX_ROUNDS)) {
+    if (reply->error.code != ERROR_NONE &&
+        (!error_is_retryable(reply->error.code) || r->rounds >= MAX_ROUNDS)) {
         end(r, &reply->error);
         return;
     }
@@ -135,8 +141,9 @@ static void on_listed(const struct k8s_reply *reply, void *arg)
         r->rounds = 0;
     }
     if (r->rounds >= MAX_ROUNDS) {
-        error_set(&r->result.error, ERROR_UNAVAILABLE, "namespace %s: pods are still held after %d rounds",
-                  r->namespaces->items[r->at], r->rounds);
+        error_set(&r->result.error, ERROR_UNAVAILABLE,
+                  "namespace %s: pods are still held after %d rounds", r->namespaces->items[r->at],
+                  r->rounds);
         end(r, NULL);
         return;
     }
@@ -153,8 +160,11 @@ static void list_namespace(struct release *r)
     }
     r->rounds++;
     r->call = k8s_call(r->k8s,
-                       &(struct k8s_request) {.verb = K8S_LIST, .resource = &pod_resource, .lane = K8S_LANE_READ,
-                                              .ns = r->namespaces->items[r->at], .limit = PAGE,
+                       &(struct k8s_request) {.verb = K8S_LIST,
+                                              .resource = &pod_resource,
+                                              .lane = K8S_LANE_READ,
+                                              .ns = r->namespaces->items[r->at],
+                                              .limit = PAGE,
                                               .label_selector = POD_SELECTOR},
                        &handler, r);
 }
@@ -168,15 +178,18 @@ static void on_replicas(const struct k8s_reply *reply, void *arg)
     struct release *r = arg;
 
     r->call = NULL;
-    bool gone = reply->error.code == ERROR_NOT_FOUND ||
-                (reply->error.code == ERROR_NONE && json_int_at(reply->object, "status.replicas", 0) == 0);
+    bool gone =
+        reply->error.code == ERROR_NOT_FOUND ||
+        (reply->error.code == ERROR_NONE && json_int_at(reply->object, "status.replicas", 0) == 0);
     if (gone) {
         list_namespace(r);
     } else if (loop_now(r->loop, LOOP_MONOTONIC) >= r->give_up_at) {
-        error_set(&r->result.error, ERROR_UNAVAILABLE, "%s/%s still runs", r->deployment_ns, r->deployment_name);
+        error_set(&r->result.error, ERROR_UNAVAILABLE, "%s/%s still runs", r->deployment_ns,
+                  r->deployment_name);
         end(r, NULL);
     } else {
-        loop_timer_set(r->loop, &r->poll, LOOP_MONOTONIC, loop_now(r->loop, LOOP_MONOTONIC) + POLL_MS);
+        loop_timer_set(r->loop, &r->poll, LOOP_MONOTONIC,
+                       loop_now(r->loop, LOOP_MONOTONIC) + POLL_MS);
     }
 }
 
@@ -186,8 +199,10 @@ static void ask_replicas(void *arg)
     struct release *r = arg;
 
     r->call = k8s_call(r->k8s,
-                       &(struct k8s_request) {.verb = K8S_GET, .resource = &deployment_resource,
-                                              .lane = K8S_LANE_READ, .ns = r->deployment_ns,
+                       &(struct k8s_request) {.verb = K8S_GET,
+                                              .resource = &deployment_resource,
+                                              .lane = K8S_LANE_READ,
+                                              .ns = r->deployment_ns,
                                               .name = r->deployment_name},
                        &handler, r);
 }
@@ -215,9 +230,12 @@ static void begin(void *arg)
         return;
     }
     r->call = k8s_call(r->k8s,
-                       &(struct k8s_request) {.verb = K8S_PATCH, .resource = &deployment_resource,
-                                              .lane = K8S_LANE_STATUS, .ns = r->deployment_ns,
-                                              .name = r->deployment_name, .subresource = "scale",
+                       &(struct k8s_request) {.verb = K8S_PATCH,
+                                              .resource = &deployment_resource,
+                                              .lane = K8S_LANE_STATUS,
+                                              .ns = r->deployment_ns,
+                                              .name = r->deployment_name,
+                                              .subresource = "scale",
                                               .body = "{\"spec\":{\"replicas\":0}}"},
                        &handler, r);
 }
@@ -226,12 +244,14 @@ static void begin(void *arg)
 
 struct release *release_new(struct loop *loop, struct k8s *k8s, const struct texts *namespaces,
                             const char *deployment,
-                            void (*on_end)(const struct release_result *result, void *arg), void *arg)
+                            void (*on_end)(const struct release_result *result, void *arg),
+                            void *arg)
 {
     struct release *r = NEW(struct release);
     const char *slash = deployment ? strchr(deployment, '/') : NULL;
 
-    *r = (struct release) {.loop = loop, .k8s = k8s, .namespaces = namespaces, .on_end = on_end, .arg = arg};
+    *r = (struct release) {
+        .loop = loop, .k8s = k8s, .namespaces = namespaces, .on_end = on_end, .arg = arg};
     list_init(&r->pods);
     if (slash) {
         r->deployment_ns = xstrndup(deployment, (size_t) (slash - deployment));

@@ -10,7 +10,7 @@ struct report {
     struct metrics *metrics;
     struct probe *probe;
     struct probe_page pages[3];
-    struct metric *exits[257];      /* by code, the last one unknown; made when first seen */
+    struct metric *exits[257]; /* by code, the last one unknown; made when first seen */
     struct metric_family *exit_family, *state_family;
 };
 
@@ -44,7 +44,8 @@ static const struct {
     {"kharon_status_writes_total", "Status writes of instances.", read_status_writes},
     {"kharon_cursor_writes_total", "Status writes of workflows.", read_cursor_writes},
     {"kharon_events_sent_total", "Kubernetes Events written.", read_events_sent},
-    {"kharon_events_dropped_total", "Kubernetes Events that were not written.", read_events_dropped},
+    {"kharon_events_dropped_total", "Kubernetes Events that were not written.",
+     read_events_dropped},
     {"kharon_request_errors_total", "Requests to Kubernetes that failed.", read_errors},
 };
 
@@ -73,7 +74,8 @@ static double read_count(void *arg)
     return (double) k8s_informer_count(arg);
 }
 
-static void add_gauge(struct metrics *m, const char *name, const char *help, double (*read)(void *), void *arg)
+static void add_gauge(struct metrics *m, const char *name, const char *help, double (*read)(void *),
+                      void *arg)
 {
     metric_read_from(metric_series(metrics_gauge(m, name, help, NULL)), read, arg);
 }
@@ -89,7 +91,8 @@ static void add_queues(struct metrics *m, struct operator *op)
 
 static void add_objects(struct metrics *m, struct operator *op)
 {
-    struct metric_family *objects = metrics_gauge(m, "kharon_objects", "Objects in the local copy.", "kind");
+    struct metric_family *objects =
+        metrics_gauge(m, "kharon_objects", "Objects in the local copy.", "kind");
 
     metric_read_from(metric_series(objects, "Workflow"), read_count, op->workflows);
     metric_read_from(metric_series(objects, "WorkflowInstance"), read_count, op->instances);
@@ -137,16 +140,21 @@ static void add_metrics(struct report *r)
     struct metrics *m = r->metrics;
 
     for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
-        metric_read_from(metric_series(metrics_counter(m, counters[i].name, counters[i].help, NULL)),
-                         counters[i].read, r->op);
-    add_gauge(m, "leader_election_master_status", "Whether this process leads.", read_leading, r->op);
-    add_gauge(m, "kharon_last_trigger_lag_seconds", "From the due instant of the last natural trigger to its "
-              "instance.", read_lag, r->op);
-    add_gauge(m, "kharon_longest_turn_seconds", "Longest turn of the event loop since the last look.",
-              read_longest_turn, r->op);
+        metric_read_from(
+            metric_series(metrics_counter(m, counters[i].name, counters[i].help, NULL)),
+            counters[i].read, r->op);
+    add_gauge(m, "leader_election_master_status", "Whether this process leads.", read_leading,
+              r->op);
+    add_gauge(m, "kharon_last_trigger_lag_seconds",
+              "From the due instant of the last natural trigger to its "
+              "instance.",
+              read_lag, r->op);
+    add_gauge(m, "kharon_longest_turn_seconds",
+              "Longest turn of the event loop since the last look.", read_longest_turn, r->op);
     add_queues(m, r->op);
     add_objects(m, r->op);
-    r->exit_family = metrics_counter(m, "kharon_exits_total", "Containers that ended, by exit code.", "code");
+    r->exit_family =
+        metrics_counter(m, "kharon_exits_total", "Containers that ended, by exit code.", "code");
     r->state_family = metrics_gauge(m, "kharon_runs", "Instances by state.", "state");
     metrics_before_print(m, update, r);
     metrics_add_process(m);

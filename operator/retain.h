@@ -12,8 +12,8 @@
 
 struct retain_view {
     const struct pod *pod;
-    const struct instance *inst;    /* of the owner's name, as it is stored; NULL: not in the cache */
-    bool inst_absent;               /* the owner's UID is proven gone */
+    const struct instance *inst; /* of the owner's name, as it is stored; NULL: not in the cache */
+    bool inst_absent;            /* the owner's UID is proven gone */
     instant now;
     int64_t retention_ms;
 };
@@ -21,14 +21,14 @@ struct retain_view {
 enum retain_kind {
     RETAIN_KEEP,
     RETAIN_DELETE,
-    RETAIN_DELETE_AT_ONCE,          /* grace 0: its containers have ended long ago and it is still there */
-    RETAIN_RELEASE,                 /* take our finalizer off */
-    RETAIN_FIND_INSTANCE,           /* prove that the owner is absent */
+    RETAIN_DELETE_AT_ONCE, /* grace 0: its containers have ended long ago and it is still there */
+    RETAIN_RELEASE,        /* take our finalizer off */
+    RETAIN_FIND_INSTANCE,  /* prove that the owner is absent */
 };
 
 struct retain_step {
     enum retain_kind kind;
-    instant look_again_at;          /* KEEP; INSTANT_NONE: no need */
+    instant look_again_at; /* KEEP; INSTANT_NONE: no need */
 };
 
 struct retain_step retain_decide(const struct retain_view *view);

@@ -9,9 +9,9 @@
 #include "model/run.h"
 
 struct settings {
-    struct texts namespaces;        /* watched; empty: all */
+    struct texts namespaces; /* watched; empty: all */
     const char *installation_ns;
-    struct env component_ns;        /* component = namespace */
+    struct env component_ns; /* component = namespace */
 
     const char *lease_ns, *lease_name, *identity;
     int64_t lease_duration_ms, delta_ms;
@@ -19,13 +19,13 @@ struct settings {
     const char *runner_id;
     struct attempt_settings attempt;
     int64_t retry_base_ms;
-    int64_t state_limits_ms[RUN_N_STATES];     /* Styx behaviour, 8.5 */
+    int64_t state_limits_ms[RUN_N_STATES]; /* Styx behaviour, 8.5 */
     int64_t max_running_timeout_ms;
     int64_t unschedulable_limit_ms; /* of SUBMITTED, while no node has room */
     int64_t pod_retention_ms;       /* of a pod that has ended: for its logs, and as a tombstone */
     int64_t coalesce_ms;            /* a state that lasts longer is written */
     int64_t late_ms;                /* catchUp None skips what is due for longer */
-    int max_steps;                  /* of a queue, with a call in flight: the rest waits where waiting costs
+    int max_steps; /* of a queue, with a call in flight: the rest waits where waiting costs
                                        nothing, not in the client, where it would time out */
 };
 

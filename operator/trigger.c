@@ -55,7 +55,7 @@ const char *trigger_partition(const struct workflow *wf, char text[PARTITION_TEX
 /* ---- Ready ---- */
 
 struct verdict {
-    const char *reason;             /* Valid, or what is wrong */
+    const char *reason; /* Valid, or what is wrong */
     char *message;
 };
 
@@ -74,7 +74,8 @@ static struct verdict judge_content(const struct trigger_view *v, const struct s
     workflow_not_supported(v->wf, &missing);
     if (errors.n || missing.n) {
         free(verdict.message);
-        verdict = unfit(errors.n ? "Invalid" : "NotYetSupported", validate_join(errors.n ? &errors : &missing));
+        verdict = unfit(errors.n ? "Invalid" : "NotYetSupported",
+                        validate_join(errors.n ? &errors : &missing));
     }
     texts_done(&errors);
     texts_done(&missing);
@@ -89,23 +90,25 @@ static struct verdict judge(const struct trigger_view *v, const struct settings 
         return unfit("Invalid", xstrdup(wf->problem));
     if (strcmp(wf->id.ns, v->component_ns) != 0)
         return unfit("ComponentNotAllowed",
-                     xasprintf("component %s belongs to namespace %s, not %s", workflow_component(wf),
-                               v->component_ns, wf->id.ns));
+                     xasprintf("component %s belongs to namespace %s, not %s",
+                               workflow_component(wf), v->component_ns, wf->id.ns));
     if (v->elder)
         return unfit("DuplicateWorkflow",
-                     xasprintf("workflow %s/%s is older and has the same component and id", v->elder->id.ns,
-                               v->elder->id.name));
+                     xasprintf("workflow %s/%s is older and has the same component and id",
+                               v->elder->id.ns, v->elder->id.name));
     return judge_content(v, settings);
 }
 
 /* True if the condition is another one than before. */
-static bool set_ready(struct workflow_status *s, const struct verdict *verdict, int64_t generation, instant now)
+static bool set_ready(struct workflow_status *s, const struct verdict *verdict, int64_t generation,
+                      instant now)
 {
     struct workflow_condition *c = &s->ready;
     const char *status = strcmp(verdict->reason, "Valid") == 0 ? "True" : "False";
 
     if (text_equal(c->status, status) && text_equal(c->reason, verdict->reason) &&
-        text_equal(c->message ? c->message : "", verdict->message) && c->observed_generation == generation)
+        text_equal(c->message ? c->message : "", verdict->message) &&
+        c->observed_generation == generation)
         return false;
     if (!text_equal(c->status, status))
         c->since = now / SECOND_MS * SECOND_MS;
@@ -124,11 +127,11 @@ static struct trigger_step wait_until(instant t)
     return (struct trigger_step) {.kind = TRIGGER_WAIT, .look_again_at = t};
 }
 
-static bool decided(struct workflow_status *s, const char *partition, const char *result, const char *reason,
-                    const char *message, instant now)
+static bool decided(struct workflow_status *s, const char *partition, const char *result,
+                    const char *reason, const char *message, instant now)
 {
-    if (text_equal(s->last_decision.partition, partition) && text_equal(s->last_decision.result, result) &&
-        text_equal(s->last_decision.reason, reason))
+    if (text_equal(s->last_decision.partition, partition) &&
+        text_equal(s->last_decision.result, result) && text_equal(s->last_decision.reason, reason))
         return false;
     set_text(&s->last_decision.partition, partition);
     set_text(&s->last_decision.result, result);
@@ -138,8 +141,9 @@ static bool decided(struct workflow_status *s, const char *partition, const char
     return true;
 }
 
-static void skip_decided(const struct trigger_view *v, const struct timing *t, struct workflow_status *s,
-                         const struct cursor_skip *skip, const char *reason, const char *message)
+static void skip_decided(const struct trigger_view *v, const struct timing *t,
+                         struct workflow_status *s, const struct cursor_skip *skip,
+                         const char *reason, const char *message)
 {
     char text[PARTITION_TEXT_MAX];
 
@@ -157,8 +161,8 @@ static void advance(struct cursor *c, const struct timing *t)
 /* ---- the cursor is set ---- */
 
 /* True if it was; by a changed schedule or offset, or by a wish. */
-static bool set_cursor(const struct trigger_view *v, const struct timing *t, struct workflow_status *s,
-                       struct verdict *verdict)
+static bool set_cursor(const struct trigger_view *v, const struct timing *t,
+                       struct workflow_status *s, struct verdict *verdict)
 {
     const struct cursor_wish *wish = &v->wf->set_next;
     struct error err;
@@ -185,7 +189,8 @@ static bool set_cursor(const struct trigger_view *v, const struct timing *t, str
 /* ---- what is due ---- */
 
 /* The partition was seen to: record that and go on to the next. */
-static bool record_done(const struct trigger_view *v, const struct timing *t, struct workflow_status *s)
+static bool record_done(const struct trigger_view *v, const struct timing *t,
+                        struct workflow_status *s)
 {
     const struct trigger_done *done = v->done;
     struct cursor_skip one = {.count = 1, .first = s->cursor.next, .last = s->cursor.next};
@@ -194,7 +199,8 @@ static bool record_done(const struct trigger_view *v, const struct timing *t, st
     if (done->epoch == 0 || done->epoch != s->cursor.epoch || done->partition != s->cursor.next)
         return false;
     if (done->triggered)
-        decided(s, partition_print(&t->schedule, s->cursor.next, text), "Triggered", "Due", "", v->now);
+        decided(s, partition_print(&t->schedule, s->cursor.next, text), "Triggered", "Due", "",
+                v->now);
     else
         skip_decided(v, t, s, &one, done->reason, "the instance was active already");
     advance(&s->cursor, t);
@@ -217,8 +223,8 @@ static bool resume(const struct trigger_view *v, const struct timing *t, struct 
 }
 
 /* catchUp Latest and None: passes by what was missed. */
-static bool skip_missed(const struct trigger_view *v, const struct timing *t, struct workflow_status *s,
-                        const struct settings *settings)
+static bool skip_missed(const struct trigger_view *v, const struct timing *t,
+                        struct workflow_status *s, const struct settings *settings)
 {
     struct cursor c = s->cursor;
     struct cursor_skip skip = {0};
@@ -244,8 +250,9 @@ static bool skip_missed(const struct trigger_view *v, const struct timing *t, st
 }
 
 /* Whether something about the cursor has to be stored; nothing is triggered before that. */
-static bool move_cursor(const struct trigger_view *v, const struct timing *t, struct workflow_status *s,
-                        const struct settings *settings, struct verdict *verdict)
+static bool move_cursor(const struct trigger_view *v, const struct timing *t,
+                        struct workflow_status *s, const struct settings *settings,
+                        struct verdict *verdict)
 {
     bool changed = set_cursor(v, t, s, verdict);
 
@@ -277,11 +284,12 @@ static struct trigger_step when_due(const struct trigger_view *v, const struct t
     if (v->wf->suspend)
         return step;
     if (!cursor_due(&s->cursor, v->now))
-        return wait_until(s->cursor.next_offset == INSTANT_MAX ? INSTANT_NONE : s->cursor.next_offset);
+        return wait_until(s->cursor.next_offset == INSTANT_MAX ? INSTANT_NONE
+                                                               : s->cursor.next_offset);
     partition_print(&t->schedule, s->cursor.next, step.partition);
     if (blocked) {
-        if (decided(s, step.partition, "Waiting", blocked, "as many runs as maxActive allows are not finished",
-                    v->now))
+        if (decided(s, step.partition, "Waiting", blocked,
+                    "as many runs as maxActive allows are not finished", v->now))
             step.kind = TRIGGER_STORE;
         return step;
     }
@@ -291,8 +299,8 @@ static struct trigger_step when_due(const struct trigger_view *v, const struct t
 
 static bool set_names(struct workflow_status *s, const struct workflow *wf)
 {
-    if (text_equal(s->component_id, workflow_component(wf)) && text_equal(s->workflow_id, workflow_id(wf)) &&
-        s->observed_generation == wf->id.generation)
+    if (text_equal(s->component_id, workflow_component(wf)) &&
+        text_equal(s->workflow_id, workflow_id(wf)) && s->observed_generation == wf->id.generation)
         return false;
     set_text(&s->component_id, workflow_component(wf));
     set_text(&s->workflow_id, workflow_id(wf));
@@ -350,7 +358,8 @@ void trigger_step_done(struct trigger_step *step)
         workflow_status_done(&step->status);
 }
 
-void trigger_announce(struct operator *op, const struct workflow *wf, const struct workflow_status *status)
+void trigger_announce(struct operator *op, const struct workflow *wf,
+                      const struct workflow_status *status)
 {
     const struct workflow_condition *was = &wf->status.ready, *is = &status->ready;
     struct event_about about = event_about("Workflow", &wf->id);
@@ -359,18 +368,20 @@ void trigger_announce(struct operator *op, const struct workflow *wf, const stru
     if (!text_equal(was->status, is->status) || !text_equal(was->reason, is->reason)) {
         bool bad = strcmp(is->status, "True") != 0;
 
-        log_info("workflow judged", KV("workflow", key), KV("ready", is->status), KV("reason", is->reason),
-                 KV("message", is->message));
+        log_info("workflow judged", KV("workflow", key), KV("ready", is->status),
+                 KV("reason", is->reason), KV("message", is->message));
         if (bad)
             operator_event(op, about, true, is->reason, "Validate", is->message);
     }
     if (status->last_decision.result && status->last_decision.at != wf->status.last_decision.at &&
         strcmp(status->last_decision.result, "Triggered") != 0) {
-        CLEANUP(free) char *note = xasprintf("%s: %s", status->last_decision.partition,
-                                             status->last_decision.message);
+        CLEANUP(free) char *note =
+            xasprintf("%s: %s", status->last_decision.partition, status->last_decision.message);
 
-        log_info("partition not triggered", KV("workflow", key), KV("partition", status->last_decision.partition),
-                 KV("result", status->last_decision.result), KV("reason", status->last_decision.reason));
+        log_info("partition not triggered", KV("workflow", key),
+                 KV("partition", status->last_decision.partition),
+                 KV("result", status->last_decision.result),
+                 KV("reason", status->last_decision.reason));
         operator_event(op, about, false, status->last_decision.reason, "Trigger", note);
     }
 }

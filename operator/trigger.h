@@ -3,8 +3,8 @@
  * What a workflow's cursor does next: the decision, apart from the deed (cursor.c).
  *
  * A function of its arguments.  A partition that falls due is created first and recorded in the
- * status afterwards; when it is asked again in between, after a crash, it says "create" once more, and the
- * key of the trigger makes that harmless (design, section 4).
+ * status afterwards; when it is asked again in between, after a crash, it says "create" once more,
+ * and the key of the trigger makes that harmless (design, section 4).
  */
 #ifndef KHARON_OPERATOR_TRIGGER_H
 #define KHARON_OPERATOR_TRIGGER_H
@@ -20,14 +20,14 @@ struct trigger_done {
     int64_t epoch;
     instant partition;
     bool triggered;
-    char *reason;                   /* of a skip */
+    char *reason; /* of a skip */
 };
 
 struct trigger_view {
     const struct workflow *wf;
-    const struct workflow *elder;   /* an older workflow with the same pair; NULL: none */
-    const char *component_ns;       /* where the component's workflows must be */
-    int n_active;                   /* unfinished instances */
+    const struct workflow *elder; /* an older workflow with the same pair; NULL: none */
+    const char *component_ns;     /* where the component's workflows must be */
+    int n_active;                 /* unfinished instances */
     const struct trigger_done *done;
     instant now;
 };
@@ -36,12 +36,13 @@ enum trigger_step_kind { TRIGGER_WAIT, TRIGGER_STORE, TRIGGER_CREATE };
 
 struct trigger_step {
     enum trigger_step_kind kind;
-    struct workflow_status status;  /* STORE */
-    char partition[PARTITION_TEXT_MAX];     /* CREATE */
-    instant look_again_at;          /* WAIT; INSTANT_NONE: no need */
+    struct workflow_status status;      /* STORE */
+    char partition[PARTITION_TEXT_MAX]; /* CREATE */
+    instant look_again_at;              /* WAIT; INSTANT_NONE: no need */
 };
 
-struct trigger_step trigger_decide(const struct trigger_view *view, const struct settings *settings);
+struct trigger_step trigger_decide(const struct trigger_view *view,
+                                   const struct settings *settings);
 void trigger_step_done(struct trigger_step *step);
 
 /* "<uid>/<epoch>": what makes a natural trigger happen once; the caller frees. */
@@ -49,7 +50,9 @@ char *trigger_key(const struct workflow *wf);
 /* The text of the partition at which the cursor stands. */
 const char *trigger_partition(const struct workflow *wf, char text[PARTITION_TEXT_MAX]);
 
-/* Logs, and tells as Kubernetes Events, what a status to be stored says that the old one did not. */
-void trigger_announce(struct operator *op, const struct workflow *wf, const struct workflow_status *status);
+/* Logs, and tells as Kubernetes Events, what a status to be stored says that the old one did
+ * not. */
+void trigger_announce(struct operator *op, const struct workflow *wf,
+                      const struct workflow_status *status);
 
 #endif

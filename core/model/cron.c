@@ -17,7 +17,7 @@ enum field_name { MINUTE, HOUR, DAY, MONTH, WEEKDAY, N_FIELDS };
 static const struct field {
     const char *name;
     int min, max;
-    const char *words;              /* three letters each, the first stands for 1; NULL: none */
+    const char *words; /* three letters each, the first stands for 1; NULL: none */
 } fields[N_FIELDS] = {
     [MINUTE] = {"minute", 0, 59, NULL},
     [HOUR] = {"hour", 0, 23, NULL},
@@ -172,8 +172,8 @@ static uint32_t matching_days(const struct cron *c, int year, int month)
     struct civil first = {.year = year, .month = month, .day = 1};
     uint32_t all = (uint32_t) ((UINT64_C(2) << days_in_month(year, month)) - 2);
     int weekday = civil_of(instant_of(&first)).weekday;
-    uint32_t week = ((uint32_t) c->weekdays * 0x81u) >> weekday & 0x7f;     /* bit 0: day 1 */
-    uint32_t by_weekday = (uint32_t) (week * UINT64_C(0x10204081) << 1);    /* every seven bits */
+    uint32_t week = ((uint32_t) c->weekdays * 0x81u) >> weekday & 0x7f;  /* bit 0: day 1 */
+    uint32_t by_weekday = (uint32_t) (week * UINT64_C(0x10204081) << 1); /* every seven bits */
 
     if (c->any_day)
         return c->any_weekday ? all : by_weekday & all;

@@ -25,16 +25,16 @@
 #include "model/time.h"
 
 struct cron {
-    uint64_t minutes;               /* bit n: minute n */
-    uint32_t hours, days, months;   /* bit n: that hour, day of month, month */
-    uint8_t weekdays;               /* bit 0: Sunday */
-    bool any_day, any_weekday;      /* the field is unrestricted */
+    uint64_t minutes;             /* bit n: minute n */
+    uint32_t hours, days, months; /* bit n: that hour, day of month, month */
+    uint8_t weekdays;             /* bit 0: Sunday */
+    bool any_day, any_weekday;    /* the field is unrestricted */
 };
 
 /* The error names the field, the item and what is wrong with it. */
 bool cron_parse(const char *text, struct cron *ret_cron, struct error *err);
 
-bool cron_matches(const struct cron *c, instant t);     /* false if t has a part below a minute */
+bool cron_matches(const struct cron *c, instant t); /* false if t has a part below a minute */
 
 /* The first match strictly after, or the last strictly before, t.  False: there is none in the
  * years 0001 to 9999.  Takes no longer than looking at a hundred months. */

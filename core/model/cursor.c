@@ -55,7 +55,7 @@ static bool jump(struct cursor *c, const struct schedule *s, const struct offset
     instant sure = offset_subtract(now, o) - (o->months ? MONTH_SLACK_MS : 0);
 
     if (sure > c->next)
-        c->next = sure;             /* no partition perhaps, but the next one is the right one */
+        c->next = sure; /* no partition perhaps, but the next one is the right one */
     return cursor_advance(c, s, o);
 }
 

@@ -22,7 +22,7 @@
 #include "model/schedule.h"
 
 struct cursor {
-    int64_t epoch;                  /* 0: never set */
+    int64_t epoch; /* 0: never set */
     instant next, next_offset;
 };
 
@@ -45,8 +45,8 @@ bool cursor_due(const struct cursor *c, instant now);
  * Counts and names what was passed.  False if no partition is left, as in cursor_advance.  Quick,
  * however much there is to pass: nothing has to be stored while a workflow is suspended. */
 struct cursor_skip {
-    int64_t count;                  /* at most CURSOR_SKIP_COUNT_MAX, which is "or more" */
-    instant first, last;            /* partitions; meaningless if count is 0 */
+    int64_t count;       /* at most CURSOR_SKIP_COUNT_MAX, which is "or more" */
+    instant first, last; /* partitions; meaningless if count is 0 */
 };
 #define CURSOR_SKIP_COUNT_MAX 100000
 bool cursor_skip_due(struct cursor *c, const struct schedule *s, const struct offset *o,

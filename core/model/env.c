@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-/* Room for one more.  The room doubles whenever n is a power of two, so that appending many is quick
- * and no capacity has to be kept. */
+/* Room for one more.  The room doubles whenever n is a power of two, so that appending many is
+ * quick and no capacity has to be kept. */
 static void *grow(void *items, size_t n, size_t size)
 {
     return (n & (n - 1)) == 0 ? xrealloc(items, n ? 2 * n : 1, size) : items;

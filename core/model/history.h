@@ -20,12 +20,12 @@
 
 struct history_status {
     instant at;
-    const char *status;             /* SUBMITTED, STARTED, SUCCESS, MISSING_DEPS, FAILED, TIMEOUT, HALTED */
-    char *message;                  /* NULL: none */
+    const char *status; /* SUBMITTED, STARTED, SUCCESS, MISSING_DEPS, FAILED, TIMEOUT, HALTED */
+    char *message;      /* NULL: none */
 };
 
 struct history_execution {
-    char *execution_id, *docker_image, *commit_sha, *runner_id;     /* NULL: not known */
+    char *execution_id, *docker_image, *commit_sha, *runner_id; /* NULL: not known */
     struct history_status *statuses;
     size_t n_statuses;
 };
@@ -40,7 +40,7 @@ struct history_trigger {
 };
 
 struct history {
-    struct history_trigger *triggers;     /* oldest first */
+    struct history_trigger *triggers; /* oldest first */
     size_t n_triggers;
 };
 

@@ -5,16 +5,16 @@
 
 #include <string.h>
 
-#define LOWER "abcdefghijklmnopqrstuvwxyz"
-#define UPPER "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+#define LOWER  "abcdefghijklmnopqrstuvwxyz"
+#define UPPER  "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 #define DIGITS "0123456789"
-#define WORD LOWER UPPER DIGITS "_"
+#define WORD   LOWER UPPER DIGITS "_"
 
-#define TAG_MAX 128
+#define TAG_MAX         128
 #define NAME_MAX_LENGTH 255
-#define PORT_MAX 65535
-#define DIGEST_MIN 32
-#define SHA256_DIGITS 64
+#define PORT_MAX        65535
+#define DIGEST_MIN      32
+#define SHA256_DIGITS   64
 
 static bool is_one_of(char c, const char *set)
 {
@@ -178,7 +178,7 @@ bool image_check(const char *image, struct error *err)
         *at = '\0';
     char *colon = strrchr(rest, ':');
     if (colon && strchr(colon, '/'))
-        colon = NULL;               /* that of a registry's port */
+        colon = NULL; /* that of a registry's port */
     if (colon)
         *colon = '\0';
     return (!colon || check_tag(colon + 1, err)) && (!at || check_digest(at + 1, err)) &&

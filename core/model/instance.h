@@ -10,16 +10,16 @@
 
 struct instance {
     struct identity id;
-    char *problem;                  /* why it could not be decoded; NULL: it could */
+    char *problem; /* why it could not be decoded; NULL: it could */
 
-    char *workflow;                 /* object name, same namespace */
+    char *workflow; /* object name, same namespace */
     char *parameter;
-    struct run_trigger trigger;     /* seq 0: none given, an ad hoc run by hand */
+    struct run_trigger trigger; /* seq 0: none given, an ad hoc run by hand */
     int64_t halt_through;
     bool has_retry;
     int64_t retry_counter, retry_delay_ms;
 
-    struct run run;                 /* status */
+    struct run run; /* status */
     int64_t observed_generation;
 };
 
@@ -27,8 +27,9 @@ struct instance *instance_decode(const json_t *object);
 void instance_free(struct instance *inst);
 DEFINE_CLEANUP(struct instance *, instance_free);
 
-/* The trigger that is wished for: spec.trigger, or the implied ad hoc one (seq 1, id from creation time
- * and UID: ad-hoc-cli-<13-digit millis>-<5 digits>).  `ret_trigger` is to be run_trigger_done'd. */
+/* The trigger that is wished for: spec.trigger, or the implied ad hoc one (seq 1, id from creation
+ * time and UID: ad-hoc-cli-<13-digit millis>-<5 digits>).  `ret_trigger` is to be
+ * run_trigger_done'd. */
 void instance_wanted_trigger(const struct instance *inst, struct run_trigger *ret_trigger);
 
 /* A trigger waits to be taken, or the state is not terminal (design, section 3). */
@@ -39,19 +40,19 @@ json_t *instance_encode_new(const char *ns, const char *workflow, const char *pa
                             const struct run_trigger *trigger);
 json_t *run_trigger_encode(const struct run_trigger *trigger);
 /*
- * The `status` object, conditions included.  Members that are absent are null, so that a merge patch
- * removes what was there.
+ * The `status` object, conditions included.  Members that are absent are null, so that a merge
+ * patch removes what was there.
  *
  * The whole object stays within INSTANCE_MAX bytes, if the environment of the trigger is one that
  * validate_trigger_env takes (design, section 8).  Events are kept newest first up to EVENTS_MAX
- * bytes, or what is left; older ones are dropped, from `run` too, and counted, but never the trigger
- * of the run that is going on, and there is always room for the next one.  The description of an
- * execution is written once for as long as it does not change: a `submit` event without one has that
- * of the next later `submit` that has one, else status.description.
+ * bytes, or what is left; older ones are dropped, from `run` too, and counted, but never the
+ * trigger of the run that is going on, and there is always room for the next one.  The description
+ * of an execution is written once for as long as it does not change: a `submit` event without one
+ * has that of the next later `submit` that has one, else status.description.
  */
 json_t *run_encode_status(struct run *run, int64_t generation);
 #define INSTANCE_MAX 32768
-#define EVENTS_MAX 12288
+#define EVENTS_MAX   12288
 json_t *description_encode(const struct description *d);
 
 #endif

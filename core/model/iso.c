@@ -116,17 +116,17 @@ static const int64_t part_limit[N_PARTS] = {
 /* In the order in which they have to come. */
 static const struct unit {
     char letter;
-    bool time;                      /* after the T */
+    bool time; /* after the T */
     enum part part;
     int64_t factor;
 } units[] = {
-    {'Y', false, MONTHS, 12}, {'M', false, MONTHS, 1},      {'W', false, DAYS, 7},
-    {'D', false, DAYS, 1},    {'H', true, MS, HOUR_MS},     {'M', true, MS, MINUTE_MS},
+    {'Y', false, MONTHS, 12},   {'M', false, MONTHS, 1},  {'W', false, DAYS, 7},
+    {'D', false, DAYS, 1},      {'H', true, MS, HOUR_MS}, {'M', true, MS, MINUTE_MS},
     {'S', true, MS, SECOND_MS},
 };
 
 struct number {
-    int64_t whole;                  /* saturates, so that everything too large stays so */
+    int64_t whole; /* saturates, so that everything too large stays so */
     int milli;
     bool negative, has_fraction;
 };

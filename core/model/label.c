@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define LABEL_MAX 63
+#define LABEL_MAX   63
 #define HASH_DIGITS 7
 
 #define ALPHANUMERIC "abcdefghijklmnopqrstuvwxyz0123456789"

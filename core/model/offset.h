@@ -14,8 +14,8 @@
 
 /* Each member is at most 10,000 years or so, whatever its sign: offset_parse refuses more. */
 struct offset {
-    int64_t months;                 /* years and months; month ends are clamped */
-    int64_t days;                   /* weeks and days */
+    int64_t months; /* years and months; month ends are clamped */
+    int64_t days;   /* weeks and days */
     int64_t ms;
 };
 

@@ -7,11 +7,11 @@
 #include <string.h>
 
 /* Every text is the beginning of an instant's. */
-#define LEN_YEAR 4                  /* 2016 */
-#define LEN_MONTH 7                 /* 2016-01 */
-#define LEN_DAY 10                  /* 2016-01-19 */
-#define LEN_HOUR 13                 /* 2016-01-19T09 */
-#define LEN_MINUTE 16               /* 2016-01-19T09:11 */
+#define LEN_YEAR   4  /* 2016 */
+#define LEN_MONTH  7  /* 2016-01 */
+#define LEN_DAY    10 /* 2016-01-19 */
+#define LEN_HOUR   13 /* 2016-01-19T09 */
+#define LEN_MINUTE 16 /* 2016-01-19T09:11 */
 
 static const struct {
     size_t len;

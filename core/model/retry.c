@@ -81,7 +81,7 @@ static int64_t back_off(const struct retry_input *in, struct rng *rng)
     int64_t base = in->base_ms ? in->base_ms : RETRY_BASE_MS;
     int doublings = in->consecutive_failures > 4 ? 4 : in->consecutive_failures;
 
-    if (doublings <= 1)             /* r is 0 or 1: no choice */
+    if (doublings <= 1) /* r is 0 or 1: no choice */
         return base;
     int64_t r = (int64_t) rng_below(rng, UINT64_C(1) << doublings);
     return base * (r > 1 ? r : 1);

@@ -18,7 +18,7 @@
 enum schedule_kind {
     SCHEDULE_HOURS,
     SCHEDULE_DAYS,
-    SCHEDULE_WEEKS,                 /* Mondays */
+    SCHEDULE_WEEKS, /* Mondays */
     SCHEDULE_MONTHS,
     SCHEDULE_YEARS,
     SCHEDULE_CRON,
@@ -28,7 +28,7 @@ enum schedule_kind {
 
 struct schedule {
     enum schedule_kind kind;
-    struct cron cron;               /* of every kind */
+    struct cron cron; /* of every kind */
     /* Canonical: "hours" … "years", or the expression in lower case with single blanks.  Two
      * schedules are the same if and only if this text is. */
     char text[SCHEDULE_TEXT_MAX];

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DAYS_IN_ERA 146097          /* 400 years, after which the calendar repeats */
+#define DAYS_IN_ERA 146097 /* 400 years, after which the calendar repeats */
 
 static int64_t floor_div(int64_t a, int64_t b)
 {
@@ -25,7 +25,7 @@ static int64_t days_of(int year, int month, int day)
     int64_t day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
     int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
 
-    return era * DAYS_IN_ERA + day_of_era - 719468;     /* 0000-03-01 to 1970-01-01 */
+    return era * DAYS_IN_ERA + day_of_era - 719468; /* 0000-03-01 to 1970-01-01 */
 }
 
 static void set_date(struct civil *c, int64_t days)
@@ -51,7 +51,7 @@ struct civil civil_of(instant t)
     c.minute = (int) (ms / MINUTE_MS % 60);
     c.second = (int) (ms / SECOND_MS % 60);
     c.milli = (int) (ms % SECOND_MS);
-    c.weekday = (int) (days + 4 - floor_div(days + 4, 7) * 7);      /* 1970 began on a Thursday */
+    c.weekday = (int) (days + 4 - floor_div(days + 4, 7) * 7); /* 1970 began on a Thursday */
     return c;
 }
 
@@ -130,7 +130,7 @@ static bool read_instant(const char *p, instant *ret_instant)
     if (!iso_date(&p, &c) || (*p != 'T' && *p != 't'))
         return false;
     const char *time = ++p;
-    if (!iso_time(&p, &c) || time[2] != ':')    /* only partitions may end after the hour */
+    if (!iso_time(&p, &c) || time[2] != ':') /* only partitions may end after the hour */
         return false;
     if (*p == 'Z' || *p == 'z')
         p++;
@@ -195,8 +195,8 @@ bool duration_parse(const char *text, int64_t *ret_ms, struct error *err)
 static size_t put_seconds(char *text, size_t size, int64_t ms)
 {
     int milli = (int) (ms < 0 ? -(ms % SECOND_MS) : ms % SECOND_MS);
-    int n = snprintf(text, size, "%s%" PRId64, ms < 0 ? "-" : "",
-                     (ms < 0 ? -1 : 1) * (ms / SECOND_MS));
+    int n =
+        snprintf(text, size, "%s%" PRId64, ms < 0 ? "-" : "", (ms < 0 ? -1 : 1) * (ms / SECOND_MS));
 
     if (milli) {
         n += snprintf(text + n, size - (size_t) n, ".%03d", milli);

@@ -21,25 +21,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-typedef int64_t instant;            /* ms since 1970-01-01T00:00Z */
+typedef int64_t instant; /* ms since 1970-01-01T00:00Z */
 
 #define INSTANT_NONE INT64_MIN
-#define INSTANT_MIN (-62135596800000)     /* 0001-01-01T00:00:00Z */
-#define INSTANT_MAX 253402300799999       /* 9999-12-31T23:59:59.999Z */
+#define INSTANT_MIN  (-62135596800000) /* 0001-01-01T00:00:00Z */
+#define INSTANT_MAX  253402300799999   /* 9999-12-31T23:59:59.999Z */
 
 #define SECOND_MS INT64_C(1000)
 #define MINUTE_MS (60 * SECOND_MS)
-#define HOUR_MS (60 * MINUTE_MS)
-#define DAY_MS (24 * HOUR_MS)
+#define HOUR_MS   (60 * MINUTE_MS)
+#define DAY_MS    (24 * HOUR_MS)
 
 struct civil {
-    int year, month, day;           /* month and day from 1 */
+    int year, month, day; /* month and day from 1 */
     int hour, minute, second, milli;
-    int weekday;                    /* 0 is Sunday; ignored by instant_of */
+    int weekday; /* 0 is Sunday; ignored by instant_of */
 };
 
 struct civil civil_of(instant t);
-instant instant_of(const struct civil *c);          /* the fields must be a valid date and time */
+instant instant_of(const struct civil *c); /* the fields must be a valid date and time */
 int days_in_month(int year, int month);
 
 #define INSTANT_TEXT_MAX 40

@@ -16,8 +16,8 @@
 #include "model/time.h"
 
 #define TRIGGER_ID_NATURAL "natural-trigger"
-#define TRIGGER_ID_MAX 48
-#define TRIGGER_ID_NUMBERS 100000         /* below which the number is */
+#define TRIGGER_ID_MAX     48
+#define TRIGGER_ID_NUMBERS 100000 /* below which the number is */
 
 /* Both return `text`.  `t` is not before 1970. */
 const char *trigger_id_adhoc(instant t, struct rng *rng, char text[TRIGGER_ID_MAX]);

@@ -13,16 +13,16 @@
 
 #include "model/workflow.h"
 
-/* Styx behaviour, 5.2 */
-#define LIMIT_TEXT 256              /* id, commit, service account, limit name, retry condition */
-#define LIMIT_LIMITS 5
-#define LIMIT_ENV_VARS 128
-#define LIMIT_ENV 16384
+/* Styx behaviour, 5.2.  TEXT: id, commit, service account, limit name, retry condition. */
+#define LIMIT_TEXT                   256
+#define LIMIT_LIMITS                 5
+#define LIMIT_ENV_VARS               128
+#define LIMIT_ENV                    16384
 #define LIMIT_RUNNING_TIMEOUT_MIN_MS MINUTE_MS
-#define LIMIT_ARGS 1000000
+#define LIMIT_ARGS                   1000000
 /* Ours (design, sections 3 and 8): the arguments are also one environment variable, whose
  * length the kernel limits; bytes, each argument counted with its separator. */
-#define LIMIT_ARGS_BYTES 98304
+#define LIMIT_ARGS_BYTES  98304
 #define LIMIT_TRIGGER_ENV 8192
 #define LIMIT_OBJECT_NAME 232
 

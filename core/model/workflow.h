@@ -26,16 +26,16 @@ struct template {
     struct texts args;
     struct env env;
     bool termination_logging;
-    char *running_timeout;          /* ISO-8601 */
+    char *running_timeout; /* ISO-8601 */
     char *gcp_service_account;
-    char *pod_template;             /* JSON */
+    char *pod_template; /* JSON */
 };
 
 /* What every object has and decisions look at. */
 struct identity {
-    char *ns, *name, *uid;          /* never NULL once decoded; "" is absent */
+    char *ns, *name, *uid; /* never NULL once decoded; "" is absent */
     int64_t generation;
-    instant created;                /* whole seconds; 0: not said, which an API server never does */
+    instant created; /* whole seconds; 0: not said, which an API server never does */
     bool deleting;
 };
 
@@ -46,14 +46,14 @@ enum catch_up { CATCH_UP_ALL, CATCH_UP_LATEST, CATCH_UP_NONE };
 const char *catch_up_name(enum catch_up c);
 
 struct cursor_wish {
-    char *id;                       /* NULL: no wish, and nothing else counts */
-    instant next, next_offset;      /* INSTANT_NONE: leave as it is */
+    char *id;                  /* NULL: no wish, and nothing else counts */
+    instant next, next_offset; /* INSTANT_NONE: leave as it is */
 };
 
 struct skipped {
-    instant from, to;               /* partitions, both inclusive */
-    int64_t count;                  /* CURSOR_SKIP_COUNT_MAX: that many or more */
-    char *reason;                   /* Suspended, AlreadyActive, CatchUp … */
+    instant from, to; /* partitions, both inclusive */
+    int64_t count;    /* CURSOR_SKIP_COUNT_MAX: that many or more */
+    char *reason;     /* Suspended, AlreadyActive, CatchUp … */
     instant at;
 };
 
@@ -63,47 +63,47 @@ struct skipped {
 struct workflow_condition {
     char *type, *status, *reason, *message;
     int64_t observed_generation;
-    instant since;                  /* when `status` last changed */
+    instant since; /* when `status` last changed */
 };
 
 struct workflow_status {
     char *component_id, *workflow_id;
     int64_t observed_generation;
     char *observed_schedule, *observed_offset;
-    struct cursor cursor;           /* epoch 0: never set */
-    char *set_next_id;              /* the last wish that was obeyed */
+    struct cursor cursor; /* epoch 0: never set */
+    char *set_next_id;    /* the last wish that was obeyed */
     struct {
         char *partition, *result, *reason, *message;
         instant at;
-    } last_decision;                /* NULL result: none yet */
-    struct skipped skipped[WORKFLOW_MAX_SKIPPED];     /* newest first */
+    } last_decision;                              /* NULL result: none yet */
+    struct skipped skipped[WORKFLOW_MAX_SKIPPED]; /* newest first */
     size_t n_skipped;
-    bool suspended;                 /* spec.suspend was seen: what falls due is skipped from then on */
+    bool suspended; /* spec.suspend was seen: what falls due is skipped from then on */
     struct workflow_condition ready;
 };
 
 struct workflow {
     struct identity id;
-    char *problem;                  /* why it could not be decoded; NULL: it could */
+    char *problem; /* why it could not be decoded; NULL: it could */
 
-    char *component_id, *workflow_id;     /* as in spec; the effective pair: workflow_component */
+    char *component_id, *workflow_id; /* as in spec; the effective pair: workflow_component */
     char *schedule, *offset;
     bool suspend;
     struct template template;
     struct texts limits;
     char *retry_condition, *commit_sha;
     char *deployment_source, *deployment_repository;
-    instant deployment_time;        /* INSTANT_NONE: none */
+    instant deployment_time; /* INSTANT_NONE: none */
     enum catch_up catch_up;
     int max_active;
     int keep_successful, keep_failed;
-    char *flyte;                    /* JSON */
+    char *flyte; /* JSON */
     struct cursor_wish set_next;
 
     struct workflow_status status;
 };
 
-struct workflow *workflow_new(void);        /* all defaults, identity of empty texts */
+struct workflow *workflow_new(void); /* all defaults, identity of empty texts */
 struct workflow *workflow_decode(const json_t *object);
 void workflow_free(struct workflow *wf);
 DEFINE_CLEANUP(struct workflow *, workflow_free);
@@ -127,8 +127,8 @@ void workflow_status_done(struct workflow_status *s);
 
 /*
  * Records a range that was skipped (nothing, if its count is 0): puts it first, and drops the
- * oldest beyond the limit.  Joins it to the newest instead, if that has the same reason and the range
- * begins with the partition that follows it in `observed_schedule`.
+ * oldest beyond the limit.  Joins it to the newest instead, if that has the same reason and the
+ * range begins with the partition that follows it in `observed_schedule`.
  */
 void workflow_status_skip(struct workflow_status *s, const struct cursor_skip *skip,
                           const char *reason, instant at);

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BEGIN 1767225630000         /* 2026-01-01T00:00:30Z */
+#define BEGIN 1767225630000 /* 2026-01-01T00:00:30Z */
 
 /* JSON with double quotes; the caller frees. */
 static char *quoted(const char *text)
@@ -173,9 +173,11 @@ bool world_run_until(struct world *w, int64_t ms, const char *instance, const ch
 void world_deploy(struct world *w, const char *name, const char *spec)
 {
     CLEANUP(free) char *json = quoted(spec);
-    CLEANUP(free) char *text = xasprintf("{\"apiVersion\":\"kharon.dev/v1alpha1\",\"kind\":\"Workflow\","
-                                         "\"metadata\":{\"name\":\"%s\",\"namespace\":\"" WORLD_NS "\"},"
-                                         "\"spec\":%s}", name, json);
+    CLEANUP(free) char *text =
+        xasprintf("{\"apiVersion\":\"kharon.dev/v1alpha1\",\"kind\":\"Workflow\","
+                  "\"metadata\":{\"name\":\"%s\",\"namespace\":\"" WORLD_NS "\"},"
+                  "\"spec\":%s}",
+                  name, json);
 
     fake_create(w->fake, &workflow_resource, text);
 }
@@ -183,15 +185,17 @@ void world_deploy(struct world *w, const char *name, const char *spec)
 void world_run_by_hand(struct world *w, const char *workflow, const char *parameter)
 {
     CLEANUP(free) char *name = instance_name(workflow, parameter);
-    CLEANUP(free) char *text = xasprintf("{\"apiVersion\":\"kharon.dev/v1alpha1\",\"kind\":\"WorkflowInstance\","
-                                         "\"metadata\":{\"name\":\"%s\",\"namespace\":\"" WORLD_NS "\"},"
-                                         "\"spec\":{\"workflow\":\"%s\",\"parameter\":\"%s\"}}", name, workflow,
-                                         parameter);
+    CLEANUP(free) char *text =
+        xasprintf("{\"apiVersion\":\"kharon.dev/v1alpha1\",\"kind\":\"WorkflowInstance\","
+                  "\"metadata\":{\"name\":\"%s\",\"namespace\":\"" WORLD_NS "\"},"
+                  "\"spec\":{\"workflow\":\"%s\",\"parameter\":\"%s\"}}",
+                  name, workflow, parameter);
 
     fake_create(w->fake, &instance_resource, text);
 }
 
-void world_patch(struct world *w, const struct k8s_resource *resource, const char *name, const char *text)
+void world_patch(struct world *w, const struct k8s_resource *resource, const char *name,
+                 const char *text)
 {
     CLEANUP(free) char *json = quoted(text);
 
@@ -208,7 +212,8 @@ const json_t *world_get(struct world *w, const struct k8s_resource *resource, co
     return fake_get(w->fake, resource, WORLD_NS, name);
 }
 
-const char *world_text(struct world *w, const struct k8s_resource *resource, const char *name, const char *path)
+const char *world_text(struct world *w, const struct k8s_resource *resource, const char *name,
+                       const char *path)
 {
     static char text[1024];
     const json_t *value = json_at(world_get(w, resource, name), path);

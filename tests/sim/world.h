@@ -4,7 +4,7 @@
  *
  *     struct world world;
  *     world_init(&world, test_seed());
- *     world_deploy(&world, "{name: 'report'}", "{schedule: 'hourly', template: {image: 'busybox'}}");
+ *     world_deploy(&world, "report", "{'schedule': 'hourly', 'template': {…}}");
  *     world_run(&world, DAY_MS);
  *     CHECK_INT(world_count(&world, "DONE"), 24);
  *     world_done(&world);
@@ -18,7 +18,7 @@
 #include "sim/fake.h"
 #include "sim/fake_kubelet.h"
 
-#define WORLD_NS "team"
+#define WORLD_NS            "team"
 #define WORLD_MAX_OPERATORS 2
 
 struct world {
@@ -29,11 +29,11 @@ struct world {
     struct settings settings[WORLD_MAX_OPERATORS];
     struct rng rngs[WORLD_MAX_OPERATORS];
     struct k8s *clients[WORLD_MAX_OPERATORS];
-    struct operator *operators[WORLD_MAX_OPERATORS];     /* NULL: not running */
+    struct operator *operators[WORLD_MAX_OPERATORS]; /* NULL: not running */
 
     /* How the next pods end: set by tests; zeroed is success at once. */
     struct fake_plan plan;
-    int failures_first;             /* so many executions of a run exit with 1 before one succeeds */
+    int failures_first; /* so many executions of a run exit with 1 before one succeeds */
     /* What really ran. */
     int n_started, n_running, n_most_at_once;
 };
@@ -51,12 +51,14 @@ bool world_run_until(struct world *w, int64_t ms, const char *instance, const ch
 
 /* Objects in WORLD_NS.  `spec` with single quotes. */
 void world_deploy(struct world *w, const char *name, const char *spec);
-void world_patch(struct world *w, const struct k8s_resource *resource, const char *name, const char *text);
+void world_patch(struct world *w, const struct k8s_resource *resource, const char *name,
+                 const char *text);
 void world_run_by_hand(struct world *w, const char *workflow, const char *parameter);
 bool world_delete(struct world *w, const struct k8s_resource *resource, const char *name);
 const json_t *world_get(struct world *w, const struct k8s_resource *resource, const char *name);
 /* A member of an object as text, "" if it is absent; valid until the next call. */
-const char *world_text(struct world *w, const struct k8s_resource *resource, const char *name, const char *path);
+const char *world_text(struct world *w, const struct k8s_resource *resource, const char *name,
+                       const char *path);
 
 /* Instances in a state; NULL: all. */
 int world_count(struct world *w, const char *state);

@@ -22,7 +22,7 @@ TEST_UNUSED static instant instant_at(int line, const char *text)
 #define AT(text) instant_at(__LINE__, text)
 
 #define CHECK_INSTANT_AT(line, got, want) check_instant(line, #got, got, want)
-#define CHECK_INSTANT(got, want) CHECK_INSTANT_AT(__LINE__, got, want)
+#define CHECK_INSTANT(got, want)          CHECK_INSTANT_AT(__LINE__, got, want)
 
 TEST_UNUSED static void check_instant(int line, const char *what, instant got, const char *want)
 {

@@ -41,12 +41,11 @@ struct trial {
 
 static void set_up(struct trial *t, const char *spec, const char *parameter)
 {
-    CLEANUP(free)
-    char *workflow = xasprintf("{'metadata': {'name': 'report', 'namespace': 'team', 'uid': 'w'},"
-                               " 'spec': %s}",
-                               spec);
-    CLEANUP(free)
-    char *instance = xasprintf(
+    CLEANUP(free) char *workflow =
+        xasprintf("{'metadata': {'name': 'report', 'namespace': 'team', 'uid': 'w'},"
+                  " 'spec': %s}",
+                  spec);
+    CLEANUP(free) char *instance = xasprintf(
         "{'metadata': {'name': 'report.2026-01-01t05', 'namespace': 'team', 'uid': '" UID "'},"
         " 'spec': {'workflow': 'report', 'parameter': '%s'}}",
         parameter);
@@ -250,8 +249,8 @@ TEST(a_template_wins_over_the_default_profile)
 static void check_image(int line, const char *image, const char *want)
 {
     struct trial t;
-    CLEANUP(free)
-    char *spec = xasprintf("{'schedule': 'daily', 'template': {'image': '%s'}}", image);
+    CLEANUP(free) char *spec =
+        xasprintf("{'schedule': 'daily', 'template': {'image': '%s'}}", image);
 
     set_up(&t, spec, "2026-01-01");
     CLEANUP(json_decref) json_t *pod = manifest(&t);

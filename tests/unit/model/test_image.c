@@ -7,11 +7,11 @@
 
 #define HEX32 "0123456789abcdef0123456789ABCDEF"
 #define HEX64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-#define A50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define A128 A50 A50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-#define A255 A50 A50 A50 A50 A50 "aaaaa"
+#define A50   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A128  A50 A50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+#define A255  A50 A50 A50 A50 A50 "aaaaa"
 
-#define VALID(image) check_valid(__LINE__, image)
+#define VALID(image)         check_valid(__LINE__, image)
 #define INVALID(image, text) check_invalid(__LINE__, image, text)
 
 static void check_valid(int line, const char *image)

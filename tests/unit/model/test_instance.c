@@ -5,8 +5,7 @@
 
 static struct instance *with_status(const char *status)
 {
-    CLEANUP(free)
-    char *members = xasprintf(
+    CLEANUP(free) char *members = xasprintf(
         "'spec': {'workflow': 'report', 'parameter': '2026-01-01', 'trigger': " TRIGGER "},"
         " 'status': %s",
         status);
@@ -18,8 +17,7 @@ static struct instance *with_status(const char *status)
 
 TEST(a_whole_object_is_decoded)
 {
-    CLEANUP(instance_free)
-    struct instance *inst = decoded(
+    CLEANUP(instance_free) struct instance *inst = decoded(
         "'spec': {'workflow': 'report', 'parameter': '2026-01-01', 'haltThrough': 2,"
         " 'retry': {'counter': 7, 'delayMillis': 500}, 'trigger': {'seq': 3, 'type': 'adhoc',"
         "  'id': 'ad-hoc-cli-1', 'key': 'ad-hoc-cli-1', 'workflowUID': 'w',"
@@ -131,8 +129,7 @@ TEST(what_cannot_be_decoded_is_said)
 
 TEST(a_bad_wish_does_not_hide_the_run)
 {
-    CLEANUP(instance_free)
-    struct instance *inst =
+    CLEANUP(instance_free) struct instance *inst =
         decoded("'spec': {'workflow': 'w', 'parameter': 'p', 'trigger': "
                 "{'seq': 1, 'env': {}}}, 'status': {'state': 'DONE', 'seq': 1}");
 
@@ -143,8 +140,7 @@ TEST(a_bad_wish_does_not_hide_the_run)
 /* Numbers that nobody could have meant do not overflow later. */
 TEST(numbers_are_kept_within_reason)
 {
-    CLEANUP(instance_free)
-    struct instance *inst =
+    CLEANUP(instance_free) struct instance *inst =
         decoded("'spec': {'workflow': 'w', 'parameter': 'p', 'haltThrough': -1,"
                 " 'retry': {'counter': -5, 'delayMillis': 9223372036854775807}},"
                 "'status': {'state': 'QUEUED', 'seq': -3, 'counter': 9223372036854775807,"
@@ -171,10 +167,10 @@ TEST(numbers_are_kept_within_reason)
 
 TEST(events_of_a_later_version_are_left_out)
 {
-    CLEANUP(instance_free)
-    struct instance *inst = with_status("{'events': [{'counter': 0, 'at': 1, 'type': 'stop'},"
-                                        " {'counter': 1, 'at': 1, 'type': 'paused'}, 7,"
-                                        " {'counter': 2, 'at': 1, 'type': 'halt'}]}");
+    CLEANUP(instance_free) struct instance *inst =
+        with_status("{'events': [{'counter': 0, 'at': 1, 'type': 'stop'},"
+                    " {'counter': 1, 'at': 1, 'type': 'paused'}, 7,"
+                    " {'counter': 2, 'at': 1, 'type': 'halt'}]}");
 
     CHECK_INT(inst->run.n_events, 2);
     CHECK_INT(inst->run.events[1].counter, 2);
@@ -184,8 +180,7 @@ TEST(events_of_a_later_version_are_left_out)
 /* STYX-TRG-03 */
 TEST(the_environment_of_a_run_outlives_the_next_trigger)
 {
-    CLEANUP(instance_free)
-    struct instance *inst =
+    CLEANUP(instance_free) struct instance *inst =
         decoded("'spec': {'workflow': 'w', 'parameter': 'p', 'trigger': {'seq': 2,"
                 " 'env': [{'name': 'MODE', 'value': 'new'}]}},"
                 "'status': {'state': 'RUNNING', 'seq': 1, 'trigger': {'seq': 1}, 'events': ["
@@ -232,8 +227,7 @@ TEST(the_wanted_trigger_is_that_of_spec_or_implied)
 static void check_active(int line, int seq, const char *status, bool want)
 {
     CLEANUP(free) char *trigger = seq ? xasprintf(", 'trigger': {'seq': %d}", seq) : xstrdup("");
-    CLEANUP(free)
-    char *members =
+    CLEANUP(free) char *members =
         xasprintf("'spec': {'workflow': 'w', 'parameter': 'p'%s}, 'status': %s", trigger, status);
     CLEANUP(instance_free) struct instance *inst = decoded(members);
 

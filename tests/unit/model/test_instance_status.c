@@ -286,8 +286,8 @@ static struct instance *largest_instance(void)
 static void check_size(const struct instance *inst)
 {
     CLEANUP(free) char *workflow = repeat('w', LIMIT_OBJECT_NAME);
-    CLEANUP(json_decref)
-    json_t *object = instance_encode_new("team", workflow, inst->parameter, &inst->trigger);
+    CLEANUP(json_decref) json_t *object =
+        instance_encode_new("team", workflow, inst->parameter, &inst->trigger);
     struct run run;
 
     run_copy(&run, &inst->run);

@@ -5,7 +5,7 @@
 #include "unit/model/instants.h"
 
 #define OFFSET(text, months, days, ms) check_offset(__LINE__, text, months, days, ms)
-#define NO_OFFSET(text) check_no_offset(__LINE__, text)
+#define NO_OFFSET(text)                check_no_offset(__LINE__, text)
 
 static void check_offset(int line, const char *text, int64_t months, int64_t days, int64_t ms)
 {
@@ -83,7 +83,7 @@ TEST(offsets_refused)
     NO_OFFSET("PT9999999999999999999S");
 }
 
-#define ADD(t, offset, want) check_add(__LINE__, t, offset, want, false)
+#define ADD(t, offset, want)      check_add(__LINE__, t, offset, want, false)
 #define SUBTRACT(t, offset, want) check_add(__LINE__, t, offset, want, true)
 
 static void check_add(int line, const char *t, const char *text, const char *want, bool subtract)

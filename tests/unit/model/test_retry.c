@@ -45,9 +45,9 @@ TEST(message_levels)
     CHECK_INT(level, MESSAGE_UNKNOWN);
 }
 
-#define STOP(reason, ...) check_stop(__LINE__, reason, (struct retry_input) {__VA_ARGS__})
+#define STOP(reason, ...)     check_stop(__LINE__, reason, (struct retry_input) {__VA_ARGS__})
 #define AFTER(low, high, ...) check_after(__LINE__, low, high, (struct retry_input) {__VA_ARGS__})
-#define EXIT(code) .has_exit = true, .last_exit = (code)
+#define EXIT(code)            .has_exit = true, .last_exit = (code)
 
 static void check_stop(int line, const char *reason, struct retry_input in)
 {

@@ -225,8 +225,7 @@ static void check_illegal(enum run_state from, enum event_type type)
     CLEANUP(free) char *before = whole_text(&run);
     CHECK_ERROR(run_apply(&run, &event, BEGAN, KEY, &err), &err, ERROR_CONFLICT);
     CLEANUP(free) char *after = whole_text(&run);
-    CLEANUP(free)
-    char *want =
+    CLEANUP(free) char *want =
         xasprintf(KEY " received %s while in %s", event_type_name(type), run_state_name(from));
     CHECK_STR(err.text, want);
     CHECK_STR(after, before);
@@ -265,7 +264,7 @@ static void apply(struct run *run, struct event event)
 
 static struct event trigger_of(int64_t seq)
 {
-    return (struct event){
+    return (struct event) {
         .type = EVENT_TRIGGER_EXECUTION,
         .trigger = {.seq = seq, .type = TRIGGER_NATURAL, .id = xstrdup("natural-trigger")},
     };
@@ -275,12 +274,12 @@ static struct event trigger_of(int64_t seq)
 static void run_until_running(struct run *run, int64_t seq)
 {
     apply(run, trigger_of(seq));
-    apply(run, (struct event){.type = EVENT_DEQUEUE});
-    apply(run, (struct event){.type = EVENT_SUBMIT,
-                              .execution_id = xstrdup("styx-run-1"),
-                              .description = description_of("busybox")});
-    apply(run, (struct event){.type = EVENT_SUBMITTED, .runner_id = xstrdup("default")});
-    apply(run, (struct event){.type = EVENT_STARTED});
+    apply(run, (struct event) {.type = EVENT_DEQUEUE});
+    apply(run, (struct event) {.type = EVENT_SUBMIT,
+                               .execution_id = xstrdup("styx-run-1"),
+                               .description = description_of("busybox")});
+    apply(run, (struct event) {.type = EVENT_SUBMITTED, .runner_id = xstrdup("default")});
+    apply(run, (struct event) {.type = EVENT_STARTED});
 }
 
 TEST(a_new_run_begins_at_counter_zero)
@@ -303,7 +302,7 @@ TEST(submitted_fills_in_an_execution_id_that_is_missing)
 
     set_up(&run, RUN_SUBMITTING);
     free(TAKE(run.execution_id));
-    apply(&run, (struct event){.type = EVENT_SUBMITTED, .execution_id = xstrdup("styx-run-late")});
+    apply(&run, (struct event) {.type = EVENT_SUBMITTED, .execution_id = xstrdup("styx-run-late")});
     CHECK_STR(run.execution_id, "styx-run-late");
     run_done(&run);
 }
@@ -316,12 +315,12 @@ TEST(started_at_is_that_of_the_first_execution_of_a_trigger)
     run_until_running(&run, 1);
     instant first = run.started_at;
     CHECK_INT(first, run.since);
-    apply(&run, (struct event){.type = EVENT_RUN_ERROR, .message = xstrdup("no")});
-    apply(&run, (struct event){.type = EVENT_RETRY_AFTER});
-    apply(&run, (struct event){.type = EVENT_DEQUEUE});
-    apply(&run, (struct event){.type = EVENT_STARTED});
+    apply(&run, (struct event) {.type = EVENT_RUN_ERROR, .message = xstrdup("no")});
+    apply(&run, (struct event) {.type = EVENT_RETRY_AFTER});
+    apply(&run, (struct event) {.type = EVENT_DEQUEUE});
+    apply(&run, (struct event) {.type = EVENT_STARTED});
     CHECK_INT(run.started_at, first);
-    apply(&run, (struct event){.type = EVENT_HALT});
+    apply(&run, (struct event) {.type = EVENT_HALT});
     CHECK_INT(run.completed_at, run.since);
     run_until_running(&run, 2);
     CHECK_INT(run.started_at, run.since);
@@ -337,7 +336,7 @@ TEST(a_time_out_or_halt_without_words_keeps_the_message)
         struct run run;
 
         set_up(&run, RUN_RUNNING);
-        apply(&run, (struct event){.type = silent[i]});
+        apply(&run, (struct event) {.type = silent[i]});
         CHECK_STR(run.message, "old");
         CHECK_INT(run.message_level, MESSAGE_WARNING);
         run_done(&run);
@@ -349,7 +348,7 @@ TEST(an_error_of_the_infrastructure_costs_nothing)
     struct run run;
 
     set_up(&run, RUN_RUNNING);
-    apply(&run, (struct event){.type = EVENT_RUN_ERROR, .free = true, .message = xstrdup("gone")});
+    apply(&run, (struct event) {.type = EVENT_RUN_ERROR, .free = true, .message = xstrdup("gone")});
     CHECK_INT(run.retry_cost_tenths, 33);
     CHECK_INT(run.consecutive_failures, 4);
     CHECK_INT(run.free_tries, 6);
@@ -403,10 +402,10 @@ TEST(a_terminate_may_say_more_than_its_code)
     struct run run;
 
     set_up(&run, RUN_RUNNING);
-    apply(&run, (struct event){.type = EVENT_TERMINATE,
-                               .has_exit = true,
-                               .exit_code = 137,
-                               .message = xstrdup("Exit code: 137 (OOMKilled)")});
+    apply(&run, (struct event) {.type = EVENT_TERMINATE,
+                                .has_exit = true,
+                                .exit_code = 137,
+                                .message = xstrdup("Exit code: 137 (OOMKilled)")});
     CHECK_STR(run.message, "Exit code: 137 (OOMKilled)");
     run_done(&run);
 }
@@ -433,7 +432,7 @@ static void check_cut(int line, const char *text, size_t n, size_t want)
     CLEANUP(free) char *cut = want < n ? xasprintf("%s...", kept) : xstrdup(kept);
 
     set_up(&run, RUN_RUNNING);
-    apply(&run, (struct event){.type = EVENT_RUN_ERROR, .message = repeat(text, n)});
+    apply(&run, (struct event) {.type = EVENT_RUN_ERROR, .message = repeat(text, n)});
     CHECK_STR_AT(line, run.message, cut);
     CHECK_STR_AT(line, run.events[0].message, cut);
     run_done(&run);
@@ -466,8 +465,8 @@ TEST(history_is_kept_over_triggers)
     run_init(&run);
     for (int64_t seq = 1; seq <= 3; seq++) {
         run_until_running(&run, seq);
-        apply(&run, (struct event){.type = EVENT_TERMINATE, .has_exit = true});
-        apply(&run, (struct event){.type = EVENT_SUCCESS});
+        apply(&run, (struct event) {.type = EVENT_TERMINATE, .has_exit = true});
+        apply(&run, (struct event) {.type = EVENT_SUCCESS});
         CHECK_INT(run.state, RUN_DONE);
         CHECK_INT(run.attempt, seq);
         CHECK_INT(run.tries, 1);

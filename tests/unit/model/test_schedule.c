@@ -143,8 +143,8 @@ static void expect(struct decade *d, instant want)
 
 static struct decade decade_of(const char *text)
 {
-    return (struct decade){.schedule = schedule_at(__LINE__, text),
-                           .at = utc(DECADE_FROM, 1, 1, 0) - 1};
+    return (struct decade) {.schedule = schedule_at(__LINE__, text),
+                            .at = utc(DECADE_FROM, 1, 1, 0) - 1};
 }
 
 static void check_decade(const struct decade *d, int64_t want)

@@ -98,8 +98,7 @@ TEST(a_workflow_with_everything)
 /* STYX-HTTP-05: nulls are written. */
 TEST(a_workflow_with_nothing)
 {
-    CLEANUP(workflow_free)
-    struct workflow *wf = workflow(
+    CLEANUP(workflow_free) struct workflow *wf = workflow(
         "{'metadata': {'name': 'w', 'namespace': 'n'}, 'spec': {'schedule': '0  0 * * MON',"
         " 'suspend': true}}");
 
@@ -179,8 +178,7 @@ TEST(a_run)
 
 TEST(a_run_that_waits_for_its_next_try)
 {
-    CLEANUP(instance_free)
-    struct instance *inst = instance(
+    CLEANUP(instance_free) struct instance *inst = instance(
         "{'metadata': {}, 'spec': {'workflow': 'w', 'parameter': '2026-01-01',"
         "  'trigger': {'seq': 1, 'type': 'natural', 'id': 'natural-trigger'}},"
         " 'status': {'state': 'QUEUED', 'seq': 1, 'counter': 7, 'retryDelayMillis': 180000,"
@@ -212,10 +210,9 @@ TEST(a_run_that_waits_for_its_next_try)
 
 TEST(a_trigger_that_was_not_taken_yet_is_queued)
 {
-    CLEANUP(instance_free)
-    struct instance *first = instance(PENDING("1", "null", "'1970-01-01T00:00:05Z'"));
-    CLEANUP(instance_free)
-    struct instance *second =
+    CLEANUP(instance_free) struct instance *first =
+        instance(PENDING("1", "null", "'1970-01-01T00:00:05Z'"));
+    CLEANUP(instance_free) struct instance *second =
         instance(PENDING("2", "{'state': 'DONE', 'seq': 1, 'tries': 3, 'lastExit': 0}", "null"));
 
     CHECK_JSON(styx_run_state(&id, first), QUEUED("5000"));
@@ -297,9 +294,9 @@ TEST(no_executions)
 /* `want` is what comes after type and instance. */
 static void check_event(int line, const struct event *e, const char *want)
 {
-    CLEANUP(free)
-    char *whole = xasprintf("{'@type': '%s', 'workflow_instance': 'billing#daily#2026-01-01'%s%s}",
-                            event_type_name(e->type), *want ? ", " : "", want);
+    CLEANUP(free) char *whole =
+        xasprintf("{'@type': '%s', 'workflow_instance': 'billing#daily#2026-01-01'%s%s}",
+                  event_type_name(e->type), *want ? ", " : "", want);
 
     check_json(line, styx_event(&id, e), whole);
 }
@@ -712,9 +709,8 @@ TEST(a_configuration_round_trips)
 TEST(hundreds_of_thousands_of_small_things)
 {
     json_t *env = json_object(), *resources = json_array();
-    CLEANUP(json_decref)
-    json_t *body = json_pack("{s:s, s:s, s:o, s:o}", "id", "w", "schedule", "daily", "env", env,
-                             "resources", resources);
+    CLEANUP(json_decref) json_t *body = json_pack("{s:s, s:s, s:o, s:o}", "id", "w", "schedule",
+                                                  "daily", "env", env, "resources", resources);
     CLEANUP(workflow_free) struct workflow *wf = NULL;
     struct error err;
 

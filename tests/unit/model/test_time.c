@@ -221,7 +221,7 @@ TEST(instants_refused)
 
 /* ---- durations ---- */
 
-#define DURATION(text, ms) check_duration(__LINE__, text, ms)
+#define DURATION(text, ms)      check_duration(__LINE__, text, ms)
 #define NO_DURATION(text, part) check_no_duration(__LINE__, text, part)
 
 static void check_duration(int line, const char *text, int64_t want)

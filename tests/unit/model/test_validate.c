@@ -391,8 +391,8 @@ TEST(without_a_maximum_any_timeout_will_do)
 static void check_account(int line, const char *text, bool ok)
 {
     struct workflow *wf = valid();
-    CLEANUP(free)
-    char *want = xasprintf(ok ? "[]" : "[service account is not a valid email address: %s]", text);
+    CLEANUP(free) char *want =
+        xasprintf(ok ? "[]" : "[service account is not a valid email address: %s]", text);
 
     set(&wf->template.gcp_service_account, text);
     check_errors(line, wf, want);

@@ -98,8 +98,7 @@ TEST(identity_is_decoded)
 
 TEST(an_object_that_is_being_deleted)
 {
-    CLEANUP(workflow_free)
-    struct workflow *wf =
+    CLEANUP(workflow_free) struct workflow *wf =
         decode("{'metadata': {'name': 'a', 'deletionTimestamp': '2026-01-01T00:00:00Z'}}");
 
     CHECK(wf->id.deleting);
@@ -188,8 +187,7 @@ TEST(status_is_decoded)
 /* As in the CRD, for objects that came by another way than an API server with defaulting. */
 TEST(absent_fields_have_the_defaults_of_the_crd)
 {
-    CLEANUP(workflow_free)
-    struct workflow *wf =
+    CLEANUP(workflow_free) struct workflow *wf =
         decode("{'metadata': {'name': 'a', 'namespace': 'n'}, 'spec': {'schedule': '@daily',"
                " 'offset': null, 'template': null, 'someday': {}}}");
 
@@ -211,8 +209,7 @@ TEST(absent_fields_have_the_defaults_of_the_crd)
 TEST(the_pair_is_that_of_spec_or_namespace_and_name)
 {
     CLEANUP(workflow_free) struct workflow *named = decode(FULL);
-    CLEANUP(workflow_free)
-    struct workflow *plain =
+    CLEANUP(workflow_free) struct workflow *plain =
         decode("{'metadata': {'name': 'a', 'namespace': 'n'}, 'spec': {'schedule': 'daily'}}");
 
     CHECK_STR(workflow_component(named), "billing");
@@ -283,8 +280,8 @@ TEST(a_bad_instant_names_its_field)
 /* The cursor must survive a mistake in spec. */
 TEST(status_is_decoded_in_spite_of_a_bad_spec)
 {
-    CLEANUP(workflow_free)
-    struct workflow *wf = decode("{'spec': {'schedule': 5}, 'status': " FULL_STATUS "}");
+    CLEANUP(workflow_free) struct workflow *wf =
+        decode("{'spec': {'schedule': 5}, 'status': " FULL_STATUS "}");
 
     CHECK_HAS(wf->problem, "spec.schedule");
     CHECK_INT(wf->status.cursor.epoch, 3);
@@ -302,8 +299,7 @@ TEST(encoding_is_the_inverse_of_decoding)
 /* Members in any order come back in one. */
 TEST(encoding_has_one_order)
 {
-    CLEANUP(workflow_free)
-    struct workflow *wf =
+    CLEANUP(workflow_free) struct workflow *wf =
         decode("{'spec': {'maxActive': 5, 'template': {'env': [{'value': 'b', 'name': 'a'}],"
                " 'image': 'x'}, 'schedule': 'daily', 'componentId': 'c'}}");
 
@@ -314,8 +310,7 @@ TEST(encoding_has_one_order)
 
 TEST(defaults_are_left_out_of_spec)
 {
-    CLEANUP(workflow_free)
-    struct workflow *wf = decode(
+    CLEANUP(workflow_free) struct workflow *wf = decode(
         "{'spec': {'schedule': 'daily', 'suspend': false, 'catchUp': 'All', 'maxActive': 100,"
         " 'historyLimit': {'successful': 3, 'failed': 10}, 'limits': [],"
         " 'template': {'terminationLogging': false, 'args': [], 'env': []}}}");

@@ -4,7 +4,7 @@
 
 #include "test.h"
 
-#define HOURLY "{'schedule': 'hourly', 'template': {'image': 'busybox:1', 'args': ['echo', '{}']}}"
+#define HOURLY  "{'schedule': 'hourly', 'template': {'image': 'busybox:1', 'args': ['echo', '{}']}}"
 #define BY_HAND "{'schedule': 'yearly', 'template': {'image': 'busybox:1'}}"
 
 static const char *state_of(struct world *w, const char *instance)
@@ -31,7 +31,8 @@ static const char *events_of(struct world *w, const char *instance)
     json_t *event;
 
     text[0] = '\0';
-    json_array_foreach (json_at(world_get(w, &instance_resource, instance), "status.events"), i, event)
+    json_array_foreach (json_at(world_get(w, &instance_resource, instance), "status.events"), i,
+                        event)
         len += (size_t) snprintf(text + len, sizeof(text) - len, "%s%s", i ? " " : "",
                                  json_text_at(event, "type"));
     return text;
@@ -54,7 +55,8 @@ TEST(an_hourly_workflow_runs_once_an_hour)
     world_done(&w);
 }
 
-/* Design, section 5: at most 9 writes of ours over the whole life of a run that succeeds; no reads. */
+/* Design, section 5: at most 9 writes of ours over the whole life of a run that succeeds; no
+ * reads. */
 TEST(a_run_that_succeeds_costs_few_writes)
 {
     struct world w;
@@ -62,9 +64,12 @@ TEST(a_run_that_succeeds_costs_few_writes)
         enum k8s_verb verb;
         const char *plural;
     } writes[] = {
-        {K8S_CREATE, "workflowinstances"}, {K8S_PATCH, "workflowinstances/status"},
-        {K8S_PATCH, "workflows/status"},   {K8S_CREATE, "pods"},
-        {K8S_PATCH, "pods"},               {K8S_DELETE, "pods"},
+        {K8S_CREATE, "workflowinstances"},
+        {K8S_PATCH, "workflowinstances/status"},
+        {K8S_PATCH, "workflows/status"},
+        {K8S_CREATE, "pods"},
+        {K8S_PATCH, "pods"},
+        {K8S_DELETE, "pods"},
         {K8S_CREATE, "events"},
     };
     uint64_t n = 0;
@@ -131,7 +136,9 @@ TEST(a_run_that_takes_too_long_times_out)
 
     begin(&w);
     w.plan = (struct fake_plan) {.run_ms = FAKE_NEVER, .stop_ms = 20 * SECOND_MS};
-    world_deploy(&w, "job", "{'schedule': 'yearly', 'template': {'image': 'busybox:1', 'runningTimeout': 'PT5M'}}");
+    world_deploy(
+        &w, "job",
+        "{'schedule': 'yearly', 'template': {'image': 'busybox:1', 'runningTimeout': 'PT5M'}}");
     world_run_by_hand(&w, "job", "2025");
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
     CHECK(world_run_until(&w, 6 * MINUTE_MS, "job.2025", "QUEUED"));
@@ -152,7 +159,8 @@ TEST(an_image_that_does_not_exist_is_a_failed_try)
     world_deploy(&w, "job", BY_HAND);
     world_run_by_hand(&w, "job", "2025");
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "QUEUED"));
-    CHECK_HAS(line_of(&w, "job.2025"), "Failed to pull image busybox:1 of container styx-run, reason: ErrImagePull");
+    CHECK_HAS(line_of(&w, "job.2025"),
+              "Failed to pull image busybox:1 of container styx-run, reason: ErrImagePull");
     world_run(&w, MINUTE_MS);
     CHECK_INT(world_pods(&w), 0);
     world_done(&w);
@@ -187,8 +195,9 @@ TEST(a_new_trigger_runs_it_again)
     world_deploy(&w, "job", BY_HAND);
     world_run_by_hand(&w, "job", "2025");
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
-    world_patch(&w, &instance_resource, "job.2025",
-                "{'spec': {'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'again', 'key': 'again'}}}");
+    world_patch(
+        &w, &instance_resource, "job.2025",
+        "{'spec': {'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'again', 'key': 'again'}}}");
     world_run(&w, MINUTE_MS);
     CHECK_STR(state_of(&w, "job.2025"), "DONE");
     CHECK_INT(w.n_started, 2);
@@ -272,7 +281,8 @@ TEST(catch_up_latest_skips_the_rest_and_says_so)
     struct world w;
 
     begin(&w);
-    world_deploy(&w, "report", "{'schedule': 'hourly', 'catchUp': 'Latest', 'template': {'image': 'b:1'}}");
+    world_deploy(&w, "report",
+                 "{'schedule': 'hourly', 'catchUp': 'Latest', 'template': {'image': 'b:1'}}");
     world_run(&w, MINUTE_MS);
     world_kill(&w, 0);
     world_run(&w, 5 * HOUR_MS);
@@ -309,8 +319,8 @@ TEST(a_suspended_workflow_skips)
     world_done(&w);
 }
 
-/* A killed operator loses nothing, wherever it was: here at every millisecond of a run's first two seconds.
- * STYX-SM-08 */
+/* A killed operator loses nothing, wherever it was: here at every millisecond of a run's first two
+ * seconds.  STYX-SM-08 */
 TEST(a_restart_at_any_point_loses_and_doubles_nothing)
 {
     for (int64_t at = 0; at < 2000; at += 7) {
@@ -373,7 +383,8 @@ TEST(a_crashed_leader_is_followed_when_its_lease_has_run_out)
     world_done(&w);
 }
 
-/* Lost requests and replies, conflicts, refusals, throttling, expired watches: everything still runs once. */
+/* Lost requests and replies, conflicts, refusals, throttling, expired watches: everything still
+ * runs once. */
 TEST(nothing_is_lost_or_doubled_by_a_bad_network)
 {
     static const enum fake_fault faults[] = {FAKE_LOSE_REQUEST, FAKE_LOSE_REPLY, FAKE_REFUSE,
@@ -400,11 +411,14 @@ TEST(an_invalid_workflow_says_why_and_stops_nobody)
     struct world w;
 
     begin(&w);
-    world_deploy(&w, "bad", "{'schedule': 'hourly', 'template': {'image': 'UPPER case', 'runningTimeout': 'PT1S'}}");
+    world_deploy(
+        &w, "bad",
+        "{'schedule': 'hourly', 'template': {'image': 'UPPER case', 'runningTimeout': 'PT1S'}}");
     world_deploy(&w, "report", HOURLY);
     world_run(&w, 3 * HOUR_MS);
     CHECK_INT(world_count(&w, "DONE"), 3);
-    const json_t *conditions = json_at(world_get(&w, &workflow_resource, "bad"), "status.conditions");
+    const json_t *conditions =
+        json_at(world_get(&w, &workflow_resource, "bad"), "status.conditions");
     const json_t *ready = json_array_get(conditions, 0);
     CHECK_STR(json_text_at(ready, "status"), "False");
     CHECK_STR(json_text_at(ready, "reason"), "Invalid");
@@ -418,10 +432,12 @@ TEST(what_is_not_built_yet_is_refused)
     struct world w;
 
     begin(&w);
-    world_deploy(&w, "limited", "{'schedule': 'hourly', 'limits': ['x'], 'template': {'image': 'b:1'}}");
+    world_deploy(&w, "limited",
+                 "{'schedule': 'hourly', 'limits': ['x'], 'template': {'image': 'b:1'}}");
     world_run(&w, 2 * HOUR_MS);
     CHECK_INT(world_count(&w, NULL), 0);
-    const json_t *conditions = json_at(world_get(&w, &workflow_resource, "limited"), "status.conditions");
+    const json_t *conditions =
+        json_at(world_get(&w, &workflow_resource, "limited"), "status.conditions");
     CHECK_STR(json_text_at(json_array_get(conditions, 0), "reason"), "NotYetSupported");
     world_done(&w);
 }
