@@ -7,9 +7,9 @@
 #        tests/checks/format.sh --fix [FILE...]  makes them so; all that are tracked if none is named
 #        tests/checks/format.sh --diff FILE...   shows what --fix would do
 #
-# clang-format 14 takes C for C++, where "operator" is a keyword, and breaks lines behind a macro that stands where
-# a statement begins, which CLEANUP(free) does. Both are disguised from it by words of the same length. An editor that
-# formats on its own will differ in just these two points.
+# clang-format 14 takes C for C++, where "operator" and "template" are keywords, and breaks lines behind a macro that
+# stands where a statement begins, as CLEANUP(free) does. These are disguised from it by words of the same length. An
+# editor that formats on its own will differ in just these points.
 set -uo pipefail
 cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
 . tests/checks/lib/tap.sh
@@ -17,9 +17,9 @@ cd "$(dirname "$(readlink -f "$0")")/../.." || exit 1
 clang_format=$(command -v clang-format-14 || command -v clang-format)
 
 formatted() { # FILE
-    sed -E 's/\boperator\b/operat_r/g; s/\bCLEANUP\(([a-z0-9_]+)\)/CLEANUP_\1_/g' "$1" |
+    sed -E 's/\boperator\b/operat_r/g; s/\btemplate\b/templat_/g; s/\bCLEANUP\(([a-z0-9_]+)\)/CLEANUP_\1_/g' "$1" |
         "$clang_format" --style=file --assume-filename="$1" |
-        sed -E 's/\boperat_r\b/operator/g; s/\bCLEANUP_([a-z0-9_]+)_( |$)/CLEANUP(\1)\2/g'
+        sed -E 's/\boperat_r\b/operator/g; s/\btemplat_\b/template/g; s/\bCLEANUP_([a-z0-9_]+)_( |$)/CLEANUP(\1)\2/g'
 }
 
 changed() { # FILE...
