@@ -2,10 +2,11 @@
 /*
  * One HTTP request and its answer, as handlers see them: no socket and no h2o in here.
  *
- *     route_dispatch ── request_init ── a handler: reads, perhaps waits, one reply_… ── request_done
+ *     route_dispatch ─ request_init ─ a handler: reads, perhaps waits, one reply_… ─ request_done
  *
- *  - Whoever brings requests (server.c, or a test) fills in the first members and the seam, gives the
- *    struct to route_dispatch, and calls request_done when the request has ended, answered or not.
+ *  - Whoever brings requests (server.c, or a test) fills in the first members and the seam, gives
+ *    the struct to route_dispatch, and calls request_done when the request has ended, answered or
+ *    not.
  *  - A handler answers exactly once: at once, or later from a callback of the loop.  The answer may
  *    end the request: after reply_… returns, neither the request nor its work may be touched.
  *  - What a handler waits for is its *work*: memory that the request owns (request_work).  Its

@@ -52,7 +52,8 @@ static struct retain_step of_kept(const struct retain_view *v)
     return keep_until(due(v));
 }
 
-/* A name that is free may be taken by a create of ours that comes late: not while the pod is young. */
+/* A name that is free may be taken by a create of ours that comes late: not while the pod is
+ * young. */
 static struct retain_step of_finalized(const struct retain_view *v)
 {
     instant old_enough = v->pod->id.created + v->retention_ms;

@@ -3,8 +3,8 @@
  * An attempt: one pod.  Its name, its manifest, and what is to be concluded from what is seen of it
  * (Styx behaviour, section 11; design, sections 4 and 5).
  *
- * The pod is the record of the attempt: its annotations hold what a status write that was never made
- * would have said, so that an operator that finds the pod can go on from there.
+ * The pod is the record of the attempt: its annotations hold what a status write that was never
+ * made would have said, so that an operator that finds the pod can go on from there.
  */
 #ifndef KHARON_MODEL_ATTEMPT_H
 #define KHARON_MODEL_ATTEMPT_H
@@ -12,9 +12,9 @@
 #include "model/instance.h"
 
 #define EXECUTION_ID_MAX 48
-#define MAIN_CONTAINER "styx-run"
-#define POD_FINALIZER "kharon.dev/outcome"
-#define POD_SELECTOR "app.kubernetes.io/managed-by=kharon"
+#define MAIN_CONTAINER   "styx-run"
+#define POD_FINALIZER    "kharon.dev/outcome"
+#define POD_SELECTOR     "app.kubernetes.io/managed-by=kharon"
 
 /* styx-run-<UUIDv5 of the instance's UID, seq and attempt>: pod name and execution id. */
 const char *attempt_execution_id(const char *instance_uid, int64_t seq, int attempt,
@@ -23,22 +23,23 @@ const char *attempt_execution_id(const char *instance_uid, int64_t seq, int atte
 /* ---- making the pod ---- */
 
 struct attempt_settings {
-    const char *environment;        /* STYX_ENVIRONMENT */
-    struct env execution_env;       /* for names that are not there yet */
-    int64_t active_deadline_ms;     /* backstop; 0: none */
+    const char *environment;    /* STYX_ENVIRONMENT */
+    struct env execution_env;   /* for names that are not there yet */
+    int64_t active_deadline_ms; /* backstop; 0: none */
 };
 
 struct attempt {
     const struct workflow *wf;
     const struct instance *inst;
     const struct run_trigger *trigger;
-    const struct description *description;     /* as the run has it */
-    int attempt;                    /* this one's number */
-    int tries;                      /* submitted before this one */
-    instant triggered_at, dequeued_at, submitted_at;     /* for the record */
+    const struct description *description;           /* as the run has it */
+    int attempt;                                     /* this one's number */
+    int tries;                                       /* submitted before this one */
+    instant triggered_at, dequeued_at, submitted_at; /* for the record */
 };
 
-/* What the attempt would run: image, args with the placeholder replaced, env with the trigger's laid over. */
+/* What the attempt would run: image, args with the placeholder replaced, env with the trigger's
+ * laid over. */
 struct description *attempt_describe(const struct workflow *wf, const char *parameter,
                                      const struct run_trigger *trigger);
 
@@ -55,34 +56,34 @@ enum pod_phase { POD_PENDING, POD_POD_RUNNING, POD_SUCCEEDED, POD_FAILED, POD_UN
 
 struct pod {
     struct identity id;
-    char *owner_uid;                /* of the WorkflowInstance it was made for; NULL: somebody else's pod */
-    char *instance;                 /* its name */
-    bool orphaned;                  /* the instance does not control it any more */
-    char *run_key;                  /* component#workflow#parameter */
+    char *owner_uid; /* of the WorkflowInstance it was made for; NULL: somebody else's pod */
+    char *instance;  /* its name */
+    bool orphaned;   /* the instance does not control it any more */
+    char *run_key;   /* component#workflow#parameter */
     int64_t seq;
     int attempt;
     instant triggered_at, dequeued_at, submitted_at;
     char *description_hash;
     bool termination_logging;
-    bool has_finalizer;             /* ours */
+    bool has_finalizer; /* ours */
     struct texts other_finalizers;
-    instant deleting_since;         /* INSTANT_NONE: it is not being deleted */
+    instant deleting_since; /* INSTANT_NONE: it is not being deleted */
 
     enum pod_phase phase;
-    char *reason, *message;         /* of the status: Evicted, DeadlineExceeded, NodeLost … */
-    char *disruption;               /* reason of the condition DisruptionTarget=True; NULL: none */
+    char *reason, *message; /* of the status: Evicted, DeadlineExceeded, NodeLost … */
+    char *disruption;       /* reason of the condition DisruptionTarget=True; NULL: none */
     bool scheduled, gated, unschedulable;
     char *unschedulable_message;
     instant scheduled_at;
     /* container styx-run */
-    char *image;                    /* of the spec */
+    char *image; /* of the spec */
     bool has_main, main_ready, main_terminated;
-    bool all_terminated;            /* every other container, too */
+    bool all_terminated; /* every other container, too */
     char *waiting_reason, *waiting_message;
     bool has_exit;
     int exit_code;
     char *exit_reason, *exit_message;
-    instant finished_at;            /* INSTANT_NONE: not said or unreadable */
+    instant finished_at; /* INSTANT_NONE: not said or unreadable */
 };
 
 struct pod *pod_decode(const json_t *object);
@@ -97,20 +98,21 @@ bool pod_is_ours(const struct pod *pod);
 enum observation_kind {
     OBSERVED_NOTHING,
     OBSERVED_STARTED,
-    OBSERVED_TERMINATED,            /* started, if it was not, and then terminate */
+    OBSERVED_TERMINATED, /* started, if it was not, and then terminate */
     OBSERVED_ERROR,
-    OBSERVED_TIMEOUT,               /* the backstop deadline */
+    OBSERVED_TIMEOUT, /* the backstop deadline */
 };
 
 struct observation {
     enum observation_kind kind;
-    bool free;                      /* ERROR: the infrastructure's fault */
+    bool free; /* ERROR: the infrastructure's fault */
     bool has_exit;
     int exit_code;
-    char *message;                  /* ERROR: for people */
+    char *message; /* ERROR: for people */
 };
 
-/* The first rule of 11.5 that applies to the pod of a run in `state`.  observation_done afterwards. */
+/* The first rule of 11.5 that applies to the pod of a run in `state`.  observation_done
+ * afterwards. */
 void pod_observe(const struct pod *pod, enum run_state state, struct observation *ret_observation);
 void observation_done(struct observation *o);
 

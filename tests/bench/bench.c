@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#define REQUEST_TIMEOUT_MS 30000    /* the API server is meant to be overloaded */
+#define REQUEST_TIMEOUT_MS 30000 /* the API server is meant to be overloaded */
 
 bool connection_open(struct connection *c, const char *kubeconfig, int max_in_flight,
                      struct error *err)

@@ -19,15 +19,40 @@ struct config {
 #define AT(member) offsetof(struct config, member)
 
 static const struct option_row rows[] = {
-    {.name = "nodes", .type = OPTION_INT, .offset = AT(n_nodes), .placeholder = "N", .standard = "10",
-     .low = 1, .high = 1000, .help = "How many nodes."},
-    {.name = "prefix", .type = OPTION_TEXT, .offset = AT(prefix), .placeholder = "NAME", .standard = "fake-",
-     .low = 1, .high = 50, .help = "What the nodes' names begin with."},
-    {.name = "max-in-flight", .type = OPTION_INT, .offset = AT(max_in_flight), .placeholder = "N",
-     .standard = "64", .low = 1, .high = 200, .help = "Requests about pods at once."},
-    {.name = "listen", .type = OPTION_TEXT, .offset = AT(listen), .placeholder = "ADDRESS",
-     .standard = "127.0.0.1:0", .help = "Where /readyz and /metrics are."},
-    {.name = "kubeconfig", .type = OPTION_TEXT, .offset = AT(kubeconfig), .placeholder = "FILE",
+    {.name = "nodes",
+     .type = OPTION_INT,
+     .offset = AT(n_nodes),
+     .placeholder = "N",
+     .standard = "10",
+     .low = 1,
+     .high = 1000,
+     .help = "How many nodes."},
+    {.name = "prefix",
+     .type = OPTION_TEXT,
+     .offset = AT(prefix),
+     .placeholder = "NAME",
+     .standard = "fake-",
+     .low = 1,
+     .high = 50,
+     .help = "What the nodes' names begin with."},
+    {.name = "max-in-flight",
+     .type = OPTION_INT,
+     .offset = AT(max_in_flight),
+     .placeholder = "N",
+     .standard = "64",
+     .low = 1,
+     .high = 200,
+     .help = "Requests about pods at once."},
+    {.name = "listen",
+     .type = OPTION_TEXT,
+     .offset = AT(listen),
+     .placeholder = "ADDRESS",
+     .standard = "127.0.0.1:0",
+     .help = "Where /readyz and /metrics are."},
+    {.name = "kubeconfig",
+     .type = OPTION_TEXT,
+     .offset = AT(kubeconfig),
+     .placeholder = "FILE",
      .help = "How to reach Kubernetes. Default: $KUBECONFIG."},
 };
 
@@ -94,8 +119,9 @@ static void add_metrics(struct program *p)
     p->metrics = metrics_new();
     metrics_add_process(p->metrics);
     for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
-        metric_read_from(metric_series(metrics_counter(p->metrics, counters[i].name, counters[i].help, "")),
-                         counters[i].read, p);
+        metric_read_from(
+            metric_series(metrics_counter(p->metrics, counters[i].name, counters[i].help, "")),
+            counters[i].read, p);
 }
 
 static void on_report(void *arg)
@@ -134,8 +160,10 @@ static bool run(struct program *p, struct error *err)
         return false;
     loop_on_signal(loop, SIGTERM, on_signal, p);
     loop_on_signal(loop, SIGINT, on_signal, p);
-    p->nodes = nodes_new(loop, p->connection.k8s, &p->rng, p->config.prefix, (int) p->config.n_nodes);
-    p->pods = pods_new(loop, p->connection.k8s, &p->rng, p->config.prefix, (int) p->config.max_in_flight);
+    p->nodes =
+        nodes_new(loop, p->connection.k8s, &p->rng, p->config.prefix, (int) p->config.n_nodes);
+    p->pods =
+        pods_new(loop, p->connection.k8s, &p->rng, p->config.prefix, (int) p->config.max_in_flight);
     add_metrics(p);
     p->report = (struct loop_timer) {.on_time = on_report, .arg = p};
     on_report(p);
@@ -167,8 +195,9 @@ int main(int argc, char **argv)
         return status;
     option_list_done(&given.arguments);
     rng_init_from_kernel(&p.rng);
-    bool ok = connection_open(&p.connection, p.config.kubeconfig, (int) p.config.max_in_flight, &err) &&
-              run(&p, &err);
+    bool ok =
+        connection_open(&p.connection, p.config.kubeconfig, (int) p.config.max_in_flight, &err) &&
+        run(&p, &err);
     if (!ok)
         log_error("failed", KV("error", err.text));
     close_all(&p);

@@ -2,8 +2,9 @@
 /*
  * Nodes that are not there, and the kubelet of all of them at once.
  *
- * A scale test needs thousands of pods that come and go as fast as the control plane lets them; real
- * containers would measure the container runtime.  So this program says what kubelets would say:
+ * A scale test needs thousands of pods that come and go as fast as the control plane lets them;
+ * real containers would measure the container runtime.  So this program says what kubelets would
+ * say:
  *
  *     nodes.c   Node objects, their Ready condition, and the Leases that keep them Ready
  *     pods.c    for every pod that the scheduler bound to one of them: Running, then its end
@@ -25,13 +26,14 @@ struct nodes;
 struct pods;
 
 /* n Nodes "<prefix>0", "<prefix>1", ...  The prefix must outlive them. */
-struct nodes *nodes_new(struct loop *loop, struct k8s *k8s, struct rng *rng, const char *prefix, int n);
-void nodes_free(struct nodes *nodes);           /* the objects stay */
-bool nodes_ready(const struct nodes *nodes);    /* all have been Ready, and still renew */
+struct nodes *nodes_new(struct loop *loop, struct k8s *k8s, struct rng *rng, const char *prefix,
+                        int n);
+void nodes_free(struct nodes *nodes);        /* the objects stay */
+bool nodes_ready(const struct nodes *nodes); /* all have been Ready, and still renew */
 
 struct pods_counts {
-    uint64_t seen, started, ended, removed;     /* pods of ours */
-    uint64_t errors;                            /* requests that failed */
+    uint64_t seen, started, ended, removed; /* pods of ours */
+    uint64_t errors;                        /* requests that failed */
 };
 
 /* max_in_flight: requests at once. */
@@ -43,10 +45,10 @@ struct pods_counts pods_counts(const struct pods *pods);
 
 /* What is known of a pod, and what its kubelet does next: a function of its arguments. */
 struct pod_view {
-    bool is_running, is_over;                   /* by its phase */
+    bool is_running, is_over; /* by its phase */
     bool deleting;
-    int64_t grace_s;                            /* of a pod that is being deleted */
-    int64_t since_ms;                           /* when it was started; 0: not by this process */
+    int64_t grace_s;  /* of a pod that is being deleted */
+    int64_t since_ms; /* when it was started; 0: not by this process */
     int64_t run_ms;
     int64_t now_ms;
 };

@@ -6,10 +6,10 @@
 
 #include <string.h>
 
-#define RENEW_MS   10000            /* a real kubelet's; the node is given up after 40 s and more */
-#define LEASE_S    40
-#define STATUS_MS  300000
-#define NODE_PODS  5000
+#define RENEW_MS  10000 /* a real kubelet's; the node is given up after 40 s and more */
+#define LEASE_S   40
+#define STATUS_MS 300000
+#define NODE_PODS 5000
 
 static const struct k8s_resource node_resource = {"", "v1", "nodes", "Node"};
 static const struct k8s_resource lease_resource = {"coordination.k8s.io", "v1", "leases", "Lease"};
@@ -32,8 +32,8 @@ struct node {
     struct work work;
     struct k8s_call *call;
     enum duty doing;
-    int64_t due[N_DUTIES];          /* MONOTONIC; ONCE: done for good */
-    bool renews;                    /* the last renewal went well */
+    int64_t due[N_DUTIES]; /* MONOTONIC; ONCE: done for good */
+    bool renews;           /* the last renewal went well */
 };
 
 struct nodes {
@@ -54,9 +54,10 @@ static char *print_take(json_t *json)
 
 static char *new_node(const struct node *node)
 {
-    return print_take(json_pack("{s:s, s:s, s:{s:s, s:{s:s, s:s, s:s}}}", "apiVersion", "v1", "kind", "Node",
-                                "metadata", "name", node->name, "labels", "kubernetes.io/hostname", node->name,
-                                "kubernetes.io/os", "linux", "bench.kharon.dev/fake", "true"));
+    return print_take(json_pack("{s:s, s:s, s:{s:s, s:{s:s, s:s, s:s}}}", "apiVersion", "v1",
+                                "kind", "Node", "metadata", "name", node->name, "labels",
+                                "kubernetes.io/hostname", node->name, "kubernetes.io/os", "linux",
+                                "bench.kharon.dev/fake", "true"));
 }
 
 static json_t *condition(const char *type, const char *status, const char *reason, const char *now)
@@ -67,8 +68,8 @@ static json_t *condition(const char *type, const char *status, const char *reaso
 
 static json_t *room(void)
 {
-    return json_pack("{s:s, s:s, s:s, s:i}", "cpu", "1000", "memory", "4000Gi", "ephemeral-storage", "4000Gi",
-                     "pods", NODE_PODS);
+    return json_pack("{s:s, s:s, s:s, s:i}", "cpu", "1000", "memory", "4000Gi", "ephemeral-storage",
+                     "4000Gi", "pods", NODE_PODS);
 }
 
 static char *node_status(int64_t now_ms)
@@ -76,25 +77,27 @@ static char *node_status(int64_t now_ms)
     char now[STAMP_MAX];
 
     stamp(now_ms, now);
-    return print_take(json_pack("{s:{s:o, s:o, s:[o, o, o, o]}}", "status", "capacity", room(), "allocatable",
-                                room(), "conditions", condition("Ready", "True", "KubeletReady", now),
-                                condition("MemoryPressure", "False", "KubeletHasSufficientMemory", now),
-                                condition("DiskPressure", "False", "KubeletHasNoDiskPressure", now),
-                                condition("PIDPressure", "False", "KubeletHasSufficientPID", now)));
+    return print_take(
+        json_pack("{s:{s:o, s:o, s:[o, o, o, o]}}", "status", "capacity", room(), "allocatable",
+                  room(), "conditions", condition("Ready", "True", "KubeletReady", now),
+                  condition("MemoryPressure", "False", "KubeletHasSufficientMemory", now),
+                  condition("DiskPressure", "False", "KubeletHasNoDiskPressure", now),
+                  condition("PIDPressure", "False", "KubeletHasSufficientPID", now)));
 }
 
 static json_t *lease_spec(const struct node *node, int64_t now_ms)
 {
     char now[STAMP_MAX];
 
-    return json_pack("{s:s, s:i, s:s}", "holderIdentity", node->name, "leaseDurationSeconds", LEASE_S, "renewTime",
-                     stamp_micro(now_ms, now));
+    return json_pack("{s:s, s:i, s:s}", "holderIdentity", node->name, "leaseDurationSeconds",
+                     LEASE_S, "renewTime", stamp_micro(now_ms, now));
 }
 
 static char *new_lease(const struct node *node, int64_t now_ms)
 {
-    return print_take(json_pack("{s:s, s:s, s:{s:s, s:s}, s:o}", "apiVersion", "coordination.k8s.io/v1", "kind",
-                                "Lease", "metadata", "name", node->name, "namespace", "kube-node-lease", "spec",
+    return print_take(json_pack("{s:s, s:s, s:{s:s, s:s}, s:o}", "apiVersion",
+                                "coordination.k8s.io/v1", "kind", "Lease", "metadata", "name",
+                                node->name, "namespace", "kube-node-lease", "spec",
                                 lease_spec(node, now_ms)));
 }
 
@@ -179,7 +182,8 @@ static enum work_result step(struct work *work)
     return WORK_BUSY;
 }
 
-struct nodes *nodes_new(struct loop *loop, struct k8s *k8s, struct rng *rng, const char *prefix, int n)
+struct nodes *nodes_new(struct loop *loop, struct k8s *k8s, struct rng *rng, const char *prefix,
+                        int n)
 {
     struct nodes *nodes = NEW(struct nodes);
 

@@ -15,11 +15,11 @@ static const struct k8s_resource pod_resource = {"", "v1", "pods", "Pod"};
 
 /* As the API server has it. */
 struct pod {
-    char *node;                     /* NULL: not bound */
+    char *node; /* NULL: not bound */
     bool is_running, is_over, deleting;
     int64_t grace_s, run_ms;
     int exit_code;
-    json_t *containers;             /* [{name, image}] */
+    json_t *containers; /* [{name, image}] */
 };
 
 /* What is remembered besides: a pod of ours, by its UID. */
@@ -27,11 +27,11 @@ struct life {
     struct pods *pods;
     struct map_node by_uid;
     char *uid;
-    const struct k8s_object *object;        /* the informer's */
+    const struct k8s_object *object; /* the informer's */
     struct work work;
     struct k8s_call *call;
     enum pod_step doing;
-    int64_t since_ms;               /* MONOTONIC; started by us then; 0: not */
+    int64_t since_ms; /* MONOTONIC; started by us then; 0: not */
     char started[STAMP_MAX];
 };
 
@@ -78,8 +78,8 @@ static json_t *decode_containers(const json_t *object)
     size_t i;
 
     json_array_foreach (json_at(object, "spec.containers"), i, container)
-        json_array_append_new(all, json_pack("{s:s, s:s*}", "name", json_text_at(container, "name"), "image",
-                                             json_text_at(container, "image")));
+        json_array_append_new(all, json_pack("{s:s, s:s*}", "name", json_text_at(container, "name"),
+                                             "image", json_text_at(container, "image")));
     return all;
 }
 
@@ -112,8 +112,8 @@ static void free_pod(void *value)
 
 static json_t *condition(const char *type, bool is, const char *reason, const char *now)
 {
-    return json_pack("{s:s, s:s, s:s*, s:s}", "type", type, "status", is ? "True" : "False", "reason", reason,
-                     "lastTransitionTime", now);
+    return json_pack("{s:s, s:s, s:s*, s:s}", "type", type, "status", is ? "True" : "False",
+                     "reason", reason, "lastTransitionTime", now);
 }
 
 static json_t *conditions(bool runs, bool ok, const char *now)
@@ -121,22 +121,23 @@ static json_t *conditions(bool runs, bool ok, const char *now)
     const char *reason = runs ? NULL : ok ? "PodCompleted" : "PodFailed";
 
     return json_pack("[o, o, o, o]", condition("PodScheduled", true, NULL, now),
-                     condition("Initialized", true, NULL, now), condition("ContainersReady", runs, reason, now),
+                     condition("Initialized", true, NULL, now),
+                     condition("ContainersReady", runs, reason, now),
                      condition("Ready", runs, reason, now));
 }
 
 static json_t *container_status(const json_t *container, bool runs, json_t *state_take)
 {
-    json_t *status = json_pack("{s:b, s:b, s:i, s:s, s:o}", "ready", runs, "started", runs, "restartCount", 0,
-                               "imageID", "", "state", state_take);
+    json_t *status = json_pack("{s:b, s:b, s:i, s:s, s:o}", "ready", runs, "started", runs,
+                               "restartCount", 0, "imageID", "", "state", state_take);
 
     json_object_update(status, (json_t *) (uintptr_t) container);
     return status;
 }
 
 /* A status of all containers alike; takes the state. */
-static char *status_take(const struct life *l, const char *phase, bool runs, int exit_code, json_t *state_take,
-                         const char *now)
+static char *status_take(const struct life *l, const char *phase, bool runs, int exit_code,
+                         json_t *state_take, const char *now)
 {
     const struct pod *pod = l->object->value;
     json_t *all = json_array(), *container;
@@ -145,8 +146,8 @@ static char *status_take(const struct life *l, const char *phase, bool runs, int
     json_array_foreach (pod->containers, i, container)
         json_array_append_new(all, container_status(container, runs, json_incref(state_take)));
     CLEANUP(json_decref) json_t *patch =
-        json_pack("{s:{s:s, s:s, s:o, s:o}}", "status", "phase", phase, "startTime", l->started, "conditions",
-                  conditions(runs, exit_code == 0, now), "containerStatuses", all);
+        json_pack("{s:{s:s, s:s, s:o, s:o}}", "status", "phase", phase, "startTime", l->started,
+                  "conditions", conditions(runs, exit_code == 0, now), "containerStatuses", all);
     json_decref(state_take);
     return json_print(patch);
 }
@@ -154,7 +155,8 @@ static char *status_take(const struct life *l, const char *phase, bool runs, int
 static char *running(struct life *l)
 {
     stamp(loop_now(l->pods->loop, LOOP_OF_DAY), l->started);
-    return status_take(l, "Running", true, 0, json_pack("{s:{s:s}}", "running", "startedAt", l->started), l->started);
+    return status_take(l, "Running", true, 0,
+                       json_pack("{s:{s:s}}", "running", "startedAt", l->started), l->started);
 }
 
 static char *ended(struct life *l, int exit_code)
@@ -165,8 +167,9 @@ static char *ended(struct life *l, int exit_code)
     if (!*l->started)
         memcpy(l->started, now, sizeof(now));
     return status_take(l, exit_code == 0 ? "Succeeded" : "Failed", false, exit_code,
-                       json_pack("{s:{s:i, s:s, s:s, s:s}}", "terminated", "exitCode", exit_code, "reason",
-                                 exit_code == 0 ? "Completed" : "Error", "startedAt", l->started, "finishedAt", now),
+                       json_pack("{s:{s:i, s:s, s:s, s:s}}", "terminated", "exitCode", exit_code,
+                                 "reason", exit_code == 0 ? "Completed" : "Error", "startedAt",
+                                 l->started, "finishedAt", now),
                        now);
 }
 
@@ -184,7 +187,8 @@ static void count(struct life *l)
         counts->removed++;
 }
 
-/* What the reply brings is taken in last: the pod may turn out to be another one, and this life over. */
+/* What the reply brings is taken in last: the pod may turn out to be another one, and this life
+ * over. */
 static void on_reply(const struct k8s_reply *reply, void *arg)
 {
     struct life *l = arg;
@@ -192,7 +196,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
 
     l->call = NULL;
     if (reply->error.code == ERROR_NOT_FOUND) {
-        work_finish(&l->work, WORK_DONE);       /* the watch will say so */
+        work_finish(&l->work, WORK_DONE); /* the watch will say so */
         return;
     }
     if (reply->error.code != ERROR_NONE) {
@@ -225,8 +229,10 @@ static enum work_result call(struct life *l, struct k8s_request request, char *b
 
 static enum work_result patch_status(struct life *l, char *body_take)
 {
-    return call(l, (struct k8s_request) {.verb = K8S_PATCH, .lane = K8S_LANE_STATUS, .subresource = "status"},
-                body_take);
+    return call(
+        l,
+        (struct k8s_request) {.verb = K8S_PATCH, .lane = K8S_LANE_STATUS, .subresource = "status"},
+        body_take);
 }
 
 static enum work_result step(struct work *work)
@@ -287,7 +293,7 @@ static void life_begin(struct pods *pods, const struct k8s_object *object)
 
     l->pods = pods;
     l->object = object;
-    l->uid = xstrdup(object->meta.uid);     /* the object's own is replaced at every change */
+    l->uid = xstrdup(object->meta.uid); /* the object's own is replaced at every change */
     work_init(&l->work, &pods->queue);
     map_add(&pods->lives, &l->by_uid, l->uid);
     pods->counts.seen++;
@@ -317,9 +323,11 @@ static void on_change(const struct k8s_object *old, const struct k8s_object *new
     work_add(&find(pods, new->meta.uid)->work);
 }
 
-struct pods *pods_new(struct loop *loop, struct k8s *k8s, struct rng *rng, const char *prefix, int max_in_flight)
+struct pods *pods_new(struct loop *loop, struct k8s *k8s, struct rng *rng, const char *prefix,
+                      int max_in_flight)
 {
-    static const struct k8s_kind kind = {.resource = &pod_resource, .decode = decode, .free = free_pod};
+    static const struct k8s_kind kind = {
+        .resource = &pod_resource, .decode = decode, .free = free_pod};
     static const char *const everywhere[] = {NULL};
     struct pods *pods = NEW(struct pods);
 
@@ -328,8 +336,9 @@ struct pods *pods_new(struct loop *loop, struct k8s *k8s, struct rng *rng, const
     pods->prefix = prefix;
     map_init(&pods->lives);
     queue_init(&pods->queue, loop, rng, step, max_in_flight);
-    pods->informer = k8s_informer_new(loop, k8s, rng, &kind, everywhere,
-                                      &(struct k8s_informer_handler) {.on_change = on_change}, pods);
+    pods->informer =
+        k8s_informer_new(loop, k8s, rng, &kind, everywhere,
+                         &(struct k8s_informer_handler) {.on_change = on_change}, pods);
     k8s_informer_start(pods->informer);
     return pods;
 }

@@ -15,8 +15,7 @@
 /* `metadata` and `status` follow what every pod has; both may be empty. */
 static json_t *pod_json(int line, const char *logging, const char *metadata, const char *status)
 {
-    CLEANUP(free)
-    char *text = xasprintf(
+    CLEANUP(free) char *text = xasprintf(
         "{'apiVersion': 'v1', 'kind': 'Pod', 'metadata': {"
         "  'name': 'styx-run-d0939220-e5cb-5092-a737-f1eb7b9b2959', 'namespace': 'team',"
         "  'uid': 'a1f7', 'resourceVersion': '431', 'generation': 1,"
@@ -347,8 +346,8 @@ TEST(a_pod_is_gone_when_nothing_of_it_runs)
 
 TEST(a_container_that_has_no_status_yet_may_still_run)
 {
-    CLEANUP(json_decref)
-    json_t *json = pod_json(__LINE__, "false", "", "'phase': 'Running', " ENDED("0", "Error", ""));
+    CLEANUP(json_decref) json_t *json =
+        pod_json(__LINE__, "false", "", "'phase': 'Running', " ENDED("0", "Error", ""));
 
     json_array_append_new(json_at(json, "spec.containers"), json_pack("{s:s}", "name", "proxy"));
     CLEANUP(pod_free) struct pod *pod = pod_decode(json);
@@ -484,10 +483,10 @@ TEST(no_pod_does_harm)
 
     rng_init(&rng, test_seed());
     for (int i = 0; i < 4000; i++) {
-        CLEANUP(json_decref)
-        json_t *json = pod_json(__LINE__, "true", DELETED,
-                                "'phase': 'Failed', 'reason': 'x', " DISRUPTED
-                                ", " ENDED("1", "Error", SAYS("{\\'exit_code\\': 20}")));
+        CLEANUP(json_decref) json_t *json =
+            pod_json(__LINE__, "true", DELETED,
+                     "'phase': 'Failed', 'reason': 'x', " DISRUPTED
+                     ", " ENDED("1", "Error", SAYS("{\\'exit_code\\': 20}")));
 
         for (uint64_t n = 1 + rng_below(&rng, 5); n > 0; n--)
             json_mutate(json, &rng);
