@@ -191,7 +191,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
 void reap_setup(struct operator *op)
 {
     map_init(&op->reaps);
-    queue_init(&op->reap_queue, op->loop, op->rng, look, op->settings->max_steps / 3);
+    queue_init(&op->reap_queue, op->loop, op->rng, look, (op->settings->max_steps + 3) / 4);
 }
 
 void reap_on_pod(struct operator *op, const struct k8s_object *old, const struct k8s_object *new)

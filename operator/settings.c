@@ -18,7 +18,7 @@ void settings_default(struct settings *s)
         .pod_retention_ms = 120 * SECOND_MS,
         .coalesce_ms = SECOND_MS,
         .late_ms = MINUTE_MS,
-        .max_steps = 48,
+        .max_steps = 16,
     };
     for (int i = 0; i < RUN_N_STATES; i++)
         s->state_limits_ms[i] = 2 * DAY_MS;

@@ -25,8 +25,9 @@ struct settings {
     int64_t pod_retention_ms;       /* of a pod that has ended: for its logs, and as a tombstone */
     int64_t coalesce_ms;            /* a state that lasts longer is written */
     int64_t late_ms;                /* catchUp None skips what is due for longer */
-    int max_steps; /* of a queue, with a call in flight: the rest waits where waiting costs
-                                       nothing, not in the client, where it would time out */
+    /* Steps of a queue with a call in flight; the rest waits where waiting costs nothing, not in
+     * the client, where it would time out. */
+    int max_steps;
 };
 
 /* The values that the specification and the design give. */
