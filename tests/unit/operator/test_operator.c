@@ -161,7 +161,7 @@ TEST(an_image_that_does_not_exist_is_a_failed_try)
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "QUEUED"));
     CHECK_HAS(line_of(&w, "job.2025"),
               "Failed to pull image busybox:1 of container styx-run, reason: ErrImagePull");
-    world_run(&w, MINUTE_MS);
+    world_run(&w, 2 * MINUTE_MS);       /* its name is not set free before */
     CHECK_INT(world_pods(&w), 0);
     world_done(&w);
 }
