@@ -271,6 +271,8 @@ void workflow_not_supported(const struct workflow *wf, struct texts *errors)
         {"limits", wf->limits.n > 0},
         {"retryCondition", wf->retry_condition != NULL},
         {"flyteExecConf", wf->flyte != NULL},
+        {"historyLimit",
+         wf->keep_successful != KEEP_SUCCESSFUL_DEFAULT || wf->keep_failed != KEEP_FAILED_DEFAULT},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)

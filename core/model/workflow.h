@@ -96,7 +96,9 @@ struct workflow {
     instant deployment_time; /* INSTANT_NONE: none */
     enum catch_up catch_up;
     int max_active;
-    int keep_successful, keep_failed;
+    int keep_successful, keep_failed; /* finished instances; these are the CRD's defaults: */
+#define KEEP_SUCCESSFUL_DEFAULT 3
+#define KEEP_FAILED_DEFAULT     10
     char *flyte; /* JSON */
     struct cursor_wish set_next;
 

@@ -514,11 +514,12 @@ TEST(what_is_not_there_yet_is_refused)
     texts_add(&wf->limits, "r");
     set(&wf->retry_condition, "#tries < 3");
     set(&wf->flyte, "{}");
+    wf->keep_failed++;
     workflow_not_supported(wf, &errors);
     CLEANUP(free) char *got = validate_join(&errors);
     texts_done(&errors);
     CHECK_STR(got, "[limits: not supported yet, retryCondition: not supported yet,"
-                   " flyteExecConf: not supported yet]");
+                   " flyteExecConf: not supported yet, historyLimit: not supported yet]");
 }
 
 /* ---- names ---- */
