@@ -55,10 +55,23 @@ class Log:
         return [Write(e) for e in events if e["stage"] == "ResponseComplete" and "objectRef" in e]
 
 
-def created(writes, what, ns):
-    """The creates of a kind that were done, in order."""
-    found = [w for w in writes if w.verb == "create" and w.what == what and w.ns == ns and w.code == 201]
-    return sorted(found, key=lambda w: w.answered)
+def created(writes, what, ns, there=()):
+    """A write for each time that an object came to be, in order.
+
+    A create that was answered 201 was done. One that was given up (500, 504) may have been done all the same: it was
+    if the object is `there` (names) although nobody got a 201, or if somebody was told so or wrote to it.
+    """
+    done, unsettled = [], {}
+    for w in sorted((w for w in writes if w.what.split("/")[0] == what and w.ns == ns), key=lambda w: w.answered):
+        if w.verb == "create" and w.code == 201:
+            done.append(w)
+            unsettled.pop(w.name, None)
+        elif w.verb == "create" and w.code >= 500:
+            unsettled.setdefault(w.name, w)
+        elif w.name in unsettled and (w.code < 300 or w.code == 409):
+            done.append(unsettled.pop(w.name))
+    done += [w for w in unsettled.values() if w.name in there]
+    return sorted(done, key=lambda w: w.answered)
 
 
 def percentile(values, percent):

@@ -9,7 +9,6 @@ import time
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPT = os.path.join(REPO, "tests/cluster/cluster")
-TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 def say(text):
@@ -58,8 +57,6 @@ class Process:
         """Memory in MiB and CPU in seconds so far."""
         if not self.alive():
             raise Failed(f"{self.name} has ended")
-        with open(f"/proc/{self.pid}/stat", encoding="ascii", errors="replace") as file:
-            fields = file.read().rpartition(")")[2].split()
         memory = {"Rss": 0, "Pss": 0, "VmHWM": 0}
         for path in "smaps_rollup", "status":
             with open(f"/proc/{self.pid}/{path}", encoding="ascii", errors="replace") as file:
@@ -67,8 +64,18 @@ class Process:
                     key, _, value = line.partition(":")
                     if key in memory:
                         memory[key] = int(value.split()[0]) / 1024
-        return {"rss": memory["Rss"], "pss": memory["Pss"], "peak": memory["VmHWM"],
-                "cpu": (int(fields[11]) + int(fields[12])) * TICK_S}
+        return {"rss": memory["Rss"], "pss": memory["Pss"], "peak": memory["VmHWM"], "cpu": self.cpu()}
+
+    def cpu(self):
+        """Of all threads; finer than the ticks of stat(5), which are longer than what an idle program uses."""
+        used = 0
+        for thread in os.listdir(f"/proc/{self.pid}/task"):
+            try:
+                with open(f"/proc/{self.pid}/task/{thread}/schedstat", encoding="ascii") as file:
+                    used += int(file.read().split()[0])
+            except OSError:
+                pass  # it has ended meanwhile
+        return used / 1e9
 
     def stop(self):
         if self.alive():

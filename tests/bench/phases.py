@@ -11,7 +11,6 @@ from cluster import Failed, say, wait_for
 
 IMAGE = "localhost/busybox:1"
 OPERATOR_PORT, APISERVER_PORT, FAKELET_PORT, API_PORT = 18081, 18082, 18090, 18080
-IN_FLIGHT = 32
 
 
 def next_minute(lead_s):
@@ -89,14 +88,18 @@ def wait_until_done(bench, n):
     wait_for(f"the end of {n} runs", 120 + n / 5, done, 0.5)
 
 
-def judge(n, writes, instances):
+def names(items):
+    return {item["metadata"]["name"] for item in items}
+
+
+def judge(n, writes, instances, pods):
     """The exactness of it: [(what, is it so, figures)]."""
-    instance_creates = audit.created(writes, "workflowinstances", "kharon")
-    pod_creates = audit.created(writes, "pods", "kharon")
+    instance_creates = audit.created(writes, "workflowinstances", "kharon", names(instances))
+    pod_creates = audit.created(writes, "pods", "kharon", names(pods))
     states = collections.Counter(i.get("status", {}).get("state", "none") for i in instances)
     return [
         (f"{n} workflows: each of {n} instances is created once",
-         len(instance_creates) == n and len(instances) == n, f"{len(instance_creates)} creates"),
+         len(instance_creates) == n and len(names(instances)) == n, f"{len(instance_creates)} creates"),
         (f"{n} workflows: each of {n} pods is created once",
          len(pod_creates) == n and len({w.name for w in pod_creates}) == n, f"{len(pod_creates)} creates"),
         (f"{n} workflows: {n} runs are DONE", states == {"DONE": n}, str(dict(states))),
@@ -127,7 +130,9 @@ def kharon(bench, n, whole_life):
     usage = watched.results()
     settle(bench)
     in_time = bench.log.read()
-    verdict = judge(n, in_time, bench.cluster.items("workflowinstances.kharon.dev", "-n", "kharon"))
+    instances = bench.cluster.items("workflowinstances.kharon.dev", "-n", "kharon")
+    pods = bench.cluster.items("pods", "-n", "kharon")
+    verdict = judge(n, in_time, instances, pods)
     writes += in_time
     if whole_life:
         say(f"Kharon: all done after {done_s:.1f} s; waiting until the pods are cleared away")
@@ -136,14 +141,14 @@ def kharon(bench, n, whole_life):
     events = bench.cluster.metric(OPERATOR_PORT, "kharon_events_sent_total") - events
     bench.cluster.kubectl("-n", "kharon", "delete", "workflows.kharon.dev,workflowinstances.kharon.dev", "--all")
     return {"who": "Kharon", "n": n, "usage": usage, "verdict": verdict, "done_s": done_s,
-            "pods": spread_of(in_time, "pods", "kharon", due),
-            "instances": spread_of(in_time, "workflowinstances", "kharon", due),
+            "pods": spread_of(in_time, "pods", "kharon", due, names(pods)),
+            "instances": spread_of(in_time, "workflowinstances", "kharon", due, names(instances)),
             "whole_life": whole_life, "events": events, "writes": audit.by_kind(writes, audit.OPERATOR),
             "refused": audit.refused(writes, audit.OPERATOR)}
 
 
-def spread_of(writes, what, ns, due):
-    times = [w.answered for w in audit.created(writes, what, ns)]
+def spread_of(writes, what, ns, due, there=()):
+    times = [w.answered for w in audit.created(writes, what, ns, there)]
     return dict(audit.spread(times, due), n=len(times))
 
 
@@ -179,12 +184,12 @@ def loop(bench, n):
     bench.log.skip()
     watched = Watched(bench.watched())
     line = bench.cluster.run("in", bench.program("bench-loop"), f"--kubeconfig={config}", f"--namespace={ns}",
-                             f"--count={n}", f"--in-flight={IN_FLIGHT}")
+                             f"--count={n}", f"--in-flight={bench.options.in_flight}")
     writes = bench.log.read()
     settle(bench)
     usage = watched.results()
     start = min(w.received for w in writes if w.ns == ns)
-    return {"who": f"bare loop, {IN_FLIGHT} at a time", "n": n, "pods": spread_of(writes, "pods", ns, start),
+    return {"who": f"bare loop, {bench.options.in_flight} at a time", "n": n, "pods": spread_of(writes, "pods", ns, start),
             "own": json.loads(line), "usage": usage}
 
 
@@ -237,7 +242,7 @@ def start_kharon(bench):
     config = cluster.kubeconfig("kharon", "kharon-operator")
     bench.processes["kharon-operator"] = cluster.start(
         "kharon-operator", bench.program("kharon-operator"), f"--kubeconfig={config}",
-        f"--listen=127.0.0.1:{OPERATOR_PORT}", f"--max-in-flight={IN_FLIGHT}")
+        f"--listen=127.0.0.1:{OPERATOR_PORT}", f"--max-in-flight={bench.options.in_flight}")
     wait_for("kharon-operator to lead", 30,
              lambda: cluster.metrics(OPERATOR_PORT).get("leader_election_master_status") == 1)
     start_apiserver(bench)
