@@ -51,7 +51,8 @@ static bool decode(char *text, bool plus_is_blank, struct error *err)
         p += 2;
     }
     *to = '\0';
-    return true;
+    /* What is no text could be stored, as something else, and then never be found. */
+    return utf8_valid(text) || error_set(err, ERROR_INVALID, "The URL is not UTF-8");
 }
 
 static size_t count(const char *text, char c)

@@ -272,6 +272,7 @@ static void on_workflow_known(struct request *req)
 void scheduler_trigger(struct request *req)
 {
     CLEANUP(json_decref) json_t *body = NULL;
+    json_t *parameters = NULL;
     struct trigger *t = job_new(req, sizeof(*t), trigger_end);
     struct error err;
 
@@ -280,11 +281,12 @@ void scheduler_trigger(struct request *req)
         return;
     }
     if (!named_instance_read(body, &t->named, &err) ||
+        !json_read_object(body, "trigger_parameters", &parameters, &err) ||
         !styx_read_env(body, "trigger_parameters.env", &t->trigger.env, &err)) {
         reply_error(req, 400, "Payload parsing failed: %s", err.text);
         return;
     }
     req->context = t;
-    t->has_parameters = json_at(body, "trigger_parameters");
+    t->has_parameters = parameters != NULL;
     look_up_workflow(req, t->named.component, t->named.workflow, on_workflow_known);
 }

@@ -89,6 +89,16 @@ static size_t sequence(const unsigned char *s)
 
 #define REPLACEMENT "\xEF\xBF\xBD"
 
+bool utf8_valid(const char *s)
+{
+    for (size_t n; *s; s += n) {
+        n = sequence((const unsigned char *) s);
+        if (n == 0)
+            return false;
+    }
+    return true;
+}
+
 void buf_add_utf8(struct buf *b, const char *s)
 {
     while (*s) {

@@ -35,6 +35,7 @@ void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+bool utf8_valid(const char *s);
 /* s with U+FFFD for each byte that is not UTF-8. */
 void buf_add_utf8(struct buf *b, const char *s);
 

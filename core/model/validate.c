@@ -268,6 +268,7 @@ void workflow_not_supported(const struct workflow *wf, struct texts *errors)
         const char *field;
         bool used;
     } fields[] = {
+        {"gcpServiceAccount", wf->template.gcp_service_account != NULL},
         {"limits", wf->limits.n > 0},
         {"retryCondition", wf->retry_condition != NULL},
         {"flyteExecConf", wf->flyte != NULL},

@@ -116,6 +116,8 @@ TEST(what_is_not_a_path_is_refused)
     REFUSED("GET", "/api/v3/workflows/%gg", NULL, 400, "Bad percent-encoding in the URL");
     REFUSED("GET", "/api/v3/workflows?full=%", NULL, 400, "Bad percent-encoding in the URL");
     REFUSED("GET", "/api/v3/workflows/a%00b", NULL, 400, "The URL contains %00");
+    REFUSED("GET", "/api/v3/workflows/%e4", NULL, 400, "The URL is not UTF-8");
+    REFUSED("GET", "/api/v3/workflows/%ed%a0%80", NULL, 400, "The URL is not UTF-8");
     REFUSED("OPTIONS", "*", NULL, 400, "The URL does not begin with /");
     REFUSED("GET", "", NULL, 400, "The URL does not begin with /");
     tear_down();

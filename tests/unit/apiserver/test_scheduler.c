@@ -93,6 +93,10 @@ TEST(triggers_are_refused)
             "Payload parsing failed: workflow_id.component_id is missing");
     REFUSED("POST", TRIGGER, "{\"workflow_id\":{\"component_id\":\"c\",\"id\":\"w\"}}", 400,
             "Payload parsing failed: parameter is missing");
+    REFUSED("POST", TRIGGER,
+            "{\"workflow_id\":{\"component_id\":\"c\",\"id\":\"w\"},\"parameter\":\"2026\","
+            "\"trigger_parameters\":\"x\"}",
+            400, "Payload parsing failed: trigger_parameters: must be an object");
     REFUSED("POST", TRIGGER, BODY("billing", "nope", "2026-01-05"), 400,
             "The specified workflow is not found in the scheduler");
     REFUSED("POST", TRIGGER, BODY("billing", "empty", "nonsense"), 400,

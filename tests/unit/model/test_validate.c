@@ -511,6 +511,7 @@ TEST(what_is_not_there_yet_is_refused)
 
     workflow_not_supported(wf, &errors);
     CHECK_INT(errors.n, 0);
+    set(&wf->template.gcp_service_account, "etl@proj.iam.gserviceaccount.com");
     texts_add(&wf->limits, "r");
     set(&wf->retry_condition, "#tries < 3");
     set(&wf->flyte, "{}");
@@ -518,7 +519,8 @@ TEST(what_is_not_there_yet_is_refused)
     workflow_not_supported(wf, &errors);
     CLEANUP(free) char *got = validate_join(&errors);
     texts_done(&errors);
-    CHECK_STR(got, "[limits: not supported yet, retryCondition: not supported yet,"
+    CHECK_STR(got, "[gcpServiceAccount: not supported yet, limits: not supported yet,"
+                   " retryCondition: not supported yet,"
                    " flyteExecConf: not supported yet, historyLimit: not supported yet]");
 }
 

@@ -198,7 +198,9 @@ properties:
         message: "running timeout must be an ISO-8601 duration: write PT2H for two hours"
         reason: FieldValueInvalid
   gcpServiceAccount:
-    description: E-mail of a Google service account, whose key is mounted into the container.
+    description: >-
+      E-mail of a Google service account whose key is to be mounted into the container. Not supported yet: such a
+      workflow is not Ready.
     type: string
     minLength: 1
     maxLength: 256
