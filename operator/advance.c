@@ -48,8 +48,20 @@ int64_t advance_pod_seq(const struct instance *inst, const struct run *run)
     return inst->trigger.seq > 0 ? inst->trigger.seq : 1;
 }
 
+/* Whether a create took effect is known when it was sent again, and not before (design, section 4):
+ * until then no other attempt may begin. */
+static bool must_settle(const struct advance_view *v)
+{
+    return v->create_unsettled && v->run->state == RUN_SUBMITTING && v->run->description &&
+           !v->pod && v->wf;
+}
+
 static struct step halt(const struct advance_view *v, char *message_take)
 {
+    if (must_settle(v)) {
+        free(message_take);
+        return only(STEP_CREATE_POD);
+    }
     return apply(v->now, (struct event) {.type = EVENT_HALT, .message = message_take});
 }
 
@@ -152,6 +164,28 @@ static struct step check_workflow(const struct advance_view *v)
     return none();
 }
 
+/* ---- when to write ---- */
+
+static bool lasts(const struct advance_view *v, const struct settings *settings)
+{
+    const struct run *run = v->run;
+
+    return run_state_terminal(run->state) ||
+           (run->state == RUN_QUEUED && run->retry_delay_ms > settings->coalesce_ms);
+}
+
+static instant write_due(const struct advance_view *v, const struct settings *settings)
+{
+    return v->run->since + settings->coalesce_ms;
+}
+
+/* Short states share a write. */
+static bool write_is_due(const struct advance_view *v, const struct settings *settings)
+{
+    return v->ahead &&
+           (lasts(v, settings) || v->now >= write_due(v, settings) || v->now < v->run->since);
+}
+
 /* ---- states ---- */
 
 static struct step timed_out(const struct advance_view *v, const char *detail)
@@ -162,24 +196,19 @@ static struct step timed_out(const struct advance_view *v, const char *detail)
     return apply(v->now, (struct event) {.type = EVENT_TIMEOUT, .message = message});
 }
 
-static struct step until_limit(const struct advance_view *v, const struct settings *settings)
-{
-    instant limit = v->run->since + settings->state_limits_ms[v->run->state];
-
-    return v->now >= limit ? timed_out(v, NULL) : wait_until(limit);
-}
-
+/* The limit of a state counts for a try that waits for its turn, too, as in Styx. */
 static struct step in_queued(const struct advance_view *v, const struct settings *settings)
 {
     instant eligible = v->run->since + (v->run->retry_delay_ms > 0 ? v->run->retry_delay_ms : 0);
+    instant limit = v->run->since + settings->state_limits_ms[RUN_QUEUED];
 
     if (v->pod) /* this attempt was begun before, by somebody who could not write it */
         return apply(recorded(v, v->pod->dequeued_at), (struct event) {.type = EVENT_DEQUEUE});
-    if (v->now < eligible)
-        return wait_until(eligible);
-    if (v->old_pod_lives)
-        return until_limit(v, settings);
-    return apply(v->now, (struct event) {.type = EVENT_DEQUEUE});
+    if (v->now >= eligible && !v->old_pod_lives)
+        return apply(v->now, (struct event) {.type = EVENT_DEQUEUE});
+    if (v->now >= limit)
+        return timed_out(v, v->now >= eligible ? "an earlier pod of this run has not ended" : NULL);
+    return wait_until(v->now < eligible && eligible < limit ? eligible : limit);
 }
 
 /* The description of a pod that was made before, possibly from another version of the workflow. */
@@ -213,6 +242,23 @@ static struct step in_prepare(const struct advance_view *v, const struct setting
                                  .description = describe(v)});
 }
 
+/* A status that nobody of us has written: by hand, or from a backup of another cluster. */
+static struct step check_execution(const struct advance_view *v)
+{
+    const struct run *run = v->run;
+    char id[EXECUTION_ID_MAX];
+
+    if (!run->execution_id || !run->description || !run->description->image)
+        return halt(v, xstrdup("Halted: the status does not say what is executed"));
+    attempt_execution_id(v->inst->id.uid, run->seq, run->attempt, id);
+    if (strcmp(run->execution_id, id) == 0)
+        return none();
+    return apply(v->now, (struct event) {.type = EVENT_RUN_ERROR,
+                                         .free = true,
+                                         .message = xasprintf("Execution %s is of another object",
+                                                              run->execution_id)});
+}
+
 static struct step in_submitting(const struct advance_view *v, const struct settings *settings)
 {
     if (v->pod)
@@ -224,7 +270,7 @@ static struct step in_submitting(const struct advance_view *v, const struct sett
         return only(STEP_STORE);
     if (!v->create_unsettled && v->now >= v->run->since + settings->state_limits_ms[RUN_SUBMITTING])
         return timed_out(v, NULL);
-    return only(STEP_CREATE_POD);
+    return only(write_is_due(v, settings) ? STEP_STORE : STEP_CREATE_POD);
 }
 
 static int64_t running_limit(const struct advance_view *v, const struct settings *settings)
@@ -250,9 +296,8 @@ static struct step until_pod_deadline(const struct advance_view *v, const struct
         limit = v->run->since + running_limit(v, settings);
     if (limit == INSTANT_NONE || v->now < limit)
         return wait_until(limit);
-    if (v->run->state == RUN_SUBMITTED)
-        return timed_out(v, pod->unschedulable ? pod->unschedulable_message : pod->waiting_reason);
-    return timed_out(v, NULL);
+    CLEANUP(free) char *waits_for = v->run->state == RUN_SUBMITTED ? pod_waits_for(pod) : NULL;
+    return timed_out(v, waits_for);
 }
 
 static struct step in_pod(const struct advance_view *v, const struct settings *settings)
@@ -311,16 +356,20 @@ static struct step decide_retry(const struct advance_view *v, const struct setti
 
 static struct step in_state(const struct advance_view *v, const struct settings *settings)
 {
+    struct step step;
+
     switch (v->run->state) {
     case RUN_QUEUED:
         return in_queued(v, settings);
     case RUN_PREPARE:
         return in_prepare(v, settings);
     case RUN_SUBMITTING:
-        return in_submitting(v, settings);
     case RUN_SUBMITTED:
     case RUN_RUNNING:
-        return in_pod(v, settings);
+        step = check_execution(v);
+        if (step.kind != STEP_NONE)
+            return step;
+        return v->run->state == RUN_SUBMITTING ? in_submitting(v, settings) : in_pod(v, settings);
     case RUN_TERMINATED:
         if (v->run->has_exit && v->run->last_exit == 0)
             return apply(v->now, (struct event) {.type = EVENT_SUCCESS});
@@ -346,13 +395,14 @@ static bool trigger_waits(const struct advance_view *v)
 }
 
 /* A status that was lost (a restore without it) would run everything again: not without being
- * asked. */
+ * asked, by a trigger of the live workflow.  Who wishes for a halt instead gets that. */
 static bool held(const struct advance_view *v)
 {
     const char *uid = v->inst->trigger.workflow_uid;
 
     return v->inst->run.seq == 0 && v->inst->run.state == RUN_NEW && uid && *uid && v->wf &&
-           !v->pod && strcmp(uid, v->wf->id.uid) != 0;
+           !v->pod && strcmp(uid, v->wf->id.uid) != 0 &&
+           v->inst->halt_through < v->inst->trigger.seq;
 }
 
 static struct step begin(const struct advance_view *v)
@@ -365,28 +415,31 @@ static struct step begin(const struct advance_view *v)
     return apply(recorded(v, v->pod ? v->pod->triggered_at : INSTANT_NONE), event);
 }
 
-/* ---- when to write ---- */
-
-static bool lasts(const struct advance_view *v, const struct settings *settings)
-{
-    const struct run *run = v->run;
-
-    return run_state_terminal(run->state) ||
-           (run->state == RUN_QUEUED && run->retry_delay_ms > settings->coalesce_ms);
-}
-
 static struct step store_when_due(const struct advance_view *v, const struct settings *settings,
                                   struct step otherwise)
 {
-    instant due = v->run->since + settings->coalesce_ms;
+    instant due = write_due(v, settings);
 
     if (!v->ahead)
         return otherwise;
-    if (lasts(v, settings) || v->now >= due || v->now < v->run->since)
+    if (write_is_due(v, settings))
         return only(STEP_STORE);
     if (otherwise.look_again_at == INSTANT_NONE || due < otherwise.look_again_at)
         otherwise.look_again_at = due;
     return otherwise;
+}
+
+/* There is a trigger to take. */
+static struct step next_trigger(const struct advance_view *v, const struct settings *settings)
+{
+    if (v->ahead && v->run->seq > v->inst->run.seq)
+        return only(STEP_STORE); /* the end of the last trigger, before the next begins */
+    if (v->inst->trigger.seq > 0 && !v->wf && !v->wf_absent)
+        return only(STEP_FIND_WORKFLOW);
+    if (!held(v))
+        return begin(v);
+    return v->run->held_since == INSTANT_NONE ? only(STEP_HOLD)
+                                              : store_when_due(v, settings, none());
 }
 
 struct step advance_decide(const struct advance_view *v, const struct settings *settings)
@@ -395,15 +448,10 @@ struct step advance_decide(const struct advance_view *v, const struct settings *
 
     if (v->inst->problem || v->inst->id.deleting)
         return none();
-    if (trigger_waits(v)) {
-        if (v->ahead && v->run->seq > v->inst->run.seq)
-            return only(STEP_STORE); /* the end of the last trigger, before the next begins */
-        if (v->inst->trigger.seq > 0 && !v->wf && !v->wf_absent)
-            return only(STEP_FIND_WORKFLOW);
-        return held(v) ? none() : begin(v);
-    }
+    if (trigger_waits(v))
+        return next_trigger(v, settings);
     if (halt_wished(v))
-        return halt(v, NULL); /* a create that is still under way is found and reaped */
+        return halt(v, NULL); /* its pod, if there is one, is found and reaped */
     if (retry_wished(v))
         return apply(v->now, (struct event) {.type = EVENT_RETRY_AFTER,
                                              .delay_ms = v->inst->retry_delay_ms});

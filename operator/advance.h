@@ -32,6 +32,7 @@ enum step_kind {
     STEP_NONE,   /* wait for an event, or until look_again_at */
     STEP_APPLY,  /* `event` happened at `at` */
     STEP_ANSWER, /* say that the wishes of spec were seen */
+    STEP_HOLD,   /* say that the trigger is not taken */
     STEP_STORE,  /* write the status */
     STEP_CREATE_POD,
     STEP_FIND_POD,      /* prove that the pod is absent */

@@ -8,8 +8,10 @@
 #include <assert.h>
 #include <string.h>
 
-#define NOTE_TAIL_MAX       512 /* bytes of what a container said at its end */
-#define MAX_STEPS_IN_MEMORY 32  /* between two looks; more would be a busy loop */
+#define NOTE_TAIL_MAX 512 /* bytes of what a container said at its end */
+/* Many times as long as a write of ours may take to have its effect (design, section 4). */
+#define SETTLED_MS          (60 * SECOND_MS)
+#define MAX_STEPS_IN_MEMORY 32 /* between two looks; more would be a busy loop */
 
 enum call_kind {
     CALL_NONE,
@@ -23,7 +25,7 @@ enum call_kind {
 struct attempt_ctl {
     struct work work;
     struct map_node by_key;
-    struct operator *op;
+    struct operator* op;
     char *key; /* "namespace/name" */
     char *uid;
 
@@ -33,7 +35,8 @@ struct attempt_ctl {
     struct run run;
     int64_t base_counter, base_seq;
 
-    bool wf_absent, pod_absent, create_unsettled;
+    bool wf_absent, pod_absent;
+    int64_t unsettled_until; /* LOOP_MONOTONIC: the fate of a create is not known; 0: none */
     struct k8s_call *call;
     enum call_kind calling;
 };
@@ -58,14 +61,14 @@ static void ctl_free(struct attempt_ctl *ctl)
     free(ctl);
 }
 
-static struct attempt_ctl *ctl_find(struct operator *op, const char *key)
+static struct attempt_ctl *ctl_find(struct operator* op, const char *key)
 {
     struct map_node *node = map_get(&op->attempts, key);
 
     return node ? container_of(node, struct attempt_ctl, by_key) : NULL;
 }
 
-static struct attempt_ctl *ctl_new(struct operator *op, const struct k8s_object *object)
+static struct attempt_ctl *ctl_new(struct operator* op, const struct k8s_object *object)
 {
     struct attempt_ctl *ctl = NEW(struct attempt_ctl);
 
@@ -125,14 +128,16 @@ static bool other_pod_lives(struct attempt_ctl *ctl, const struct instance *inst
 
 static struct advance_view gather(struct attempt_ctl *ctl, const struct instance *inst)
 {
-    struct operator *op = ctl->op;
+    struct operator* op = ctl->op;
     struct k8s_object *wf = k8s_informer_get(op->workflows, inst->id.ns, inst->workflow);
     const struct pod *pod = find_pod(ctl, inst);
 
     if (wf)
         ctl->wf_absent = false;
-    if (pod)
-        ctl->pod_absent = ctl->create_unsettled = false;
+    if (pod) {
+        ctl->pod_absent = false;
+        ctl->unsettled_until = 0;
+    }
     return (struct advance_view) {
         .inst = inst,
         .run = &ctl->run,
@@ -141,7 +146,7 @@ static struct advance_view gather(struct attempt_ctl *ctl, const struct instance
         .wf_absent = ctl->wf_absent,
         .pod = pod,
         .pod_absent = ctl->pod_absent,
-        .create_unsettled = ctl->create_unsettled,
+        .create_unsettled = loop_now(op->loop, LOOP_MONOTONIC) < ctl->unsettled_until,
         .old_pod_lives = other_pod_lives(ctl, inst, wf ? wf->value : NULL, pod),
         .now = loop_now(op->loop, LOOP_OF_DAY),
         .rng = op->rng,
@@ -328,6 +333,7 @@ static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object
     case STEP_NONE:
     case STEP_APPLY:
     case STEP_ANSWER:
+    case STEP_HOLD:
         break;
     }
     if (step->look_again_at != INSTANT_NONE)
@@ -335,17 +341,33 @@ static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object
     return WORK_DONE;
 }
 
+static void answer(struct run *run, const struct instance *inst)
+{
+    if (run->halted_through < inst->halt_through)
+        run->halted_through = inst->halt_through;
+    if (inst->has_retry && run->counter >= inst->retry_counter)
+        run->retry_counter = inst->retry_counter;
+}
+
+static void hold(struct attempt_ctl *ctl, const struct advance_view *view)
+{
+    ctl->run.held_since = view->now;
+    operator_event(ctl->op, event_about("WorkflowInstance", &view->inst->id), true, "Held",
+                   "Trigger",
+                   "the workflow that was triggered is not the one that has its name now");
+}
+
 static bool step_in_memory(struct attempt_ctl *ctl, const struct advance_view *view,
                            const struct step *step)
 {
     if (step->kind == STEP_APPLY)
         return apply_event(ctl, view, step);
-    if (step->kind != STEP_ANSWER)
+    if (step->kind == STEP_ANSWER)
+        answer(&ctl->run, view->inst);
+    else if (step->kind == STEP_HOLD)
+        hold(ctl, view);
+    else
         return false;
-    if (ctl->run.halted_through < view->inst->halt_through)
-        ctl->run.halted_through = view->inst->halt_through;
-    if (view->inst->has_retry)
-        ctl->run.retry_counter = view->inst->retry_counter;
     ctl->ahead = true;
     return true;
 }
@@ -423,12 +445,12 @@ static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
     switch (reply->error.code) {
     case ERROR_NONE:
-        ctl->create_unsettled = false;
+        ctl->unsettled_until = 0;
         ctl->op->counters.pods_created++;
         k8s_informer_observe(ctl->op->pods, reply->object);
         return;
     case ERROR_UNKNOWN:
-        ctl->create_unsettled = true;
+        ctl->unsettled_until = loop_now(ctl->op->loop, LOOP_MONOTONIC) + SETTLED_MS;
         return;
     case ERROR_FORBIDDEN:
         if (is_quota(reply))
@@ -436,7 +458,7 @@ static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
         /* fall through */
     case ERROR_INVALID:
     case ERROR_TOO_LARGE:
-        ctl->create_unsettled = false;
+        ctl->unsettled_until = 0;
         refuse_pod(ctl, reply);
         return;
     default:
@@ -481,7 +503,7 @@ static void on_adopted(struct attempt_ctl *ctl, const struct k8s_reply *reply)
     pod = pod_decode(reply->object);
     k8s_informer_observe(ctl->op->pods, reply->object);
     if (pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0)
-        ctl->create_unsettled = false;
+        ctl->unsettled_until = 0;
     else
         log_error("a pod that is not ours has our name", KV("instance", ctl->key),
                   KV("pod", pod->id.name));
@@ -521,7 +543,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
 
 /* ---- events: look at this key ---- */
 
-void attempt_setup(struct operator *op)
+void attempt_setup(struct operator* op)
 {
     map_init(&op->attempts);
     queue_init(&op->attempt_queue, op->loop, op->rng, advance, op->settings->max_steps);
@@ -538,7 +560,7 @@ static void look(struct attempt_ctl *ctl)
         work_add(&ctl->work);
 }
 
-void attempt_on_instance(struct operator *op, const struct k8s_object *old,
+void attempt_on_instance(struct operator* op, const struct k8s_object *old,
                          const struct k8s_object *new)
 {
     struct attempt_ctl *ctl = ctl_find(op, (new ? new : old)->key);
@@ -557,7 +579,7 @@ void attempt_on_instance(struct operator *op, const struct k8s_object *old,
     look(ctl ? ctl : ctl_new(op, new));
 }
 
-void attempt_on_workflow(struct operator *op, const struct k8s_object *old,
+void attempt_on_workflow(struct operator* op, const struct k8s_object *old,
                          const struct k8s_object *new)
 {
     const struct k8s_object *any = new ? new : old;
@@ -572,7 +594,7 @@ void attempt_on_workflow(struct operator *op, const struct k8s_object *old,
 }
 
 /* A run that waits for a pod of a deleted namesake is found by the same name. */
-void attempt_on_pod(struct operator *op, const struct k8s_object *old, const struct k8s_object *new)
+void attempt_on_pod(struct operator* op, const struct k8s_object *old, const struct k8s_object *new)
 {
     const struct pod *pod = (new ? new : old)->value;
 
@@ -584,7 +606,7 @@ void attempt_on_pod(struct operator *op, const struct k8s_object *old, const str
         look(ctl);
 }
 
-void attempt_forget(struct operator *op)
+void attempt_forget(struct operator* op)
 {
     struct attempt_ctl *ctl;
 

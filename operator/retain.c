@@ -15,12 +15,16 @@ static struct retain_step only(enum retain_kind kind)
     return (struct retain_step) {kind, INSTANT_NONE};
 }
 
-/* Whatever the pod can still tell is in the stored status. */
+/* Whatever the pod can still tell is in the stored status, or of a trigger that is over. */
 static bool outcome_stored(const struct pod *pod, const struct run *run)
 {
     bool under_way =
         run->state == RUN_SUBMITTING || run->state == RUN_SUBMITTED || run->state == RUN_RUNNING;
 
+    if (pod->seq != run->seq)
+        return pod->seq < run->seq;
+    if (run_state_terminal(run->state))
+        return true;
     return run->attempt > pod->attempt || (run->attempt == pod->attempt && !under_way);
 }
 

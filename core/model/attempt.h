@@ -119,6 +119,9 @@ void observation_done(struct observation *o);
 /* `Exit code: 1`, with what Kubernetes adds if that says more (OOMKilled, StartError …). */
 char *pod_exit_message(const struct pod *pod, bool has_exit, int exit_code);
 
+/* What a pod that has not started waits for, for people; NULL: not known.  The caller frees. */
+char *pod_waits_for(const struct pod *pod);
+
 /* How long the pod may take to start: when SUBMITTED times out.  INSTANT_NONE: never (gated). */
 instant pod_start_deadline(const struct pod *pod, instant submitted_at, int64_t submitted_limit_ms,
                            int64_t unschedulable_limit_ms);

@@ -432,6 +432,16 @@ void observation_done(struct observation *o)
     o->message = NULL;
 }
 
+char *pod_waits_for(const struct pod *pod)
+{
+    const char *reason = pod->unschedulable ? "no node takes it" : pod->waiting_reason;
+    const char *message = pod->unschedulable ? pod->unschedulable_message : pod->waiting_message;
+
+    if (!reason)
+        return NULL;
+    return xasprintf("%s%s%s", reason, message ? ": " : "", or_nothing(message));
+}
+
 instant pod_start_deadline(const struct pod *pod, instant submitted_at, int64_t submitted_limit_ms,
                            int64_t unschedulable_limit_ms)
 {

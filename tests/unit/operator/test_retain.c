@@ -29,15 +29,17 @@ struct look {
 
 static struct pod *pod_of(int line, const struct look *look)
 {
-    CLEANUP(free) char *deletion =
+    CLEANUP(free)
+    char *deletion =
         look->deleting ? xasprintf(", 'deletionTimestamp': '2026-01-01T%sZ'", look->deleting)
                        : xstrdup("");
-    CLEANUP(free) char *statuses = look->main
-                                       ? xasprintf(", 'containerStatuses': [{'name': 'styx-run',"
-                                                   " 'state': %s}]",
-                                                   look->main)
-                                       : xstrdup("");
-    CLEANUP(free) char *text =
+    CLEANUP(free)
+    char *statuses = look->main ? xasprintf(", 'containerStatuses': [{'name': 'styx-run',"
+                                            " 'state': %s}]",
+                                            look->main)
+                                : xstrdup("");
+    CLEANUP(free)
+    char *text =
         xasprintf("{'metadata': {'name': '%s', 'namespace': 'team',"
                   " 'creationTimestamp': '2026-01-01T01:00:00Z', 'finalizers': [%s],"
                   " 'annotations': {'kharon.dev/seq': '1', 'kharon.dev/attempt': '1',"
@@ -58,7 +60,8 @@ static struct pod *pod_of(int line, const struct look *look)
 /* `owner`: members of its status, or that it is gone or not in the cache. */
 static struct instance *instance_of(int line, const char *owner)
 {
-    CLEANUP(free) char *text = xasprintf(
+    CLEANUP(free)
+    char *text = xasprintf(
         "{'metadata': {'name': 'i', 'namespace': 'team', 'uid': '%s' %s},"
         " 'spec': {'workflow': 'w', 'parameter': 'p'}, 'status': {%s}}",
         strcmp(owner, "another") == 0 ? "other" : UID,
@@ -161,6 +164,20 @@ TEST(a_pod_that_still_runs_and_nobody_waits_for_is_deleted)
         RETAIN(POD("Running", RUNS, "01:00:02"), states[i], "05:00:00", "keep", NONE);
         RETAIN(POD("Running", RUNS, "01:00:02", ""), states[i], "05:00:00", "keep", NONE);
     }
+}
+
+/* A pod that was made and never written, of a run that was then halted or triggered again. */
+TEST(a_pod_of_what_is_over_is_deleted)
+{
+    RETAIN(POD("Running", RUNS), "'seq': 1, 'attempt': 0, 'state': 'ERROR'", "01:00:01", "delete",
+           NONE);
+    RETAIN(POD("Running", RUNS), "'seq': 2, 'attempt': 0, 'state': 'QUEUED'", "01:00:01", "delete",
+           NONE);
+    RETAIN(POD("Running", RUNS), "'seq': 2, 'attempt': 1, 'state': 'RUNNING'", "01:00:01", "delete",
+           NONE);
+    RETAIN(POD("Running", RUNS), "'seq': 0, 'attempt': 5, 'state': 'DONE'", "01:00:01", "keep",
+           NONE);
+    RETAIN(POD("Running", RUNS), "'state': 'NEW'", "01:00:01", "keep", NONE);
 }
 
 TEST(the_finalizer_goes_when_nothing_runs_and_the_name_is_settled)
