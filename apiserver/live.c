@@ -157,6 +157,8 @@ static json_t *metadata_of(const struct live *live)
 
     json_set_text(metadata, "uid", live->uid);
     json_set_text(metadata, "resourceVersion", live->version);
+    /* Velero restores status only if asked: without it the cursor would begin anew. */
+    json_set_take(metadata, "annotations", json_pack("{s:s}", "velero.io/restore-status", "true"));
     return metadata;
 }
 

@@ -45,13 +45,29 @@ static json_t *regarding(const struct event_about *about)
                      about->kind, "namespace", about->ns, "name", about->name, "uid", about->uid);
 }
 
+/* Notes quote what containers and servers said: in one line, and nothing that moves a terminal's cursor. */
+static char *one_line(const char *note)
+{
+    size_t len = strlen(note);
+
+    if (len > NOTE_MAX)
+        len = utf8_cut(note, NOTE_MAX);
+    while (len > 0 && (unsigned char) note[len - 1] <= ' ')
+        len--;
+    char *text = xstrndup(note, len);
+    for (char *c = text; *c; c++)
+        if ((unsigned char) *c < ' ' || *c == 0x7F)
+            *c = ' ';
+    return text;
+}
+
 static json_t *build(struct operator *op, const struct event_about *about, bool is_warning,
                      const char *reason, const char *action, const char *note)
 {
     char time[INSTANT_TEXT_MAX];
     CLEANUP(free) char *name =
         xasprintf("%.200s.%016llx", about->name, (unsigned long long) rng_next(op->rng));
-    CLEANUP(free) char *text = xstrndup(note, utf8_cut(note, strnlen(note, NOTE_MAX)));
+    CLEANUP(free) char *text = one_line(note);
     json_t *event = json_object();
 
     json_set_text(event, "apiVersion", "events.k8s.io/v1");

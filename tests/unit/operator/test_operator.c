@@ -113,6 +113,32 @@ TEST(a_failure_is_tried_again)
     world_done(&w);
 }
 
+static void find_note(const json_t *object, void *arg)
+{
+    const char *reason = json_text_at(object, "reason");
+
+    if (reason && strcmp(reason, "ExecutionFailed") == 0)
+        snprintf(arg, 256, "%s", json_text_at(object, "note"));
+}
+
+/* What a container said at its end is told, in one line and without a terminal's control characters. */
+TEST(a_failure_is_told_with_its_reason)
+{
+    static const struct k8s_resource events = {"events.k8s.io", "v1", "events", "Event"};
+    struct world w;
+    char note[256] = "";
+
+    begin(&w);
+    w.plan = (struct fake_plan) {.exit_code = 1, .message = "the warehouse\n\033[31mis closed\n"};
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "QUEUED"));
+    world_run(&w, SECOND_MS);
+    fake_foreach(w.fake, &events, find_note, note);
+    CHECK_STR(note, "Exit code: 1: the warehouse  [31mis closed");
+    world_done(&w);
+}
+
 /* STYX-RET-01, STYX-RET-02 */
 TEST(exit_50_is_final)
 {
@@ -161,7 +187,7 @@ TEST(an_image_that_does_not_exist_is_a_failed_try)
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "QUEUED"));
     CHECK_HAS(line_of(&w, "job.2025"),
               "Failed to pull image busybox:1 of container styx-run, reason: ErrImagePull");
-    world_run(&w, 2 * MINUTE_MS);       /* its name is not set free before */
+    world_run(&w, 2 * MINUTE_MS); /* its name is not set free before */
     CHECK_INT(world_pods(&w), 0);
     world_done(&w);
 }
