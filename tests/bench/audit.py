@@ -61,15 +61,19 @@ def created(writes, what, ns, there=()):
     A create that was answered 201 was done. One that was given up (500, 504) may have been done all the same: it was
     if the object is `there` (names) although nobody got a 201, or if somebody was told so or wrote to it.
     """
-    done, unsettled = [], {}
+    done, known, unsettled = [], set(), {}
     for w in sorted((w for w in writes if w.what.split("/")[0] == what and w.ns == ns), key=lambda w: w.answered):
         if w.verb == "create" and w.code == 201:
             done.append(w)
+            known.add(w.name)
             unsettled.pop(w.name, None)
-        elif w.verb == "create" and w.code >= 500:
+        elif w.verb == "create" and w.code >= 500 and w.name not in known:
             unsettled.setdefault(w.name, w)
         elif w.name in unsettled and (w.code < 300 or w.code == 409):
             done.append(unsettled.pop(w.name))
+            known.add(w.name)
+        if w.verb == "delete" and w.code < 300:
+            known.discard(w.name)
     done += [w for w in unsettled.values() if w.name in there]
     return sorted(done, key=lambda w: w.answered)
 
