@@ -20,7 +20,7 @@ def next_minute(lead_s):
 
 def lead_s(n):
     """How long it may take to make n objects and to let their controller get ready for them."""
-    return 10 + n / 25
+    return 10 + n / 12
 
 
 def hourly(due):
