@@ -207,46 +207,51 @@ static bool record_done(const struct trigger_view *v, const struct timing *t,
     return true;
 }
 
-/* What fell due while it was suspended is passed by, once, when it goes on. */
-static bool resume(const struct trigger_view *v, const struct timing *t, struct workflow_status *s)
+/* Moves past everything that is due by then.  A cursor that runs out is never due again. */
+static struct cursor_skip pass_due(struct cursor *c, const struct timing *t, instant until)
 {
     struct cursor_skip skip;
 
+    if (cursor_skip_due(c, &t->schedule, &t->offset, until, &skip))
+        return skip;
+    c->next_offset = INSTANT_MAX;
+    return (struct cursor_skip) {.count = 1, .first = c->next, .last = c->next};
+}
+
+/* What fell due while it was suspended is passed by, once, when it goes on. */
+static bool resume(const struct trigger_view *v, const struct timing *t, struct workflow_status *s)
+{
     if (!s->suspended)
         return false;
     s->suspended = false;
-    if (!cursor_skip_due(&s->cursor, &t->schedule, &t->offset, v->now, &skip))
-        s->cursor.next_offset = INSTANT_MAX;
+    struct cursor_skip skip = pass_due(&s->cursor, t, v->now);
     if (skip.count > 0)
         skip_decided(v, t, s, &skip, "Suspended", "they fell due while the workflow was suspended");
     return true;
+}
+
+/* Until when catchUp lets a partition have fallen due to be passed by. */
+static instant missed_until(const struct trigger_view *v, const struct timing *t,
+                            const struct cursor *c, const struct settings *settings)
+{
+    struct cursor probe = *c;
+
+    if (v->wf->catch_up == CATCH_UP_NONE)
+        return v->now - settings->late_ms;
+    struct cursor_skip due = pass_due(&probe, t, v->now);
+    return offset_add(due.last, &t->offset) - 1; /* all but the last */
 }
 
 /* catchUp Latest and None: passes by what was missed. */
 static bool skip_missed(const struct trigger_view *v, const struct timing *t,
                         struct workflow_status *s, const struct settings *settings)
 {
-    struct cursor c = s->cursor;
-    struct cursor_skip skip = {0};
-    instant until = v->now - settings->late_ms;
-
-    if (v->wf->catch_up == CATCH_UP_ALL || !cursor_due(&c, v->now))
+    if (v->wf->catch_up == CATCH_UP_ALL || !cursor_due(&s->cursor, v->now))
         return false;
-    if (v->wf->catch_up == CATCH_UP_LATEST) {
-        struct cursor_skip all;
-        struct cursor probe = c;
-
-        cursor_skip_due(&probe, &t->schedule, &t->offset, v->now, &all);
-        if (all.count <= 1)
-            return false;
-        until = offset_add(all.last, &t->offset) - 1;
-    }
-    cursor_skip_due(&c, &t->schedule, &t->offset, until, &skip);
-    if (skip.count == 0)
-        return false;
-    s->cursor = c;
-    skip_decided(v, t, s, &skip, "CatchUp", "missed while nobody could trigger them");
-    return true;
+    struct cursor_skip skip = pass_due(&s->cursor, t, missed_until(v, t, &s->cursor, settings));
+    if (skip.count > 0)
+        skip_decided(v, t, s, &skip, "CatchUp", "missed while nobody could trigger them");
+    return skip.count > 0;
 }
 
 /* Whether something about the cursor has to be stored; nothing is triggered before that. */
@@ -256,8 +261,8 @@ static bool move_cursor(const struct trigger_view *v, const struct timing *t,
 {
     bool changed = set_cursor(v, t, s, verdict);
 
-    if (s->cursor.epoch == 0)
-        return changed;
+    if (strcmp(verdict->reason, "Valid") != 0)
+        return false; /* the cursor is another schedule's: it stays as it is */
     if (!changed && record_done(v, t, s))
         return true;
     if (v->wf->suspend) {
@@ -311,12 +316,10 @@ static bool set_names(struct workflow_status *s, const struct workflow *wf)
 /* A workflow without an image has nothing to run: its partitions pass by, as in Styx (6.7). */
 static bool pass_by(const struct trigger_view *v, const struct timing *t, struct workflow_status *s)
 {
-    struct cursor_skip one = {.count = 1, .first = s->cursor.next, .last = s->cursor.next};
-
     if (v->wf->template.image || v->wf->suspend || !cursor_due(&s->cursor, v->now))
         return false;
-    skip_decided(v, t, s, &one, "NoImage", "the workflow has no image to run");
-    advance(&s->cursor, t);
+    struct cursor_skip skip = pass_due(&s->cursor, t, v->now);
+    skip_decided(v, t, s, &skip, "NoImage", "the workflow has no image to run");
     return true;
 }
 

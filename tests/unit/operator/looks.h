@@ -78,8 +78,7 @@ struct look {
 TEST_UNUSED static struct instance *look_instance(int line, const struct look *look,
                                                   const char *status)
 {
-    CLEANUP(free)
-    char *text = xasprintf(
+    CLEANUP(free) char *text = xasprintf(
         "{'metadata': {'name': 'report.p', 'namespace': 'team', 'uid': '" UID "',"
         " 'creationTimestamp': '2026-01-01T00:59:00Z' %s}, 'spec': {'workflow': 'report', %s},"
         " 'status': {%s}}",
@@ -91,8 +90,7 @@ TEST_UNUSED static struct instance *look_instance(int line, const struct look *l
 
 TEST_UNUSED static struct workflow *look_workflow(int line, const struct look *look)
 {
-    CLEANUP(free)
-    char *text = xasprintf(
+    CLEANUP(free) char *text = xasprintf(
         "{'metadata': {'name': 'report', 'namespace': 'team', 'uid': 'wf-1' %s}, 'spec': {%s}}",
         OR(look->wf_metadata, ""),
         OR(look->wf, "'schedule': 'hourly', 'template': {'image': 'busybox:1'}"));
@@ -103,12 +101,12 @@ TEST_UNUSED static struct workflow *look_workflow(int line, const struct look *l
 
 TEST_UNUSED static struct pod *look_pod(int line, const struct look *look)
 {
-    CLEANUP(free)
-    char *text = xasprintf("{'metadata': {'name': 'x', 'annotations': {'kharon.dev/record':"
-                           " '1767225600000,1767225601000,1767225602000' %s}},"
-                           " 'spec': {'containers': [{'name': 'styx-run', 'image': 'old:1'}]},"
-                           " 'status': {%s}}",
-                           OR(look->pod_more, ""), look->pod);
+    CLEANUP(free) char *text =
+        xasprintf("{'metadata': {'name': 'x', 'annotations': {'kharon.dev/record':"
+                  " '1767225600000,1767225601000,1767225602000' %s}},"
+                  " 'spec': {'containers': [{'name': 'styx-run', 'image': 'old:1'}]},"
+                  " 'status': {%s}}",
+                  OR(look->pod_more, ""), look->pod);
     CLEANUP(json_decref) json_t *json = json_of_at(line, text);
 
     return pod_decode(json);

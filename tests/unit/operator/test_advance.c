@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Triggers, wishes, workflows and writes; what a run does in its states is in test_advance_states.c */
+/* Triggers, wishes, workflows and writes; for states see test_advance_states.c */
 #include "unit/operator/looks.h"
 
 static const char *const active[] = {QUEUED,  PREPARE,    SUBMITTING, SUBMITTED,

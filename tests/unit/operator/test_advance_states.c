@@ -134,12 +134,11 @@ TEST(a_status_that_was_not_ours)
             "", ", 'attempt': 1, 'executionId': '" EXECUTION_1 "'",
             ", 'attempt': 1, 'description': {'image': 'a'}",
             ", 'attempt': 1, 'executionId': '" EXECUTION_1 "', 'description': {}"};
-        CLEANUP(free)
-        char *other = xasprintf("'state': '%s', 'seq': 1, 'trigger': {} " OTHER, states[i]);
+        CLEANUP(free) char *other =
+            xasprintf("'state': '%s', 'seq': 1, 'trigger': {} " OTHER, states[i]);
 
         for (size_t j = 0; j < ARRAY_SIZE(missing); j++) {
-            CLEANUP(free)
-            char *status =
+            CLEANUP(free) char *status =
                 xasprintf("'state': '%s', 'seq': 1, 'trigger': {} %s", states[i], missing[j]);
             DECIDE("halt: Halted: the status does not say what is executed", status);
         }
