@@ -100,6 +100,16 @@ static void free_request(struct k8s_request *r)
         free((void *) (uintptr_t) texts[i]);
 }
 
+static void tell_request(struct fake *f, const char *user, const struct k8s_request *request,
+                         int status)
+{
+    struct fake_watcher *w;
+
+    list_foreach (w, &f->server.watchers, link)
+        if (w->on_request)
+            w->on_request(user, request, status, w->arg);
+}
+
 /* ---- ghosts ---- */
 
 static void ghost_free(struct ghost *g)
@@ -116,6 +126,7 @@ static void on_ghost_arrived(void *arg)
     struct fake_answer answer = fake_server_do(&g->fake->server, &g->request);
 
     fake_store_count(&g->fake->server, &g->request);
+    tell_request(g->fake, "", &g->request, 0);
     fake_answer_done(&answer);
     ghost_free(g);
 }
@@ -251,6 +262,7 @@ static void arrive(struct fake_call *c)
         c->answer = fake_server_do(&f->server, &c->request);
         fake_store_count(&f->server, &c->request);
     }
+    tell_request(f, c->client->user, &c->request, c->answer.status);
     int64_t back = now(f) + latency(f);
     if (c->fault == FAKE_LOSE_REPLY || c->client->gone || back > c->deadline)
         set_timer(c, PHASE_LOST, c->deadline);

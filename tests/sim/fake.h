@@ -72,6 +72,9 @@ struct fake_watcher {
     struct list link;
     void (*on_change)(const struct k8s_resource *resource, const json_t *old, const json_t *new,
                       void *arg);
+    /* A client's request was answered so (a watch: not told), or was a late one that nobody waits
+     * for: status 0 then.  May be NULL. */
+    void (*on_request)(const char *user, const struct k8s_request *request, int status, void *arg);
     void *arg;
 };
 void fake_watcher_add(struct fake *fake, struct fake_watcher *watcher);

@@ -40,6 +40,8 @@ static void plan_pod(const json_t *pod, struct fake_plan *plan, void *arg)
     const struct world *w = arg;
 
     *plan = w->plan;
+    if (w->on_plan)
+        w->on_plan(pod, plan, w->plan_arg);
     if (tries_before(pod) < w->failures_first)
         plan->exit_code = 1;
 }
@@ -48,11 +50,12 @@ static void on_container(const json_t *pod, bool runs, void *arg)
 {
     struct world *w = arg;
 
-    (void) pod;
     w->n_running += runs ? 1 : -1;
     w->n_started += runs;
     if (w->n_running > w->n_most_at_once)
         w->n_most_at_once = w->n_running;
+    if (w->on_container)
+        w->on_container(pod, runs, w->container_arg);
 }
 
 /* ---- life ---- */
@@ -74,12 +77,11 @@ static int64_t virtual_now(void *arg)
 static void set_up_operator(struct world *w, int i, uint64_t seed)
 {
     struct settings *s = &w->settings[i];
-    static const char *const identities[] = {"operator-0", "operator-1"};
 
     settings_default(s);
     texts_add(&s->namespaces, WORLD_NS);
     s->installation_ns = s->lease_ns = WORLD_NS;
-    s->identity = identities[i];
+    s->identity = w->identities[i];
     rng_init(&w->rngs[i], seed + 1 + (uint64_t) i);
 }
 
@@ -112,6 +114,7 @@ void world_done(struct world *w)
 
 void world_start(struct world *w, int i)
 {
+    snprintf(w->identities[i], sizeof(w->identities[i]), "operator-%d-%d", i, ++w->n_starts);
     w->clients[i] = fake_client(w->fake, w->settings[i].identity);
     w->operators[i] = operator_new(w->loop, w->clients[i], &w->rngs[i], &w->settings[i]);
     operator_start(w->operators[i]);

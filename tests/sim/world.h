@@ -27,6 +27,8 @@ struct world {
     struct fake_kubelet *kubelet;
     struct fake_watcher watcher;
     struct settings settings[WORLD_MAX_OPERATORS];
+    char identities[WORLD_MAX_OPERATORS][32]; /* another one with every start */
+    int n_starts;
     struct rng rngs[WORLD_MAX_OPERATORS];
     struct k8s *clients[WORLD_MAX_OPERATORS];
     struct operator *operators[WORLD_MAX_OPERATORS]; /* NULL: not running */
@@ -36,6 +38,10 @@ struct world {
     int failures_first; /* so many executions of a run exit with 1 before one succeeds */
     /* What really ran. */
     int n_started, n_running, n_most_at_once;
+    /* For tests that plan, or look, for themselves; NULL: not. */
+    void (*on_plan)(const json_t *pod, struct fake_plan *plan, void *arg);
+    void (*on_container)(const json_t *pod, bool runs, void *arg);
+    void *plan_arg, *container_arg;
 };
 
 void world_init(struct world *w, uint64_t seed);
