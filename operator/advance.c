@@ -196,10 +196,15 @@ static struct step timed_out(const struct advance_view *v, const char *detail)
     return apply(v->now, (struct event) {.type = EVENT_TIMEOUT, .message = message});
 }
 
+static instant eligible_at(const struct run *run)
+{
+    return run->since + (run->retry_delay_ms > 0 ? run->retry_delay_ms : 0);
+}
+
 /* The limit of a state counts for a try that waits for its turn, too, as in Styx. */
 static struct step in_queued(const struct advance_view *v, const struct settings *settings)
 {
-    instant eligible = v->run->since + (v->run->retry_delay_ms > 0 ? v->run->retry_delay_ms : 0);
+    instant eligible = eligible_at(v->run);
     instant limit = v->run->since + settings->state_limits_ms[RUN_QUEUED];
 
     if (v->pod) /* this attempt was begun before, by somebody who could not write it */
@@ -429,6 +434,46 @@ static struct step store_when_due(const struct advance_view *v, const struct set
     return otherwise;
 }
 
+/* ---- what it waits for ---- */
+
+#define NOTE_PREFIX "Waiting: "
+
+static bool is_just_starting(const struct pod *pod)
+{
+    return pod->waiting_reason && (strcmp(pod->waiting_reason, "ContainerCreating") == 0 ||
+                                   strcmp(pod->waiting_reason, "PodInitializing") == 0);
+}
+
+/* Whatever is not going on says why (invariant 3); NULL: nothing out of the ordinary. */
+static char *waits_for(const struct advance_view *v)
+{
+    const struct run *run = v->run;
+
+    if (run->state == RUN_QUEUED && v->old_pod_lives && !v->pod && v->now >= eligible_at(run))
+        return xstrdup(NOTE_PREFIX "an earlier pod of this run has not ended");
+    if (run->state == RUN_SUBMITTING && v->create_refused && !v->pod)
+        return xasprintf(NOTE_PREFIX "%s", v->create_refused);
+    if (run->state != RUN_SUBMITTED || !v->pod || is_just_starting(v->pod))
+        return NULL;
+    CLEANUP(free) char *reason = pod_waits_for(v->pod);
+    return reason ? xasprintf(NOTE_PREFIX "%s", reason) : NULL;
+}
+
+static struct step note(const struct advance_view *v)
+{
+    const char *now = v->run->message;
+    bool noted = now && strncmp(now, NOTE_PREFIX, strlen(NOTE_PREFIX)) == 0;
+    char *wanted = waits_for(v);
+    struct step step = only(STEP_NOTE);
+
+    if (wanted ? noted && strcmp(now, wanted) == 0 : !noted) {
+        free(wanted);
+        return none();
+    }
+    step.event.message = wanted;
+    return step;
+}
+
 /* There is a trigger to take. */
 static struct step next_trigger(const struct advance_view *v, const struct settings *settings)
 {
@@ -451,7 +496,7 @@ struct step advance_decide(const struct advance_view *v, const struct settings *
     if (trigger_waits(v))
         return next_trigger(v, settings);
     if (halt_wished(v))
-        return halt(v, NULL); /* its pod, if there is one, is found and reaped */
+        return halt(v, xstrdup("Halted")); /* its pod, if there is one, is found and reaped */
     if (retry_wished(v))
         return apply(v->now, (struct event) {.type = EVENT_RETRY_AFTER,
                                              .delay_ms = v->inst->retry_delay_ms});
@@ -459,6 +504,8 @@ struct step advance_decide(const struct advance_view *v, const struct settings *
         return only(STEP_ANSWER);
     if (!run_state_terminal(v->run->state)) {
         step = check_workflow(v);
+        if (step.kind == STEP_NONE)
+            step = note(v);
         if (step.kind != STEP_NONE)
             return step;
     }

@@ -21,9 +21,10 @@ struct advance_view {
     /* The pod of the attempt that is under way, or would be next (advance_pod_attempt); NULL: not
      * in the cache. */
     const struct pod *pod;
-    bool pod_absent;       /* proven */
-    bool create_unsettled; /* a create was sent and its fate is not known */
-    bool old_pod_lives;    /* another pod of the same run key may still run */
+    bool pod_absent;            /* proven */
+    bool create_unsettled;      /* a create was sent and its fate is not known */
+    const char *create_refused; /* NULL, or why the pod cannot be created for now */
+    bool old_pod_lives;         /* another pod of the same run key may still run */
     instant now;
     struct rng *rng;
 };
@@ -33,6 +34,7 @@ enum step_kind {
     STEP_APPLY,  /* `event` happened at `at` */
     STEP_ANSWER, /* say that the wishes of spec were seen */
     STEP_HOLD,   /* say that the trigger is not taken */
+    STEP_NOTE,   /* say what it waits for: event.message; NULL: for nothing any more */
     STEP_STORE,  /* write the status */
     STEP_CREATE_POD,
     STEP_FIND_POD,      /* prove that the pod is absent */

@@ -25,17 +25,19 @@ enum call_kind {
 struct attempt_ctl {
     struct work work;
     struct map_node by_key;
-    struct operator* op;
+    struct operator *op;
     char *key; /* "namespace/name" */
     char *uid;
 
     /* The run as it is in memory.  Valid while the stored one is still the one it was derived
      * from. */
     bool have_run, ahead;
+    bool starting; /* counted in n_starting */
     struct run run;
     int64_t base_counter, base_seq;
 
     bool wf_absent, pod_absent;
+    char *create_refused;    /* by a quota: the server's words; NULL: no */
     int64_t unsettled_until; /* LOOP_MONOTONIC: the fate of a create is not known; 0: none */
     struct k8s_call *call;
     enum call_kind calling;
@@ -50,25 +52,33 @@ static void forget_run(struct attempt_ctl *ctl)
     ctl->have_run = ctl->ahead = false;
 }
 
+static void set_starting(struct attempt_ctl *ctl, bool starting)
+{
+    ctl->op->n_starting += starting - ctl->starting;
+    ctl->starting = starting;
+}
+
 static void ctl_free(struct attempt_ctl *ctl)
 {
+    set_starting(ctl, false);
     k8s_cancel(ctl->call);
     work_done(&ctl->work);
     map_remove(&ctl->op->attempts, &ctl->by_key);
     forget_run(ctl);
     free(ctl->key);
     free(ctl->uid);
+    free(ctl->create_refused);
     free(ctl);
 }
 
-static struct attempt_ctl *ctl_find(struct operator* op, const char *key)
+static struct attempt_ctl *ctl_find(struct operator *op, const char *key)
 {
     struct map_node *node = map_get(&op->attempts, key);
 
     return node ? container_of(node, struct attempt_ctl, by_key) : NULL;
 }
 
-static struct attempt_ctl *ctl_new(struct operator* op, const struct k8s_object *object)
+static struct attempt_ctl *ctl_new(struct operator *op, const struct k8s_object *object)
 {
     struct attempt_ctl *ctl = NEW(struct attempt_ctl);
 
@@ -77,6 +87,7 @@ static struct attempt_ctl *ctl_new(struct operator* op, const struct k8s_object 
     ctl->uid = xstrdup(object->meta.uid);
     work_init(&ctl->work, &op->attempt_queue);
     map_add(&op->attempts, &ctl->by_key, ctl->key);
+    set_starting(ctl, ((const struct instance *) object->value)->run.state == RUN_NEW);
     return ctl;
 }
 
@@ -128,7 +139,7 @@ static bool other_pod_lives(struct attempt_ctl *ctl, const struct instance *inst
 
 static struct advance_view gather(struct attempt_ctl *ctl, const struct instance *inst)
 {
-    struct operator* op = ctl->op;
+    struct operator *op = ctl->op;
     struct k8s_object *wf = k8s_informer_get(op->workflows, inst->id.ns, inst->workflow);
     const struct pod *pod = find_pod(ctl, inst);
 
@@ -137,6 +148,7 @@ static struct advance_view gather(struct attempt_ctl *ctl, const struct instance
     if (pod) {
         ctl->pod_absent = false;
         ctl->unsettled_until = 0;
+        free(TAKE(ctl->create_refused));
     }
     return (struct advance_view) {
         .inst = inst,
@@ -146,6 +158,7 @@ static struct advance_view gather(struct attempt_ctl *ctl, const struct instance
         .wf_absent = ctl->wf_absent,
         .pod = pod,
         .pod_absent = ctl->pod_absent,
+        .create_refused = ctl->create_refused,
         .create_unsettled = loop_now(op->loop, LOOP_MONOTONIC) < ctl->unsettled_until,
         .old_pod_lives = other_pod_lives(ctl, inst, wf ? wf->value : NULL, pod),
         .now = loop_now(op->loop, LOOP_OF_DAY),
@@ -224,6 +237,7 @@ static bool apply_event(struct attempt_ctl *ctl, const struct advance_view *view
         log_error("refused transition", KV("instance", text), KV("error", err.text));
         return false;
     }
+    free(TAKE(ctl->create_refused));
     ctl->ahead = true;
     ctl->pod_absent = false;
     ctl->op->counters.transitions++;
@@ -318,12 +332,23 @@ static enum work_result find(struct attempt_ctl *ctl, enum call_kind kind,
                                             .name = name});
 }
 
+static bool store_may_wait(const struct attempt_ctl *ctl, instant now)
+{
+    enum run_state state = ctl->run.state;
+
+    return (state == RUN_SUBMITTED || state == RUN_RUNNING) && operator_bursts(ctl->op) &&
+           now >= ctl->run.since && now < ctl->run.since + BURST_WAIT_MS;
+}
+
 static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object *object,
                                 const struct advance_view *view, const struct step *step)
 {
     switch (step->kind) {
     case STEP_STORE:
-        return store(ctl, object);
+        if (!store_may_wait(ctl, view->now))
+            return store(ctl, object);
+        work_add_at(&ctl->work, LOOP_OF_DAY, view->now + BURST_LOOK_MS);
+        return WORK_DONE;
     case STEP_CREATE_POD:
         return create_pod(ctl, view);
     case STEP_FIND_POD:
@@ -334,6 +359,7 @@ static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object
     case STEP_APPLY:
     case STEP_ANSWER:
     case STEP_HOLD:
+    case STEP_NOTE:
         break;
     }
     if (step->look_again_at != INSTANT_NONE)
@@ -366,6 +392,8 @@ static bool step_in_memory(struct attempt_ctl *ctl, const struct advance_view *v
         answer(&ctl->run, view->inst);
     else if (step->kind == STEP_HOLD)
         hold(ctl, view);
+    else if (step->kind == STEP_NOTE)
+        run_note(&ctl->run, step->event.message);
     else
         return false;
     ctl->ahead = true;
@@ -396,6 +424,8 @@ static enum work_result advance(struct work *work)
             enum work_result result = do_step(ctl, object, &view, &step);
 
             step_done(&step);
+            if (result != WORK_BUSY)
+                set_starting(ctl, false);
             if (result == WORK_DONE && at_rest(ctl, inst))
                 forget_run(ctl);
             return result;
@@ -441,6 +471,12 @@ static bool is_quota(const struct k8s_reply *reply)
     return reply->error.code == ERROR_FORBIDDEN && strstr(reply->error.text, "exceeded quota");
 }
 
+static void note_refusal(struct attempt_ctl *ctl, const char *text)
+{
+    free(ctl->create_refused);
+    ctl->create_refused = xstrdup(text);
+}
+
 static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
     switch (reply->error.code) {
@@ -453,8 +489,10 @@ static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
         ctl->unsettled_until = loop_now(ctl->op->loop, LOOP_MONOTONIC) + SETTLED_MS;
         return;
     case ERROR_FORBIDDEN:
-        if (is_quota(reply))
-            return; /* back-pressure: the queue's back-off asks again */
+        if (is_quota(reply)) { /* back-pressure: the queue's back-off asks again */
+            note_refusal(ctl, reply->error.text);
+            return;
+        }
         /* fall through */
     case ERROR_INVALID:
     case ERROR_TOO_LARGE:
@@ -518,6 +556,8 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
 
     ctl->call = NULL;
     ctl->calling = CALL_NONE;
+    if (kind == CALL_CREATE || kind == CALL_STORE)
+        set_starting(ctl, false);
     if (kind == CALL_CREATE && reply->error.code == ERROR_EXISTS) {
         adopt(ctl);
         return;
@@ -543,7 +583,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
 
 /* ---- events: look at this key ---- */
 
-void attempt_setup(struct operator* op)
+void attempt_setup(struct operator *op)
 {
     map_init(&op->attempts);
     queue_init(&op->attempt_queue, op->loop, op->rng, advance, op->settings->max_steps);
@@ -560,7 +600,7 @@ static void look(struct attempt_ctl *ctl)
         work_add(&ctl->work);
 }
 
-void attempt_on_instance(struct operator* op, const struct k8s_object *old,
+void attempt_on_instance(struct operator *op, const struct k8s_object *old,
                          const struct k8s_object *new)
 {
     struct attempt_ctl *ctl = ctl_find(op, (new ? new : old)->key);
@@ -579,7 +619,7 @@ void attempt_on_instance(struct operator* op, const struct k8s_object *old,
     look(ctl ? ctl : ctl_new(op, new));
 }
 
-void attempt_on_workflow(struct operator* op, const struct k8s_object *old,
+void attempt_on_workflow(struct operator *op, const struct k8s_object *old,
                          const struct k8s_object *new)
 {
     const struct k8s_object *any = new ? new : old;
@@ -594,7 +634,7 @@ void attempt_on_workflow(struct operator* op, const struct k8s_object *old,
 }
 
 /* A run that waits for a pod of a deleted namesake is found by the same name. */
-void attempt_on_pod(struct operator* op, const struct k8s_object *old, const struct k8s_object *new)
+void attempt_on_pod(struct operator *op, const struct k8s_object *old, const struct k8s_object *new)
 {
     const struct pod *pod = (new ? new : old)->value;
 
@@ -606,7 +646,7 @@ void attempt_on_pod(struct operator* op, const struct k8s_object *old, const str
         look(ctl);
 }
 
-void attempt_forget(struct operator* op)
+void attempt_forget(struct operator *op)
 {
     struct attempt_ctl *ctl;
 

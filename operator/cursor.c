@@ -16,6 +16,7 @@ struct cursor_ctl {
     struct operator *op;
     char *key;
     char *uid;
+    int64_t done_at;          /* LOOP_MONOTONIC */
     struct trigger_done done; /* what became of the partition that the cursor stands at */
     struct k8s_call *call;
     enum call_kind calling;
@@ -216,6 +217,13 @@ static void read_instance(struct cursor_ctl *ctl, const struct workflow *wf)
                                      .name = name});
 }
 
+/* The instance is there; that the cursor has passed it may be said when the pods are on their way. */
+static bool store_may_wait(const struct cursor_ctl *ctl)
+{
+    return ctl->done.epoch > 0 && operator_bursts(ctl->op) &&
+           loop_now(ctl->op->loop, LOOP_MONOTONIC) < ctl->done_at + BURST_WAIT_MS;
+}
+
 static enum work_result look(struct work *work)
 {
     struct cursor_ctl *ctl = container_of(work, struct cursor_ctl, work);
@@ -226,7 +234,10 @@ static enum work_result look(struct work *work)
     struct trigger_view view = gather(ctl, object);
     struct trigger_step step = trigger_decide(&view, ctl->op->settings);
     enum work_result result = WORK_DONE;
-    if (step.kind == TRIGGER_STORE) {
+    if (step.kind == TRIGGER_STORE && store_may_wait(ctl)) {
+        work_add_at(&ctl->work, LOOP_MONOTONIC,
+                    loop_now(ctl->op->loop, LOOP_MONOTONIC) + BURST_LOOK_MS);
+    } else if (step.kind == TRIGGER_STORE) {
         trigger_announce(ctl->op, view.wf, &step.status);
         result = store(ctl, object, &step.status);
     } else if (step.kind == TRIGGER_CREATE) {
@@ -246,6 +257,7 @@ static void partition_done(struct cursor_ctl *ctl, const struct workflow *wf, bo
     struct operator_counters *c = &ctl->op->counters;
 
     done_forget(&ctl->done);
+    ctl->done_at = loop_now(ctl->op->loop, LOOP_MONOTONIC);
     ctl->done = (struct trigger_done) {
         .epoch = wf->status.cursor.epoch,
         .partition = wf->status.cursor.next,

@@ -249,6 +249,11 @@ static void set_message(struct run *run, enum message_level level, const char *t
     set_text(&run->message, text);
 }
 
+void run_note(struct run *run, const char *text)
+{
+    set_message(run, MESSAGE_INFO, text);
+}
+
 static void forget_execution(struct run *run)
 {
     set_text(&run->execution_id, NULL);

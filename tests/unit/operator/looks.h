@@ -68,6 +68,7 @@ struct look {
     const char *metadata;    /* more of the instance's */
     const char *now;
     bool no_wf, wf_absent, no_such_pod, unsettled, old_pod;
+    const char *refused; /* why the pod cannot be created for now */
     struct settings *settings;
 };
 
@@ -146,10 +147,15 @@ TEST_UNUSED static void add_event_text(struct buf *b, const struct event *e)
 TEST_UNUSED static char *step_text(const struct step *step, instant now)
 {
     static const char *const names[] = {
-        [STEP_NONE] = "none",         [STEP_APPLY] = "",
-        [STEP_ANSWER] = "answer",     [STEP_HOLD] = "hold",
-        [STEP_STORE] = "store",       [STEP_CREATE_POD] = "create",
-        [STEP_FIND_POD] = "find pod", [STEP_FIND_WORKFLOW] = "find workflow",
+        [STEP_NONE] = "none",
+        [STEP_APPLY] = "",
+        [STEP_ANSWER] = "answer",
+        [STEP_HOLD] = "hold",
+        [STEP_NOTE] = "note",
+        [STEP_STORE] = "store",
+        [STEP_CREATE_POD] = "create",
+        [STEP_FIND_POD] = "find pod",
+        [STEP_FIND_WORKFLOW] = "find workflow",
     };
     struct buf b = BUF_INIT;
     char text[INSTANT_TEXT_MAX];
@@ -160,6 +166,8 @@ TEST_UNUSED static char *step_text(const struct step *step, instant now)
         return buf_take(&b);
     }
     buf_adds(&b, names[step->kind]);
+    if (step->kind == STEP_NOTE)
+        buf_addf(&b, ": %s", step->event.message ? step->event.message : "-");
     if (step->kind == STEP_APPLY) {
         add_event_text(&b, &step->event);
         if (step->at != now)
@@ -199,6 +207,7 @@ TEST_UNUSED static void look_begin(int line, const struct look *look, struct loo
         .pod_absent = look->no_such_pod,
         .create_unsettled = look->unsettled,
         .old_pod_lives = look->old_pod,
+        .create_refused = look->refused,
         .now = instant_at(line, strchr(OR(look->now, ""), 'Z') ? look->now : now),
         .rng = &l->rng,
     };

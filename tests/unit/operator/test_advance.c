@@ -78,9 +78,9 @@ TEST(a_run_whose_status_was_lost_is_held)
 TEST(a_wish_to_halt_is_obeyed_in_every_state)
 {
     for (size_t i = 0; i < ARRAY_SIZE(active); i++) {
-        DECIDE("halt", active[i], .spec = HALT(1), .pod = POD_RUNS);
-        DECIDE("halt", active[i], .spec = HALT(2), .no_wf = true);
-        DECIDE("halt", active[i], .spec = HALT(1), .wf_absent = true);
+        DECIDE("halt: Halted", active[i], .spec = HALT(1), .pod = POD_RUNS);
+        DECIDE("halt: Halted", active[i], .spec = HALT(2), .no_wf = true);
+        DECIDE("halt: Halted", active[i], .spec = HALT(1), .wf_absent = true);
     }
     DECIDE("triggerExecution 1 natural id-1", "", .spec = HALT(1));
 }
@@ -99,11 +99,11 @@ TEST(a_wish_to_halt_is_answered_when_it_means_nothing_more)
 TEST(a_create_is_settled_before_the_run_is_halted)
 {
     DECIDE("create", SUBMITTING, .spec = HALT(1), .unsettled = true);
-    DECIDE("halt", SUBMITTING, .spec = HALT(1), .unsettled = true, .pod = PENDING);
-    DECIDE("halt", SUBMITTING, .spec = HALT(1), .unsettled = true, .wf_absent = true);
+    DECIDE("halt: Halted", SUBMITTING, .spec = HALT(1), .unsettled = true, .pod = PENDING);
+    DECIDE("halt: Halted", SUBMITTING, .spec = HALT(1), .unsettled = true, .wf_absent = true);
     DECIDE("create", SUBMITTING, .unsettled = true,
            .wf_metadata = ", 'deletionTimestamp': '2026-01-01T00:59:00Z'");
-    DECIDE("halt", QUEUED, .spec = HALT(1), .unsettled = true);
+    DECIDE("halt: Halted", QUEUED, .spec = HALT(1), .unsettled = true);
 }
 
 #define RETRY(counter) BY_SCHEDULE ", 'retry': {'counter': " #counter ", 'delayMillis': 700}"
@@ -246,6 +246,22 @@ TEST(only_one_attempt_is_ahead_of_what_is_stored)
 }
 
 /* ---- at random ---- */
+
+#define NOTED(state) RUN_IN(state, EXECUTES ", 'message': {'level': 'INFO', 'line': 'Waiting: x'}")
+
+/* Invariant 3: what does not go on says why, once, and no longer than it is so. */
+TEST(what_is_waited_for_is_said)
+{
+    DECIDE("note: Waiting: an earlier pod of this run has not ended", QUEUED, .old_pod = true);
+    DECIDE("note: Waiting: no room", SUBMITTING, .refused = "no room");
+    DECIDE("note: Waiting: no room", NOTED("SUBMITTING"), .refused = "no room");
+    DECIDE("note: Waiting: CreateContainerConfigError: no ConfigMap", SUBMITTED,
+           .pod = "'phase': 'Pending', " MAIN(
+               "'waiting': {'reason': 'CreateContainerConfigError', 'message': 'no ConfigMap'}"));
+    DECIDE("note: -", NOTED("SUBMITTED"), .pod = PULLING);
+    DECIDE("note: -", NOTED("RUNNING"), .pod = POD_RUNS);
+    DECIDE("until 01:10:00", SUBMITTED, .pod = PULLING);
+}
 
 /* The same world, the same step: whatever became of the one that was decided before. */
 TEST(asked_again_it_says_the_same)
