@@ -328,6 +328,43 @@ TEST(the_status_of_a_run)
     run_done(&run);
 }
 
+/* What is in a status is written as it was read. */
+TEST(every_member_is_read_and_written)
+{
+    static const char status[] =
+        "{'observedGeneration': 3, 'state': 'RUNNING', 'active': true, 'seq': 3, 'counter': 12,"
+        " 'attempt': 4, 'tries': 2, 'consecutiveFailures': 1, 'retryCostTenths': 11,"
+        " 'lastExit': 20, 'freeTries': 5, 'retryDelayMillis': 600, 'haltedThrough': 1,"
+        " 'retryCounter': 0, 'since': '2026-01-01T00:00:09Z', 'startedAt': '2026-01-01T00:00:05Z',"
+        " 'completedAt': '2026-01-01T00:00:06Z', 'executionId': 'e', 'runnerId': 'r',"
+        " 'message': {'level': 'WARNING', 'line': 'm'}, 'limits': ['a', 'b'], 'eventsDropped': 8,"
+        " 'trigger': {'seq': 3, 'type': 'adhoc', 'id': 'i', 'key': 'k', 'workflowUID': 'w'},"
+        " 'description': {'image': 'busybox', 'args': ['x', '{}'], 'terminationLogging': true,"
+        "  'gcpServiceAccount': 'a@b.cd', 'commitSha': 'c0', 'env': [{'name': 'A', 'value': '1'}],"
+        "  'runningTimeout': 'PT1H', 'retryCondition': 'true', 'truncated': true},"
+        " 'conditions': [], 'events': ["
+        "  {'counter': 0, 'at': 1767225600000, 'type': 'triggerExecution', 'triggerType':"
+        "   'backfill', 'triggerId': 'b', 'env': [{'name': 'A', 'value': '1'}]},"
+        "  {'counter': 1, 'at': 1767225600001, 'type': 'info', 'level': 'ERROR', 'message': 'm'},"
+        "  {'counter': 2, 'at': 1767225600002, 'type': 'dequeue', 'limits': ['a', 'b']},"
+        "  {'counter': 3, 'at': 1767225600003, 'type': 'submit', 'executionId': 'e'},"
+        "  {'counter': 4, 'at': 1767225600004, 'type': 'submitted', 'executionId': 'e',"
+        "   'runnerId': 'r'},"
+        "  {'counter': 5, 'at': 1767225600005, 'type': 'started'},"
+        "  {'counter': 6, 'at': 1767225600006, 'type': 'terminate', 'exitCode': 20,"
+        "   'message': 'Exit code: 20'},"
+        "  {'counter': 7, 'at': 1767225600007, 'type': 'retryAfter', 'delayMillis': 0},"
+        "  {'counter': 8, 'at': 1767225600008, 'type': 'runError', 'free': true, 'message': 'm'},"
+        "  {'counter': 9, 'at': 1767225600009, 'type': 'timeout', 'message': 'm'},"
+        "  {'counter': 10, 'at': 1767225600010, 'type': 'stop', 'message': 'm'},"
+        "  {'counter': 11, 'at': 1767225600011, 'type': 'halt', 'message': 'm'},"
+        "  {'counter': 12, 'at': 1767225600012, 'type': 'success'}]}";
+    CLEANUP(instance_free) struct instance *inst = with_status(status);
+    CLEANUP(json_decref) json_t *written = run_encode_status(&inst->run, 3);
+
+    CHECK_JSON(written, status);
+}
+
 TEST(what_is_held_says_so_until_the_next_trigger)
 {
     struct run run;

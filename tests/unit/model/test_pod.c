@@ -186,6 +186,9 @@ TEST(a_pod_that_runs)
     SEEN("", "", "'phase': 'Pending', " WAITING("CreateContainerConfigError", "no configmap"));
     SEEN("", "", "'phase': 'Pending', " WAITING("CrashLoopBackOff", ""));
     SEEN("", "", "'phase': null");
+    SEEN("", "",
+         "'phase': 'Running', 'containerStatuses': [{'name': 'styx-run', 'state': {'running': "
+         "{}}}]");
 }
 
 /* ---- what Styx did not know ---- */
@@ -296,6 +299,10 @@ TEST(the_exit_code_with_termination_logging)
          "Exit code: 0");
     CODE("true", "Failed", MAIN("false", "'terminated': {'message': '{\\'exit_code\\': 5}'}"),
          "Exit code: 5");
+    CODE("true", "Failed", LOGGED("3", "{\\'exit_code\\': 2147483647}"), "Exit code: 2147483647");
+    CODE("true", "Failed", LOGGED("3", "{\\'exit_code\\': -2147483648}"), "Exit code: -2147483648");
+    CODE("true", "Failed", LOGGED("3", "{\\'exit_code\\': 2147483648}"), "Exit code: 3");
+    CODE("true", "Failed", LOGGED("3", "{\\'exit_code\\': -2147483649}"), "Exit code: 3");
     /* Nobody vouches for the zero. */
     CODE("true", "Succeeded", ENDED("0", "Completed", ""), "Exit code: -");
     CODE("true", "Succeeded", LOGGED("0", ""), "Exit code: -");
@@ -395,6 +402,17 @@ TEST(our_pods_have_names_that_follow_from_their_record)
          "[{'apiVersion': 'batch/v1', 'kind': 'Job', 'name': 'j', 'uid': 'j',"
          "  'controller': false}, " OWNER "]",
          true);
+    OURS("metadata", "ownerReferences",
+         "[{'apiVersion': 'batch/v1', 'kind': 'Job', 'name': 'j', 'uid': 'j',"
+         "  'controller': true}]",
+         true);
+    OURS("metadata", "ownerReferences",
+         "[{'apiVersion': 'other.dev/v1', 'kind': 'WorkflowInstance', 'name': 'j', 'uid': 'j',"
+         "  'controller': true}]",
+         true);
+    OURS("metadata", "ownerReferences",
+         "[{'apiVersion': 'kharon.dev/v1', 'kind': 'WorkflowInstance', 'name': 'j', 'uid': 'j'}]",
+         true);
 }
 
 /* Their instance was deleted with --cascade=orphan. */
@@ -414,6 +432,17 @@ TEST(orphans_are_still_ours)
     CLEANUP(pod_free) struct pod *foreign = pod_decode(json);
     CHECK(!pod_is_ours(foreign));
     CHECK_STR(foreign->instance, NULL);
+}
+
+TEST(what_is_not_said_is_not_there)
+{
+    CLEANUP(pod_free) struct pod *pod = pod_of(__LINE__, "false", "", "'phase': 'Pending'");
+
+    CHECK_INT(pod->finished_at, INSTANT_NONE);
+    CHECK_INT(pod->scheduled_at, INSTANT_NONE);
+    CHECK_INT(pod->deleting_since, INSTANT_NONE);
+    CHECK(!pod->has_main);
+    CHECK_STR(pod->reason, NULL);
 }
 
 TEST(finalizers_of_others_are_kept_apart)

@@ -121,14 +121,27 @@ struct look {
 
 static struct workflow *workflow_of(int line, const struct look *look)
 {
-    CLEANUP(free)
-    char *text = xasprintf("{'metadata': {'name': 'report', 'namespace': 'team', 'uid': 'wf-1'"
-                           " %s}, 'spec': {%s}, 'status': {%s}}",
-                           look->metadata ? look->metadata : ", 'generation': 1", look->spec,
-                           look->status ? look->status : "");
+    CLEANUP(free) char *text =
+        xasprintf("{'metadata': {'name': 'report', 'namespace': 'team', 'uid': 'wf-1'"
+                  " %s}, 'spec': {%s}, 'status': {%s}}",
+                  look->metadata ? look->metadata : ", 'generation': 1", look->spec,
+                  look->status ? look->status : "");
     CLEANUP(json_decref) json_t *json = json_of_at(line, text);
 
     return workflow_decode(json);
+}
+
+/* What the rows do not show. */
+static void check_stored(int line, const struct workflow *wf, const struct workflow_status *s,
+                         instant now)
+{
+    bool same =
+        strcmp(or_dash(s->last_decision.partition), or_dash(wf->status.last_decision.partition)) ==
+            0 &&
+        strcmp(or_dash(s->last_decision.result), or_dash(wf->status.last_decision.result)) == 0;
+
+    CHECK_INT_AT(line, s->last_decision.at, same ? wf->status.last_decision.at : now);
+    CHECK_STR_AT(line, s->ready.type, "Ready");
 }
 
 #define DECIDE(want, ...) check_decide(__LINE__, want, (struct look) {__VA_ARGS__})
@@ -151,6 +164,8 @@ static void check_decide(int line, const char *want, struct look look)
     struct trigger_step step = trigger_decide(&view, &settings);
     CLEANUP(free) char *got = step_text(wf, &step, view.now);
     CHECK_STR_AT(line, got, want);
+    if (step.kind == TRIGGER_STORE)
+        check_stored(line, wf, &step.status, view.now);
     trigger_step_done(&step);
     settings_done(&settings);
 }
