@@ -88,16 +88,14 @@ static bool retry_wished(const struct advance_view *v)
            (run->state == RUN_QUEUED || run->state == RUN_TERMINATED || run->state == RUN_FAILED);
 }
 
-/* Wishes that are fulfilled, or mean a run that is over. */
-static bool answer_owed(const struct advance_view *v)
+bool advance_answer_owed(const struct instance *inst, const struct run *run)
 {
-    const struct run *run = v->run;
-    bool halt_done = run_state_terminal(run->state) || v->inst->halt_through < run->seq;
+    bool halt_done = run_state_terminal(run->state) || inst->halt_through < run->seq;
     bool retry_done =
-        run->retry_counter != v->inst->retry_counter && run->counter >= v->inst->retry_counter;
+        run->retry_counter != inst->retry_counter && run->counter >= inst->retry_counter;
 
-    return (run->halted_through < v->inst->halt_through && halt_done && run->seq > 0) ||
-           (v->inst->has_retry && retry_done && run->seq > 0);
+    return (run->halted_through < inst->halt_through && halt_done && run->seq > 0) ||
+           (inst->has_retry && retry_done && run->seq > 0);
 }
 
 /* ---- the workflow ---- */
@@ -500,7 +498,7 @@ struct step advance_decide(const struct advance_view *v, const struct settings *
     if (retry_wished(v))
         return apply(v->now, (struct event) {.type = EVENT_RETRY_AFTER,
                                              .delay_ms = v->inst->retry_delay_ms});
-    if (answer_owed(v))
+    if (advance_answer_owed(v->inst, v->run))
         return only(STEP_ANSWER);
     if (!run_state_terminal(v->run->state)) {
         step = check_workflow(v);

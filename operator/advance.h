@@ -51,6 +51,9 @@ struct step {
 struct step advance_decide(const struct advance_view *view, const struct settings *settings);
 void step_done(struct step *step);
 
+/* Wishes that are fulfilled, or mean a run that is over, and nobody said so yet. */
+bool advance_answer_owed(const struct instance *inst, const struct run *run);
+
 /* The number of the attempt whose pod matters to the run. */
 int advance_pod_attempt(const struct run *run);
 int64_t advance_pod_seq(const struct instance *inst, const struct run *run);

@@ -400,11 +400,16 @@ static bool step_in_memory(struct attempt_ctl *ctl, const struct advance_view *v
     return true;
 }
 
+/* There is something to do about the run. */
+static bool wanted(const struct instance *inst)
+{
+    return instance_active(inst) || advance_answer_owed(inst, &inst->run);
+}
+
 /* Nothing more will happen to the run until the object changes. */
 static bool at_rest(const struct attempt_ctl *ctl, const struct instance *inst)
 {
-    return !ctl->ahead && !ctl->work.dirty && run_state_terminal(inst->run.state) &&
-           !instance_active(inst);
+    return !ctl->ahead && !ctl->work.dirty && !wanted(inst);
 }
 
 static enum work_result advance(struct work *work)
@@ -611,12 +616,8 @@ void attempt_on_instance(struct operator *op, const struct k8s_object *old,
     }
     if (!new)
         return;
-    const struct instance *inst = new->value;
-    bool wanted = instance_active(inst) || inst->halt_through > inst->run.halted_through ||
-                  (inst->has_retry && inst->retry_counter != inst->run.retry_counter);
-    if (!ctl && !wanted)
-        return;
-    look(ctl ? ctl : ctl_new(op, new));
+    if (ctl || wanted(new->value))
+        look(ctl ? ctl : ctl_new(op, new));
 }
 
 void attempt_on_workflow(struct operator *op, const struct k8s_object *old,

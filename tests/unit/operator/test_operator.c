@@ -212,6 +212,23 @@ TEST(a_halt_ends_the_run_and_its_pod)
     world_done(&w);
 }
 
+/* What waits for the answer must not wait for ever, though there is nothing to halt any more. */
+TEST(a_halt_of_a_run_that_is_over_is_answered)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
+    world_run(&w, 10 * MINUTE_MS);
+    world_patch(&w, &instance_resource, "job.2025", "{'spec': {'haltThrough': 1}}");
+    world_run(&w, SECOND_MS);
+    CHECK_STR(state_of(&w, "job.2025"), "DONE");
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.haltedThrough"), "1");
+    world_done(&w);
+}
+
 /* A larger seq runs the partition again; its counters go on (STYX-STO-01). */
 TEST(a_new_trigger_runs_it_again)
 {
