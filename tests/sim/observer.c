@@ -74,9 +74,19 @@ static void on_container(const json_t *pod, bool runs, void *arg)
                json_text_at(pod, "metadata.name"));
 }
 
+static bool owner_lives(struct observer *o, const json_t *json)
+{
+    CLEANUP(pod_free) struct pod *pod = pod_decode(json);
+
+    return pod->instance && strcmp(world_text(o->world, &instance_resource, pod->instance,
+                                              "metadata.uid"),
+                                   pod->owner_uid) == 0;
+}
+
+/* A create that arrives when its instance is gone makes a pod that is gone at once, too. */
 static void on_pod(struct observer *o, const json_t *old, const json_t *new)
 {
-    if (old || !new)
+    if (old || !new || !owner_lives(o, new))
         return;
     struct tally *t = tally(&o->pod_names, json_text_at(new, "metadata.name"));
     o->n_pods++;
@@ -260,6 +270,10 @@ static void on_request(const char *user, const struct k8s_request *r, int status
 
     if (strcmp(r->resource->plural, "leases") == 0 || r->verb == K8S_LIST)
         return;
+    if (getenv("TEST_LOG"))
+        log_info("request", KV("user", user), KV("verb", k8s_verb_name(r->verb)),
+                 KV("kind", r->resource->plural), KV("name", r->name), KV("status", status),
+                 KV("body", r->body));
     count_request(o);
     if (k8s_verb_writes(r->verb) && status >= 200 && status < 300)
         check_lease(o, user, r);

@@ -4,7 +4,7 @@
  * what anybody believes (design, section 4).
  *
  *  - of one run (component, workflow, parameter) at most one container runs at a time;
- *  - of one attempt there is one pod, ever;
+ *  - of one attempt there is one pod, ever, while its instance lives;
  *  - a partition is triggered at most once in an epoch of its cursor, and the cursor passes by none
  *    that was not triggered or recorded as skipped;
  *  - a terminal state is final until a new trigger;
