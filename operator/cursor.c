@@ -10,6 +10,14 @@
 
 enum call_kind { CALL_NONE, CALL_STORE, CALL_CREATE, CALL_READ, CALL_RETRIGGER };
 
+/* A partition as it was when its trigger was asked for.  The cursor may be another one when the
+ * answer comes: a write of an earlier leader's, or of ours, may have been late. */
+struct asked {
+    int64_t epoch;
+    instant partition, due;
+    char parameter[PARTITION_TEXT_MAX];
+};
+
 struct cursor_ctl {
     struct work work;
     struct map_node by_key;
@@ -17,7 +25,8 @@ struct cursor_ctl {
     char *key;
     char *uid;
     int64_t done_at;          /* LOOP_MONOTONIC */
-    struct trigger_done done; /* what became of the partition that the cursor stands at */
+    struct asked asked;       /* while a trigger is asked for */
+    struct trigger_done done; /* what became of the partition that was asked for */
     struct k8s_call *call;
     enum call_kind calling;
     struct workflow_status storing; /* while CALL_STORE is in flight */
@@ -149,13 +158,14 @@ static enum work_result store(struct cursor_ctl *ctl, const struct k8s_object *o
                                             .fence = ctl->op->fence});
 }
 
-static struct run_trigger natural_trigger(const struct workflow *wf, int64_t seq)
+static struct run_trigger natural_trigger(const struct cursor_ctl *ctl, const struct workflow *wf,
+                                          int64_t seq)
 {
     return (struct run_trigger) {
         .seq = seq,
         .type = TRIGGER_NATURAL,
         .id = xstrdup("natural-trigger"),
-        .key = trigger_key(wf),
+        .key = trigger_key(wf, ctl->asked.epoch),
         .workflow_uid = xstrdup(wf->id.uid),
     };
 }
@@ -163,7 +173,12 @@ static struct run_trigger natural_trigger(const struct workflow *wf, int64_t seq
 static enum work_result create(struct cursor_ctl *ctl, const struct workflow *wf,
                                const char *parameter)
 {
-    struct run_trigger trigger = natural_trigger(wf, 1);
+    const struct cursor *cursor = &wf->status.cursor;
+
+    ctl->asked = (struct asked) {
+        .epoch = cursor->epoch, .partition = cursor->next, .due = cursor->next_offset};
+    snprintf(ctl->asked.parameter, sizeof(ctl->asked.parameter), "%s", parameter);
+    struct run_trigger trigger = natural_trigger(ctl, wf, 1);
     CLEANUP(json_decref) json_t *object =
         instance_encode_new(wf->id.ns, wf->id.name, parameter, &trigger);
     CLEANUP(free) char *body = json_print(object), *name = instance_name(wf->id.name, parameter);
@@ -183,7 +198,7 @@ static enum work_result create(struct cursor_ctl *ctl, const struct workflow *wf
 static void retrigger(struct cursor_ctl *ctl, const struct workflow *wf,
                       const struct instance *inst, const char *version)
 {
-    struct run_trigger trigger = natural_trigger(wf, inst->run.seq + 1);
+    struct run_trigger trigger = natural_trigger(ctl, wf, inst->run.seq + 1);
 
     if (trigger.seq <= inst->trigger.seq)
         trigger.seq = inst->trigger.seq + 1;
@@ -206,8 +221,7 @@ static void retrigger(struct cursor_ctl *ctl, const struct workflow *wf,
 
 static void read_instance(struct cursor_ctl *ctl, const struct workflow *wf)
 {
-    char text[PARTITION_TEXT_MAX];
-    CLEANUP(free) char *name = instance_name(wf->id.name, trigger_partition(wf, text));
+    CLEANUP(free) char *name = instance_name(wf->id.name, ctl->asked.parameter);
 
     start_call(ctl, CALL_READ,
                (struct k8s_request) {.verb = K8S_GET,
@@ -251,26 +265,30 @@ static enum work_result look(struct work *work)
 
 /* ---- replies ---- */
 
-static void partition_done(struct cursor_ctl *ctl, const struct workflow *wf, bool triggered,
-                           const char *reason)
+static void partition_done(struct cursor_ctl *ctl, bool triggered, const char *reason)
 {
     struct operator_counters *c = &ctl->op->counters;
 
     done_forget(&ctl->done);
     ctl->done_at = loop_now(ctl->op->loop, LOOP_MONOTONIC);
     ctl->done = (struct trigger_done) {
-        .epoch = wf->status.cursor.epoch,
-        .partition = wf->status.cursor.next,
+        .epoch = ctl->asked.epoch,
+        .partition = ctl->asked.partition,
         .triggered = triggered,
         .reason = xstrdup(reason),
     };
     if (triggered) {
         c->triggers++;
-        c->last_trigger_lag_ms =
-            loop_now(ctl->op->loop, LOOP_OF_DAY) - wf->status.cursor.next_offset;
+        c->last_trigger_lag_ms = loop_now(ctl->op->loop, LOOP_OF_DAY) - ctl->asked.due;
     } else {
         c->skips++;
     }
+}
+
+static bool still_there(const struct cursor_ctl *ctl, const struct workflow *wf)
+{
+    return wf->status.cursor.epoch == ctl->asked.epoch &&
+           wf->status.cursor.next == ctl->asked.partition;
 }
 
 /* True if another call was started. */
@@ -280,27 +298,26 @@ static bool on_read(struct cursor_ctl *ctl, const struct workflow *wf,
     if (reply->error.code != ERROR_NONE)
         return false; /* gone again: the create is sent again */
     CLEANUP(instance_free) struct instance *inst = instance_decode(reply->object);
-    CLEANUP(free) char *key = trigger_key(wf);
+    CLEANUP(free) char *key = trigger_key(wf, ctl->asked.epoch);
 
     k8s_informer_observe(ctl->op->instances, reply->object);
     if (inst->trigger.key && strcmp(inst->trigger.key, key) == 0)
-        partition_done(ctl, wf, true, NULL); /* ours, whose answer was lost */
+        partition_done(ctl, true, NULL); /* ours, whose answer was lost */
     else if (instance_active(inst))
-        partition_done(ctl, wf, false, "AlreadyActive");
-    else {
+        partition_done(ctl, false, "AlreadyActive");
+    else if (still_there(ctl, wf)) {
         retrigger(ctl, wf, inst, reply->resource_version);
         return true;
     }
     return false;
 }
 
-static void on_created(struct cursor_ctl *ctl, const struct workflow *wf,
-                       const struct k8s_reply *reply)
+static void on_created(struct cursor_ctl *ctl, const struct k8s_reply *reply)
 {
     if (reply->error.code != ERROR_NONE)
         return;
     k8s_informer_observe(ctl->op->instances, reply->object);
-    partition_done(ctl, wf, true, NULL);
+    partition_done(ctl, true, NULL);
 }
 
 static void on_reply(const struct k8s_reply *reply, void *arg)
@@ -324,7 +341,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
     if (kind == CALL_READ && on_read(ctl, object->value, reply))
         return;
     if (kind == CALL_CREATE || kind == CALL_RETRIGGER)
-        on_created(ctl, object->value, reply);
+        on_created(ctl, reply);
     if (kind == CALL_STORE && reply->error.code == ERROR_NONE) {
         ctl->op->counters.cursor_writes++;
         k8s_informer_observe(ctl->op->workflows, reply->object);

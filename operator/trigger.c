@@ -7,9 +7,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-char *trigger_key(const struct workflow *wf)
+char *trigger_key(const struct workflow *wf, int64_t epoch)
 {
-    return xasprintf("%s/%" PRId64, wf->id.uid, wf->status.cursor.epoch);
+    return xasprintf("%s/%" PRId64, wf->id.uid, epoch);
 }
 
 static bool text_equal(const char *a, const char *b)
@@ -39,17 +39,6 @@ static bool read_timing(const struct workflow *wf, struct timing *t, struct erro
         return false;
     t->offset_text = wf->offset ? wf->offset : schedule_default_offset_text(&t->schedule);
     return offset_parse(t->offset_text, &t->offset, err);
-}
-
-const char *trigger_partition(const struct workflow *wf, char text[PARTITION_TEXT_MAX])
-{
-    struct schedule schedule;
-    struct error ignored;
-
-    text[0] = '\0';
-    if (schedule_parse(wf->schedule, &schedule, &ignored))
-        partition_print(&schedule, wf->status.cursor.next, text);
-    return text;
 }
 
 /* ---- Ready ---- */

@@ -46,9 +46,7 @@ struct trigger_step trigger_decide(const struct trigger_view *view,
 void trigger_step_done(struct trigger_step *step);
 
 /* "<uid>/<epoch>": what makes a natural trigger happen once; the caller frees. */
-char *trigger_key(const struct workflow *wf);
-/* The text of the partition at which the cursor stands. */
-const char *trigger_partition(const struct workflow *wf, char text[PARTITION_TEXT_MAX]);
+char *trigger_key(const struct workflow *wf, int64_t epoch);
 
 /* Logs, and tells as Kubernetes Events, what a status to be stored says that the old one did
  * not. */

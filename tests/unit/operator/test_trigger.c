@@ -486,18 +486,13 @@ TEST(a_schedule_that_never_comes)
 
 /* ---- names ---- */
 
-TEST(keys_and_partitions)
+TEST(keys)
 {
     struct look look = {HOURLY, AT_5, "2026-01-01T06:30Z"};
     CLEANUP(workflow_free) struct workflow *wf = workflow_of(__LINE__, &look);
-    CLEANUP(free) char *key = trigger_key(wf);
-    char text[PARTITION_TEXT_MAX];
+    CLEANUP(free) char *key = trigger_key(wf, wf->status.cursor.epoch);
 
     CHECK_STR(key, "wf-1/4");
-    CHECK_STR(trigger_partition(wf, text), "2026-01-01T05");
-    free(wf->schedule);
-    wf->schedule = xstrdup("never");
-    CHECK_STR(trigger_partition(wf, text), "");
 }
 
 TEST(where_a_component_lives)
