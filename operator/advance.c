@@ -461,7 +461,7 @@ static struct step note(const struct advance_view *v)
 {
     const char *now = v->run->message;
     bool noted = now && strncmp(now, NOTE_PREFIX, strlen(NOTE_PREFIX)) == 0;
-    char *wanted = waits_for(v);
+    char *wanted = message_cut_take(waits_for(v));
     struct step step = only(STEP_NOTE);
 
     if (wanted ? noted && strcmp(now, wanted) == 0 : !noted) {

@@ -249,9 +249,35 @@ static void set_message(struct run *run, enum message_level level, const char *t
     set_text(&run->message, text);
 }
 
+/* What the byte takes in a JSON text. */
+static size_t printed_size(unsigned char c)
+{
+    if (c == '"' || c == '\\' || (c && strchr("\b\f\n\r\t", c)))
+        return 2;
+    return c < 0x20 ? 6 : 1;
+}
+
+char *message_cut_take(char *message)
+{
+    size_t size = 0, kept = 0;
+
+    for (const char *c = message; c && *c && size <= MESSAGE_MAX; c++) {
+        size += printed_size((unsigned char) *c);
+        if (size <= MESSAGE_MAX - strlen("..."))
+            kept = (size_t) (c - message) + 1;
+    }
+    if (size <= MESSAGE_MAX)
+        return message;
+    char *cut = xasprintf("%.*s...", (int) utf8_cut(message, kept), message);
+    free(message);
+    return cut;
+}
+
 void run_note(struct run *run, const char *text)
 {
-    set_message(run, MESSAGE_INFO, text);
+    CLEANUP(free) char *cut = message_cut_take(xstrdup(text));
+
+    set_message(run, MESSAGE_INFO, cut);
 }
 
 static void forget_execution(struct run *run)
@@ -407,38 +433,12 @@ static const struct transition *transition_find(enum run_state state, enum event
     return NULL;
 }
 
-/* What the byte takes in a JSON text. */
-static size_t printed_size(unsigned char c)
-{
-    if (c == '"' || c == '\\' || (c && strchr("\b\f\n\r\t", c)))
-        return 2;
-    return c < 0x20 ? 6 : 1;
-}
-
-/* Texts of programs and of Kubernetes come in any length; a run keeps MESSAGE_MAX of them. */
-static void cut_message(char **message)
-{
-    size_t size = 0, kept = 0;
-
-    for (const char *c = *message; *c && size <= MESSAGE_MAX; c++) {
-        size += printed_size((unsigned char) *c);
-        if (size <= MESSAGE_MAX - strlen("..."))
-            kept = (size_t) (c - *message) + 1;
-    }
-    if (size <= MESSAGE_MAX)
-        return;
-    char *cut = xasprintf("%.*s...", (int) utf8_cut(*message, kept), *message);
-    free(*message);
-    *message = cut;
-}
-
 static const struct event *append_event(struct run *run, const struct event *event, instant now)
 {
     run->events = xrealloc(run->events, run->n_events + 1, sizeof(*run->events));
     struct event *e = &run->events[run->n_events++];
     event_copy(e, event);
-    if (e->message)
-        cut_message(&e->message);
+    e->message = message_cut_take(e->message);
     e->counter = run->counter;
     e->at = now;
     return e;

@@ -148,9 +148,13 @@ void run_init(struct run *run); /* NEW, nothing happened */
 void run_done(struct run *run);
 void run_copy(struct run *to, const struct run *from); /* `to` is not initialised before */
 
-/* Says what the run waits for, or no longer (NULL): a message without an event, so that no limit of time
- * begins anew. */
+/* Says what the run waits for, or no longer (NULL): a message without an event, so that no limit of
+ * time begins anew. */
 void run_note(struct run *run, const char *text);
+
+/* Texts of programs and of Kubernetes come in any length; a run keeps MESSAGE_MAX of them.  Takes
+ * the text (NULL is fine) and returns what is kept. */
+char *message_cut_take(char *text);
 
 /* Applies `event` (its members are copied; counter and at are set here) at `now`.  False, with
  * ERROR_CONFLICT "<key> received <event> while in <STATE>" and nothing changed, if the table has no

@@ -455,6 +455,23 @@ TEST(a_long_message_is_cut)
     CUT("\x1b", 171, 170);
 }
 
+TEST(a_note_is_a_message_without_an_event)
+{
+    struct run run;
+    CLEANUP(free) char *long_text = repeat("a", 5000);
+
+    set_up(&run, RUN_QUEUED);
+    run_note(&run, long_text);
+    CHECK_INT(strlen(run.message), MESSAGE_MAX);
+    CHECK_INT(run.message_level, MESSAGE_INFO);
+    CHECK_INT(run.n_events, 0);
+    CHECK_INT(run.counter, 41);
+    CHECK_INT(run.since, BEGAN - 5000);
+    run_note(&run, NULL);
+    CHECK_STR(run.message, NULL);
+    run_done(&run);
+}
+
 /* ---- triggers on runs that have ended ---- */
 
 /* STYX-STO-01 */

@@ -29,6 +29,9 @@
     "'state': '" state                                                                             \
     "', 'seq': 1, 'counter': 5, 'since': '2026-01-01T01:00:00Z', " TRIGGERED("natural") more
 
+/* What it waits for is said already. */
+#define SAYS(line) ", 'message': {'level': 'INFO', 'line': 'Waiting: " line "'}"
+
 #define QUEUED     RUN_IN("QUEUED", "")
 #define PREPARE    RUN_IN("PREPARE", "")
 #define SUBMITTING RUN_IN("SUBMITTING", EXECUTES)
@@ -67,7 +70,7 @@ struct look {
     const char *pod_more;    /* more annotations of it */
     const char *metadata;    /* more of the instance's */
     const char *now;
-    bool no_wf, wf_absent, no_such_pod, unsettled, old_pod;
+    bool no_wf, wf_absent, no_such_pod, no_record, unsettled, old_pod;
     const char *refused; /* why the pod cannot be created for now */
     struct settings *settings;
 };
@@ -103,10 +106,10 @@ TEST_UNUSED static struct workflow *look_workflow(int line, const struct look *l
 TEST_UNUSED static struct pod *look_pod(int line, const struct look *look)
 {
     CLEANUP(free) char *text =
-        xasprintf("{'metadata': {'name': 'x', 'annotations': {'kharon.dev/record':"
-                  " '1767225600000,1767225601000,1767225602000' %s}},"
+        xasprintf("{'metadata': {'name': 'x', 'annotations': {'kharon.dev/record': '%s' %s}},"
                   " 'spec': {'containers': [{'name': 'styx-run', 'image': 'old:1'}]},"
                   " 'status': {%s}}",
+                  look->no_record ? "" : "1767225600000,1767225601000,1767225602000",
                   OR(look->pod_more, ""), look->pod);
     CLEANUP(json_decref) json_t *json = json_of_at(line, text);
 

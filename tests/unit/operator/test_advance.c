@@ -263,6 +263,24 @@ TEST(what_is_waited_for_is_said)
     DECIDE("until 01:10:00", SUBMITTED, .pod = PULLING);
 }
 
+/* What is kept of a long reason is compared with what would be. */
+TEST(a_long_note_is_said_once)
+{
+    char text[3001] = {0};
+    struct looked l;
+
+    memset(text, 'x', sizeof(text) - 1);
+    struct look look = {.status = SUBMITTING, .refused = text};
+    look_begin(__LINE__, &look, &l);
+    struct step step = advance_decide(&l.view, &l.settings);
+    CHECK_INT(step.kind, STEP_NOTE);
+    run_note(&l.inst->run, step.event.message);
+    step_done(&step);
+    step = advance_decide(&l.view, &l.settings);
+    CHECK_INT(step.kind, STEP_CREATE_POD);
+    look_end(&l);
+}
+
 /* The same world, the same step: whatever became of the one that was decided before. */
 TEST(asked_again_it_says_the_same)
 {

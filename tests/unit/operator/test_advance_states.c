@@ -20,10 +20,14 @@ TEST(a_queued_run_waits_for_its_delay)
 /* An earlier try may not have ended yet, by a time-out that was not obeyed or a lost node. */
 TEST(a_queued_run_waits_for_an_earlier_pod)
 {
-    DECIDE("until 2026-01-03T01:00:00Z", QUEUED, .old_pod = true);
+    static const char old[] = RUN_IN("QUEUED", SAYS("an earlier pod of this run has not ended"));
+    static const char delayed[] = RUN_IN(
+        "QUEUED", ", 'retryDelayMillis': 180000" SAYS("an earlier pod of this run has not ended"));
+
+    DECIDE("until 2026-01-03T01:00:00Z", old, .old_pod = true);
     DECIDE("until 01:03:00", WAITS(180000), .old_pod = true);
-    DECIDE("until 2026-01-03T01:00:00Z", WAITS(180000), .old_pod = true, .now = "01:03:00");
-    DECIDE("timeout: Timed out in QUEUED: an earlier pod of this run has not ended", QUEUED,
+    DECIDE("until 2026-01-03T01:00:00Z", delayed, .old_pod = true, .now = "01:03:00");
+    DECIDE("timeout: Timed out in QUEUED: an earlier pod of this run has not ended", old,
            .old_pod = true, .now = "2026-01-03T01:00:00Z");
 }
 
@@ -50,12 +54,16 @@ TEST(a_pod_that_is_there_already_is_adopted)
     DECIDE("submit busybox:1 at 00:00:02", PREPARE, .pod = PENDING,
            .wf = "'schedule': 'hourly', 'suspend': true, 'template': {'image': 'busybox:1'}");
     DECIDE("submitted", SUBMITTING, .pod = POD_EXITS("1"));
+    DECIDE("dequeue", QUEUED, .pod = PENDING, .no_record = true);
+    DECIDE("submit busybox:1", PREPARE, .pod = PENDING, .no_record = true);
 }
 
 TEST(what_was_adopted_says_how_its_exit_code_is_read)
 {
     struct look look = {.status = PREPARE,
                         .pod = PENDING,
+                        .wf = "'schedule': 'hourly', 'template': {'image': 'new:1', 'args': ['x'],"
+                              " 'env': [{'name': 'A'}]}",
                         .pod_more = ", 'kharon.dev/description': '0',"
                                     " 'styx-docker-termination-logging': 'true'"};
     struct looked l;
@@ -64,6 +72,7 @@ TEST(what_was_adopted_says_how_its_exit_code_is_read)
     struct step step = advance_decide(&l.view, &l.settings);
     CHECK(step.event.description->termination_logging);
     CHECK_INT(step.event.description->args.n, 0);
+    CHECK_INT(step.event.description->env.n, 0);
     step_done(&step);
     look_end(&l);
 }
@@ -183,6 +192,8 @@ TEST(a_pod_that_is_not_there)
 #define SCHEDULED_AT(time)                                                                         \
     PENDING ", 'conditions': [{'type': 'PodScheduled', 'status': 'True',"                          \
             " 'lastTransitionTime': '2026-01-01T" time "Z'}]"
+#define UNSCHEDULABLE                                                                              \
+    RUN_IN("SUBMITTED", EXECUTES SAYS("no node takes it: 0/3 nodes are available"))
 #define NOT_SCHEDULED(reason)                                                                      \
     PENDING ", 'conditions': [{'type': 'PodScheduled', 'status': 'False', 'reason': '" reason      \
             "', 'message': '0/3 nodes are available'}]"
@@ -196,9 +207,10 @@ TEST(a_pod_that_does_not_start_times_out)
     DECIDE("until 01:15:00", SUBMITTED, .pod = SCHEDULED_AT("01:05:00"), .now = "01:10:00");
     DECIDE("timeout: Timed out in SUBMITTED", SUBMITTED, .pod = SCHEDULED_AT("01:05:00"),
            .now = "01:15:00");
-    DECIDE("until 02:00:00", SUBMITTED, .pod = NOT_SCHEDULED("Unschedulable"), .now = "01:59:59");
-    DECIDE("timeout: Timed out in SUBMITTED: no node takes it: 0/3 nodes are available", SUBMITTED,
-           .pod = NOT_SCHEDULED("Unschedulable"), .now = "02:00:00");
+    DECIDE("until 02:00:00", UNSCHEDULABLE, .pod = NOT_SCHEDULED("Unschedulable"),
+           .now = "01:59:59");
+    DECIDE("timeout: Timed out in SUBMITTED: no node takes it: 0/3 nodes are available",
+           UNSCHEDULABLE, .pod = NOT_SCHEDULED("Unschedulable"), .now = "02:00:00");
     DECIDE("none", SUBMITTED, .pod = NOT_SCHEDULED("SchedulingGated"),
            .now = "2026-03-01T00:00:00Z");
 }
@@ -235,11 +247,11 @@ TEST(limits_are_settings)
     settings.state_limits_ms[RUN_RUNNING] = 8 * MINUTE_MS;
     settings.unschedulable_limit_ms = 9 * MINUTE_MS;
     settings.max_running_timeout_ms = 20 * MINUTE_MS;
-    DECIDE("until 01:05:00", QUEUED, .settings = &settings, .old_pod = true);
+    DECIDE("until 01:05:00", WAITS(3600000), .settings = &settings);
     DECIDE("timeout: Timed out in SUBMITTING", SUBMITTING, .settings = &settings,
            .now = "01:06:00");
     DECIDE("until 01:07:00", SUBMITTED, .settings = &settings, .pod = PENDING);
-    DECIDE("until 01:09:00", SUBMITTED, .settings = &settings,
+    DECIDE("until 01:09:00", UNSCHEDULABLE, .settings = &settings,
            .pod = NOT_SCHEDULED("Unschedulable"));
     DECIDE("until 01:08:00", RUNNING, .settings = &settings, .pod = POD_RUNS);
     DECIDE("until 01:20:00", RUNNING, .settings = &settings, .pod = POD_RUNS,
