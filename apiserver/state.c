@@ -21,8 +21,8 @@ void workflow_state_get(struct request *req)
 
 /*
  * PATCH.  `enabled` is the spec's `suspend`; the instants are a wish to the operator, who alone
- * moves the cursor and answers with the wish's id.  Where both are given the wish is written
- * while the workflow is disabled: first disable and then move, or first move and then enable.
+ * moves the cursor and answers with the wish's id.  Where both are given the wish comes last: what
+ * a workflow passes by when it is enabled again is not what was wished for.
  */
 struct patch {
     struct live live;
@@ -119,7 +119,7 @@ static void take_step(struct patch *p)
     bool set_enabled = p->has_enabled && !p->enabled_done;
     bool wish = has_wish(p) && !p->wish_done;
 
-    if (set_enabled && (!wish || !p->enabled))
+    if (set_enabled)
         write_suspend(p);
     else if (wish)
         write_wish(p);

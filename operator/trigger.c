@@ -170,6 +170,7 @@ static bool set_cursor(const struct trigger_view *v, const struct timing *t,
     if (wish->id && !text_equal(wish->id, s->set_next_id)) {
         cursor_set(&s->cursor, wish->next, wish->next_offset);
         set_text(&s->set_next_id, wish->id);
+        s->suspended = false; /* where it stands now is meant: resuming passes nothing by */
         return true;
     }
     return false;

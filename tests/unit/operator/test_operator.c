@@ -362,6 +362,25 @@ TEST(a_suspended_workflow_skips)
     world_done(&w);
 }
 
+/* STYX-API-10: who enables a workflow and moves its cursor back wants those partitions, not what would have
+ * been next. */
+TEST(a_cursor_that_is_moved_back_on_resuming_stays_there)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report",
+                 "{'schedule': 'hourly', 'suspend': true, 'template': {'image': 'busybox:1'}}");
+    world_run(&w, 10 * HOUR_MS);
+    world_patch(&w, &workflow_resource, "report",
+                "{'spec': {'suspend': false, 'setNext': {'id': 'x', 'next': '2026-01-01T06:00:00Z',"
+                " 'nextOffset': '2026-01-01T07:00:00Z'}}}");
+    world_run(&w, MINUTE_MS);
+    CHECK_INT(world_count(&w, "DONE"), 4);
+    CHECK_STR(state_of(&w, "report.2026-01-01t06"), "DONE");
+    world_done(&w);
+}
+
 /* A killed operator loses nothing, wherever it was: here at every millisecond of a run's first two
  * seconds.  STYX-SM-08 */
 TEST(a_restart_at_any_point_loses_and_doubles_nothing)
