@@ -494,20 +494,3 @@ TEST(keys)
 
     CHECK_STR(key, "wf-1/4");
 }
-
-TEST(where_a_component_lives)
-{
-    struct settings s;
-
-    settings_default(&s);
-    texts_add(&s.namespaces, "kharon");
-    texts_add(&s.namespaces, "billing");
-    texts_add(&s.namespaces, "etl");
-    env_set(&s.component_ns, "reports", "etl");
-    env_set(&s.component_ns, "billing", "etl");
-    CHECK_STR(settings_component_ns(&s, "reports"), "etl");
-    CHECK_STR(settings_component_ns(&s, "billing"), "etl");
-    CHECK_STR(settings_component_ns(&s, "etl"), "etl");
-    CHECK_STR(settings_component_ns(&s, "elsewhere"), "kharon");
-    settings_done(&s);
-}
