@@ -74,7 +74,8 @@ static struct step in_queued(const struct advance_view *v, const struct settings
     instant limit = v->run->since + settings->state_limits_ms[RUN_QUEUED];
 
     if (v->pod) /* this attempt was begun before, by somebody who could not write it */
-        return step_apply(step_recorded(v, v->pod->dequeued_at), (struct event) {.type = EVENT_DEQUEUE});
+        return step_apply(step_recorded(v, v->pod->dequeued_at),
+                          (struct event) {.type = EVENT_DEQUEUE});
     if (v->now >= eligible && !v->old_pod_lives)
         return step_apply(v->now, (struct event) {.type = EVENT_DEQUEUE});
     if (v->now >= limit)
@@ -108,9 +109,9 @@ static struct step in_prepare(const struct advance_view *v, const struct setting
         return advance_halt(v, forbidden);
     attempt_execution_id(v->inst->id.uid, v->run->seq, v->run->attempt + 1, id);
     return step_apply(step_recorded(v, v->pod ? v->pod->submitted_at : INSTANT_NONE),
-                 (struct event) {.type = EVENT_SUBMIT,
-                                 .execution_id = xstrdup(id),
-                                 .description = describe(v)});
+                      (struct event) {.type = EVENT_SUBMIT,
+                                      .execution_id = xstrdup(id),
+                                      .description = describe(v)});
 }
 
 /* A status that nobody of us has written: by hand, or from a backup of another cluster. */
@@ -124,18 +125,19 @@ static struct step check_execution(const struct advance_view *v)
     attempt_execution_id(v->inst->id.uid, run->seq, run->attempt, id);
     if (strcmp(run->execution_id, id) == 0)
         return step_none();
-    return step_apply(v->now, (struct event) {.type = EVENT_RUN_ERROR,
-                                         .free = true,
-                                         .message = xasprintf("Execution %s is of another object",
-                                                              run->execution_id)});
+    return step_apply(v->now,
+                      (struct event) {.type = EVENT_RUN_ERROR,
+                                      .free = true,
+                                      .message = xasprintf("Execution %s is of another object",
+                                                           run->execution_id)});
 }
 
 static struct step in_submitting(const struct advance_view *v, const struct settings *settings)
 {
     if (v->pod)
         return step_apply(v->now, (struct event) {.type = EVENT_SUBMITTED,
-                                             .execution_id = xstrdup(v->run->execution_id),
-                                             .runner_id = xstrdup(settings->runner_id)});
+                                                  .execution_id = xstrdup(v->run->execution_id),
+                                                  .runner_id = xstrdup(settings->runner_id)});
     /* Only one attempt may be ahead of what is stored: its pod is how it is found again. */
     if (v->ahead && v->inst->run.attempt < v->run->attempt - 1)
         return step_only(STEP_STORE);
@@ -178,9 +180,9 @@ static struct step in_pod(const struct advance_view *v, const struct settings *s
     if (!v->pod && !v->pod_absent)
         return step_only(STEP_FIND_POD);
     if (!v->pod)
-        return step_apply(v->now,
-                     (struct event) {.type = EVENT_RUN_ERROR,
-                                     .message = xstrdup("No pod associated with this instance")});
+        return step_apply(
+            v->now, (struct event) {.type = EVENT_RUN_ERROR,
+                                    .message = xstrdup("No pod associated with this instance")});
     pod_observe(v->pod, v->run->state, &seen);
     switch (seen.kind) {
     case OBSERVED_STARTED:
@@ -191,9 +193,9 @@ static struct step in_pod(const struct advance_view *v, const struct settings *s
             return step_apply(v->now, (struct event) {.type = EVENT_STARTED});
         }
         return step_apply(v->now, (struct event) {.type = EVENT_TERMINATE,
-                                             .has_exit = seen.has_exit,
-                                             .exit_code = seen.exit_code,
-                                             .message = seen.message});
+                                                  .has_exit = seen.has_exit,
+                                                  .exit_code = seen.exit_code,
+                                                  .message = seen.message});
     case OBSERVED_ERROR:
         return step_apply(
             v->now,

@@ -18,7 +18,8 @@
     " 'uid': '" UID "', 'controller': true, 'blockOwnerDeletion': false}"
 
 /* `metadata` and `status` follow what every pod has; both may be empty. */
-TEST_UNUSED static json_t *pod_json(int line, const char *logging, const char *metadata, const char *status)
+TEST_UNUSED static json_t *pod_json(int line, const char *logging, const char *metadata,
+                                    const char *status)
 {
     CLEANUP(free) char *text = xasprintf(
         "{'apiVersion': 'v1', 'kind': 'Pod', 'metadata': {"
@@ -42,7 +43,8 @@ TEST_UNUSED static json_t *pod_json(int line, const char *logging, const char *m
     return json_of_at(line, text);
 }
 
-TEST_UNUSED static struct pod *pod_of(int line, const char *logging, const char *metadata, const char *status)
+TEST_UNUSED static struct pod *pod_of(int line, const char *logging, const char *metadata,
+                                      const char *status)
 {
     CLEANUP(json_decref) json_t *json = pod_json(line, logging, metadata, status);
 

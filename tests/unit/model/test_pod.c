@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is concluded from pods; what they are, and how long they may take, is in test_pod_record.c */
+/* What is concluded from pods; for their records see test_pod_record.c */
 #include "unit/model/pods.h"
 
 /* ---- observations as text ---- */

@@ -10,9 +10,9 @@ TEST(the_limits_of_states)
         enum run_state state;
         int64_t limit;
     } rows[] = {
-        {RUN_NEW, 30 * MINUTE_MS},       {RUN_QUEUED, 2 * DAY_MS},
-        {RUN_PREPARE, 2 * DAY_MS},       {RUN_SUBMITTING, 2 * DAY_MS},
-        {RUN_SUBMITTED, 10 * MINUTE_MS}, {RUN_RUNNING, DAY_MS},
+        {RUN_NEW, 30 * MINUTE_MS},        {RUN_QUEUED, 2 * DAY_MS},
+        {RUN_PREPARE, 2 * DAY_MS},        {RUN_SUBMITTING, 2 * DAY_MS},
+        {RUN_SUBMITTED, 10 * MINUTE_MS},  {RUN_RUNNING, DAY_MS},
         {RUN_TERMINATED, 30 * MINUTE_MS}, {RUN_FAILED, 30 * MINUTE_MS},
     };
     struct settings s;
