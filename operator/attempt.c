@@ -2,16 +2,15 @@
 /* The runs: what advance.c decides is done here. */
 #include "operator/advance.h"
 #include "operator/operator.h"
+#include "operator/unsettled.h"
 
 #include "base/log.h"
 
 #include <assert.h>
 #include <string.h>
 
-#define NOTE_TAIL_MAX 512 /* bytes of what a container said at its end */
-/* Many times as long as a write of ours may take to have its effect (design, section 4). */
-#define SETTLED_MS          (60 * SECOND_MS)
-#define MAX_STEPS_IN_MEMORY 32 /* between two looks; more would be a busy loop */
+#define NOTE_TAIL_MAX       512 /* bytes of what a container said at its end */
+#define MAX_STEPS_IN_MEMORY 32  /* between two looks; more would be a busy loop */
 
 enum call_kind {
     CALL_NONE,
@@ -37,8 +36,8 @@ struct attempt_ctl {
     int64_t base_counter, base_seq;
 
     bool wf_absent, pod_absent;
-    char *create_refused;    /* by a quota: the server's words; NULL: no */
-    int64_t unsettled_until; /* LOOP_MONOTONIC: the fate of a create is not known; 0: none */
+    char *create_refused; /* by a quota: the server's words; NULL: no */
+    struct unsettled unsettled;
     struct k8s_call *call;
     enum call_kind calling;
 };
@@ -81,13 +80,15 @@ static struct attempt_ctl *ctl_find(struct operator *op, const char *key)
 static struct attempt_ctl *ctl_new(struct operator *op, const struct k8s_object *object)
 {
     struct attempt_ctl *ctl = NEW(struct attempt_ctl);
+    const struct instance *inst = object->value;
 
     ctl->op = op;
     ctl->key = xstrdup(object->key);
     ctl->uid = xstrdup(object->meta.uid);
     work_init(&ctl->work, &op->attempt_queue);
     map_add(&op->attempts, &ctl->by_key, ctl->key);
-    set_starting(ctl, ((const struct instance *) object->value)->run.state == RUN_NEW);
+    unsettled_suspect(&ctl->unsettled, inst, op->settled_at);
+    set_starting(ctl, inst->run.state == RUN_NEW);
     return ctl;
 }
 
@@ -105,15 +106,15 @@ static void derive_run(struct attempt_ctl *ctl, const struct instance *inst)
     ctl->base_seq = inst->run.seq;
 }
 
-static const struct pod *find_pod(struct attempt_ctl *ctl, const struct instance *inst)
+static const struct pod *find_pod(struct attempt_ctl *ctl, const struct instance *inst,
+                                  const char *name)
 {
-    char name[EXECUTION_ID_MAX];
-    const struct run *run = &ctl->run;
-
-    attempt_execution_id(ctl->uid, advance_pod_seq(inst, run), advance_pod_attempt(run), name);
     struct k8s_object *object = k8s_informer_get(ctl->op->pods, inst->id.ns, name);
+
     if (!object)
         return NULL;
+    if (strcmp(name, ctl->unsettled.pod) == 0)
+        unsettled_end(&ctl->unsettled); /* the name is taken for good */
     const struct pod *pod = object->value;
     return pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0 ? pod : NULL;
 }
@@ -141,13 +142,17 @@ static struct advance_view gather(struct attempt_ctl *ctl, const struct instance
 {
     struct operator *op = ctl->op;
     struct k8s_object *wf = k8s_informer_get(op->workflows, inst->id.ns, inst->workflow);
-    const struct pod *pod = find_pod(ctl, inst);
+    int64_t now = loop_now(op->loop, LOOP_MONOTONIC);
+    char name[EXECUTION_ID_MAX];
 
+    find_pod(ctl, inst, ctl->unsettled.pod);
+    attempt_execution_id(ctl->uid, advance_pod_seq(inst, &ctl->run),
+                         advance_pod_attempt(&ctl->run), name);
+    const struct pod *pod = find_pod(ctl, inst, name);
     if (wf)
         ctl->wf_absent = false;
     if (pod) {
         ctl->pod_absent = false;
-        ctl->unsettled_until = 0;
         free(TAKE(ctl->create_refused));
     }
     return (struct advance_view) {
@@ -159,8 +164,9 @@ static struct advance_view gather(struct attempt_ctl *ctl, const struct instance
         .pod = pod,
         .pod_absent = ctl->pod_absent,
         .create_refused = ctl->create_refused,
-        .create_unsettled = loop_now(op->loop, LOOP_MONOTONIC) < ctl->unsettled_until,
-        .old_pod_lives = other_pod_lives(ctl, inst, wf ? wf->value : NULL, pod),
+        .create_unsettled = unsettled_is_of(&ctl->unsettled, name, now),
+        .old_pod_lives = unsettled_is_of_other(&ctl->unsettled, name, now) ||
+                         other_pod_lives(ctl, inst, wf ? wf->value : NULL, pod),
         .now = loop_now(op->loop, LOOP_OF_DAY),
         .rng = op->rng,
     };
@@ -332,6 +338,17 @@ static enum work_result find(struct attempt_ctl *ctl, enum call_kind kind,
                                             .name = name});
 }
 
+/* There is something to do about the run. */
+static bool wanted(const struct instance *inst)
+{
+    return instance_active(inst) || advance_answer_owed(inst, &inst->run);
+}
+
+static bool is_unsettled(const struct attempt_ctl *ctl)
+{
+    return unsettled_exists(&ctl->unsettled, loop_now(ctl->op->loop, LOOP_MONOTONIC));
+}
+
 static bool store_may_wait(const struct attempt_ctl *ctl, instant now)
 {
     enum run_state state = ctl->run.state;
@@ -364,6 +381,8 @@ static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object
     }
     if (step->look_again_at != INSTANT_NONE)
         work_add_at(&ctl->work, LOOP_OF_DAY, step->look_again_at);
+    if (is_unsettled(ctl) && (view->old_pod_lives || !wanted(view->inst)))
+        work_add_at(&ctl->work, LOOP_MONOTONIC, ctl->unsettled.until);
     return WORK_DONE;
 }
 
@@ -400,16 +419,10 @@ static bool step_in_memory(struct attempt_ctl *ctl, const struct advance_view *v
     return true;
 }
 
-/* There is something to do about the run. */
-static bool wanted(const struct instance *inst)
-{
-    return instance_active(inst) || advance_answer_owed(inst, &inst->run);
-}
-
 /* Nothing more will happen to the run until the object changes. */
 static bool at_rest(const struct attempt_ctl *ctl, const struct instance *inst)
 {
-    return !ctl->ahead && !ctl->work.dirty && !wanted(inst);
+    return !ctl->ahead && !ctl->work.dirty && !wanted(inst) && !is_unsettled(ctl);
 }
 
 static enum work_result advance(struct work *work)
@@ -486,12 +499,13 @@ static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
     switch (reply->error.code) {
     case ERROR_NONE:
-        ctl->unsettled_until = 0;
+        unsettled_end(&ctl->unsettled);
         ctl->op->counters.pods_created++;
         k8s_informer_observe(ctl->op->pods, reply->object);
         return;
     case ERROR_UNKNOWN:
-        ctl->unsettled_until = loop_now(ctl->op->loop, LOOP_MONOTONIC) + SETTLED_MS;
+        unsettled_begin(&ctl->unsettled, ctl->run.execution_id,
+                        loop_now(ctl->op->loop, LOOP_MONOTONIC));
         return;
     case ERROR_FORBIDDEN:
         if (is_quota(reply)) { /* back-pressure: the queue's back-off asks again */
@@ -501,8 +515,7 @@ static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
         /* fall through */
     case ERROR_INVALID:
     case ERROR_TOO_LARGE:
-        ctl->unsettled_until = 0;
-        refuse_pod(ctl, reply);
+        refuse_pod(ctl, reply); /* an earlier create stays unsettled: the next try waits for it */
         return;
     default:
         return;
@@ -546,7 +559,7 @@ static void on_adopted(struct attempt_ctl *ctl, const struct k8s_reply *reply)
     pod = pod_decode(reply->object);
     k8s_informer_observe(ctl->op->pods, reply->object);
     if (pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0)
-        ctl->unsettled_until = 0;
+        unsettled_end(&ctl->unsettled);
     else
         log_error("a pod that is not ours has our name", KV("instance", ctl->key),
                   KV("pod", pod->id.name));

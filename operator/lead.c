@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who may write: the lease, the fence, and the order of starting and stopping. */
 #include "operator/operator.h"
+#include "operator/unsettled.h"
 
 #include "base/log.h"
 
@@ -153,6 +154,7 @@ static void on_acquired(void *arg)
 {
     struct operator *op = arg;
 
+    op->settled_at = loop_now(op->loop, LOOP_MONOTONIC) + SETTLED_MS;
     if (all_synced(op)) {
         k8s_informer_resync(op->workflows);
         k8s_informer_resync(op->instances);

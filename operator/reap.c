@@ -7,6 +7,7 @@
 #include "operator/retain.h"
 
 #include "operator/operator.h"
+#include "operator/unsettled.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct reap_ctl {
     struct operator *op;
     char *key;
     char *uid;
+    int64_t seen_at;      /* LOOP_MONOTONIC */
     bool instance_absent; /* proven */
     struct k8s_call *call;
     enum call_kind calling;
@@ -48,6 +50,7 @@ static struct reap_ctl *ctl_new(struct operator *op, const struct k8s_object *ob
     ctl->op = op;
     ctl->key = xstrdup(object->key);
     ctl->uid = xstrdup(object->meta.uid);
+    ctl->seen_at = loop_now(op->loop, LOOP_MONOTONIC);
     work_init(&ctl->work, &op->reap_queue);
     map_add(&op->reaps, &ctl->by_key, ctl->key);
     return ctl;
@@ -119,6 +122,13 @@ static enum work_result find_instance(struct reap_ctl *ctl, const struct pod *po
                                             .name = pod->instance});
 }
 
+static int64_t tombstone_ms(const struct reap_ctl *ctl)
+{
+    int64_t rest = ctl->seen_at + SETTLED_MS - loop_now(ctl->op->loop, LOOP_MONOTONIC);
+
+    return rest > 0 ? rest : 0;
+}
+
 static enum work_result look(struct work *work)
 {
     struct reap_ctl *ctl = container_of(work, struct reap_ctl, work);
@@ -135,6 +145,7 @@ static enum work_result look(struct work *work)
         .inst_absent = ctl->instance_absent,
         .now = loop_now(ctl->op->loop, LOOP_OF_DAY),
         .retention_ms = ctl->op->settings->pod_retention_ms,
+        .tombstone_ms = tombstone_ms(ctl),
     };
     struct retain_step step = retain_decide(&view);
     switch (step.kind) {

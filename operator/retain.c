@@ -64,6 +64,8 @@ static struct retain_step of_finalized(const struct retain_view *v)
 
     if (!pod_gone(v->pod))
         return keep_until(INSTANT_NONE);
+    if (old_enough < v->now + v->tombstone_ms)
+        old_enough = v->now + v->tombstone_ms;
     return v->now >= old_enough ? only(RETAIN_RELEASE) : keep_until(old_enough);
 }
 

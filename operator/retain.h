@@ -16,6 +16,9 @@ struct retain_view {
     bool inst_absent;            /* the owner's UID is proven gone */
     instant now;
     int64_t retention_ms;
+    /* For so long yet its name has to stay taken, by a clock that nobody sets: a create of it may
+     * still be under way.  0: no longer. */
+    int64_t tombstone_ms;
 };
 
 enum retain_kind {

@@ -29,15 +29,17 @@ struct look {
 
 static struct pod *pod_of(int line, const struct look *look)
 {
-    CLEANUP(free) char *deletion =
+    CLEANUP(free)
+    char *deletion =
         look->deleting ? xasprintf(", 'deletionTimestamp': '2026-01-01T%sZ'", look->deleting)
                        : xstrdup("");
-    CLEANUP(free) char *statuses = look->main
-                                       ? xasprintf(", 'containerStatuses': [{'name': 'styx-run',"
-                                                   " 'state': %s}]",
-                                                   look->main)
-                                       : xstrdup("");
-    CLEANUP(free) char *text =
+    CLEANUP(free)
+    char *statuses = look->main ? xasprintf(", 'containerStatuses': [{'name': 'styx-run',"
+                                            " 'state': %s}]",
+                                            look->main)
+                                : xstrdup("");
+    CLEANUP(free)
+    char *text =
         xasprintf("{'metadata': {'name': '%s', 'namespace': 'team',"
                   " 'creationTimestamp': '2026-01-01T01:00:00Z', 'finalizers': [%s],"
                   " 'annotations': {'kharon.dev/seq': '1', 'kharon.dev/attempt': '1',"
@@ -58,7 +60,8 @@ static struct pod *pod_of(int line, const struct look *look)
 /* `owner`: members of its status, or that it is gone or not in the cache. */
 static struct instance *instance_of(int line, const char *owner)
 {
-    CLEANUP(free) char *text = xasprintf(
+    CLEANUP(free)
+    char *text = xasprintf(
         "{'metadata': {'name': 'i', 'namespace': 'team', 'uid': '%s' %s},"
         " 'spec': {'workflow': 'w', 'parameter': 'p'}, 'status': {%s}}",
         strcmp(owner, "another") == 0 ? "other" : UID,
@@ -223,6 +226,27 @@ TEST(an_orphan_is_let_go)
     RETAIN(POD("Running", RUNS, .owner = ""), UNSEEN, "01:00:01", "find", NONE);
     RETAIN(POD("Running", RUNS, .owner = ""), GONE, "01:00:01", "release", NONE);
     RETAIN(POD("Running", RUNS, .owner = "", .finalizers = ""), GONE, "05:00:00", "keep", NONE);
+}
+
+/* The clock may be set, a create that is under way does not know. */
+TEST(a_name_stays_taken_for_a_while_by_any_clock)
+{
+    struct look look = POD("Succeeded", ENDED, "02:02:00");
+    CLEANUP(pod_free) struct pod *pod = pod_of(__LINE__, &look);
+    CLEANUP(instance_free) struct instance *inst = instance_of(__LINE__, CURRENT("DONE"));
+    struct retain_view view = {
+        .pod = pod,
+        .inst = inst,
+        .now = instant_at(__LINE__, "2026-01-01T05:00:00Z"),
+        .retention_ms = 120 * SECOND_MS,
+        .tombstone_ms = 7 * SECOND_MS,
+    };
+    struct retain_step step = retain_decide(&view);
+
+    CHECK_STR(kind_name(step.kind), "keep");
+    CHECK_INSTANT_AT(__LINE__, step.look_again_at, "2026-01-01T05:00:07Z");
+    view.tombstone_ms = 0;
+    CHECK_STR(kind_name(retain_decide(&view).kind), "release");
 }
 
 /* STYX-POD-09 */

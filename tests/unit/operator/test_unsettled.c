@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "operator/unsettled.h"
+
+#include "test.h"
+
+#define UID "0b8f3e5c-2b9c-4a0e-8f0e-6f2f5d1c0001"
+
+TEST(it_is_settled_by_its_end_or_by_time)
+{
+    struct unsettled u = {.until = 0};
+
+    CHECK(!unsettled_exists(&u, 1));
+    unsettled_begin(&u, "a", 1000);
+    CHECK(unsettled_is_of(&u, "a", 1000 + SETTLED_MS - 1));
+    CHECK(!unsettled_is_of_other(&u, "a", 1000));
+    CHECK(unsettled_is_of_other(&u, "b", 1000));
+    CHECK(!unsettled_exists(&u, 1000 + SETTLED_MS));
+    unsettled_end(&u);
+    CHECK(!unsettled_is_of(&u, "a", 1000));
+    CHECK(!unsettled_is_of_other(&u, "b", 1000));
+}
+
+/* What the last leader may have sent, by what it stored: seq and attempt; 0: it may be anything. */
+static void check_suspect(int line, enum run_state state, int64_t seq, int attempt,
+                          int64_t trigger_seq, int64_t want_seq, int want_attempt)
+{
+    struct instance inst = {.id.uid = xstrdup(UID), .trigger.seq = trigger_seq};
+    struct unsettled u = {.until = 0};
+    char want[EXECUTION_ID_MAX] = "";
+
+    run_init(&inst.run);
+    inst.run.state = state;
+    inst.run.seq = seq;
+    inst.run.attempt = attempt;
+    if (want_seq)
+        attempt_execution_id(UID, want_seq, want_attempt, want);
+    unsettled_suspect(&u, &inst, 5000);
+    CHECK_STR_AT(line, u.pod, want);
+    CHECK_INT_AT(line, u.until, 5000);
+    free(inst.id.uid);
+}
+
+#define SUSPECT(...) check_suspect(__LINE__, __VA_ARGS__)
+
+TEST(what_the_last_leader_may_have_sent)
+{
+    /* stored: state, seq, attempt; spec's seq; the pod's seq and attempt */
+    SUSPECT(RUN_NEW, 0, 0, 1, 1, 1);
+    SUSPECT(RUN_NEW, 0, 0, 0, 1, 1); /* by hand */
+    SUSPECT(RUN_QUEUED, 1, 2, 1, 1, 3);
+    SUSPECT(RUN_PREPARE, 1, 2, 1, 1, 3);
+    SUSPECT(RUN_SUBMITTING, 1, 2, 1, 1, 2);
+    SUSPECT(RUN_SUBMITTED, 1, 2, 1, 1, 3);
+    SUSPECT(RUN_RUNNING, 1, 2, 1, 1, 3);
+    SUSPECT(RUN_FAILED, 1, 2, 1, 1, 3);
+    SUSPECT(RUN_DONE, 1, 2, 2, 2, 3);
+    SUSPECT(RUN_DONE, 1, 2, 3, 0, 0); /* the second trigger may have been taken, too */
+}
