@@ -39,7 +39,8 @@ static void free_tallies(struct map *map)
     map_done(map);
 }
 
-__attribute__((format(printf, 2, 3))) static void broken(struct observer *o, const char *format, ...)
+__attribute__((format(printf, 2, 3))) static void broken(struct observer *o, const char *format,
+                                                         ...)
 {
     char when[INSTANT_TEXT_MAX];
     va_list args;
@@ -78,9 +79,9 @@ static bool owner_lives(struct observer *o, const json_t *json)
 {
     CLEANUP(pod_free) struct pod *pod = pod_decode(json);
 
-    return pod->instance && strcmp(world_text(o->world, &instance_resource, pod->instance,
-                                              "metadata.uid"),
-                                   pod->owner_uid) == 0;
+    return pod->instance &&
+           strcmp(world_text(o->world, &instance_resource, pod->instance, "metadata.uid"),
+                  pod->owner_uid) == 0;
 }
 
 /* A create that arrives when its instance is gone makes a pod that is gone at once, too. */
@@ -101,7 +102,8 @@ static char *partition_key(const char *trigger_key, const char *parameter)
     return xasprintf("%s %s", trigger_key, parameter);
 }
 
-static bool was_triggered(const struct observer *o, const struct workflow *wf, const char *parameter)
+static bool was_triggered(const struct observer *o, const struct workflow *wf,
+                          const char *parameter)
 {
     CLEANUP(free) char *key = xasprintf("%s/%" PRId64, wf->id.uid, wf->status.cursor.epoch);
     CLEANUP(free) char *full = partition_key(key, parameter);
@@ -155,7 +157,8 @@ static void on_workflow(struct observer *o, const json_t *old, const json_t *new
 
 /* ---- runs ---- */
 
-static void check_trigger(struct observer *o, const struct instance *old, const struct instance *new)
+static void check_trigger(struct observer *o, const struct instance *old,
+                          const struct instance *new)
 {
     if (old && old->trigger.seq == new->trigger.seq)
         return;
@@ -211,11 +214,23 @@ static void check_run(struct observer *o, const struct instance *old, const stru
                run_state_name(to->state));
 }
 
+/* To delete an instance is to forget that it was triggered: a create that is late makes it anew. */
+static void forget_trigger(struct observer *o, const struct instance *inst)
+{
+    if (inst->trigger.type != TRIGGER_NATURAL || !inst->trigger.key)
+        return;
+    CLEANUP(free) char *key = partition_key(inst->trigger.key, inst->parameter);
+    tally(&o->triggered, key)->n = 0;
+}
+
 static void on_instance(struct observer *o, const json_t *before, const json_t *after)
 {
-    if (!after)
-        return;
     CLEANUP(instance_free) struct instance *old = before ? instance_decode(before) : NULL;
+    if (!after) {
+        if (old)
+            forget_trigger(o, old);
+        return;
+    }
     CLEANUP(instance_free) struct instance *new = instance_decode(after);
     check_trigger(o, old, new);
     if (old)
@@ -239,10 +254,9 @@ static void on_change(const struct k8s_resource *resource, const json_t *old, co
 
 static void check_lease(struct observer *o, const char *user, const struct k8s_request *r)
 {
-    const json_t *lease =
-        fake_get(o->world->fake,
-                 &(struct k8s_resource) {"coordination.k8s.io", "v1", "leases", "Lease"}, WORLD_NS,
-                 o->world->settings[0].lease_name);
+    const json_t *lease = fake_get(
+        o->world->fake, &(struct k8s_resource) {"coordination.k8s.io", "v1", "leases", "Lease"},
+        WORLD_NS, o->world->settings[0].lease_name);
     const char *holder = json_text_at(lease, "spec.holderIdentity");
 
     if (!r->fence)
@@ -282,8 +296,7 @@ static void on_request(const char *user, const struct k8s_request *r, int status
 void observer_init(struct observer *o, struct world *world)
 {
     *o = (struct observer) {.world = world};
-    o->watcher =
-        (struct fake_watcher) {.on_change = on_change, .on_request = on_request, .arg = o};
+    o->watcher = (struct fake_watcher) {.on_change = on_change, .on_request = on_request, .arg = o};
     map_init(&o->running);
     map_init(&o->pod_names);
     map_init(&o->triggered);

@@ -25,10 +25,10 @@
 struct observer {
     struct world *world;
     struct fake_watcher watcher;
-    struct map running;    /* run key → containers that run */
-    struct map pod_names;  /* every name there ever was */
-    struct map triggered;  /* "key parameter" of natural triggers */
-    uint64_t n_requests;   /* without watches, lists and the lease */
+    struct map running;   /* run key → containers that run */
+    struct map pod_names; /* every name there ever was */
+    struct map triggered; /* "key parameter" of natural triggers */
+    uint64_t n_requests;  /* without watches, lists and the lease */
     uint64_t n_pods, n_triggers, n_skips;
     int64_t second; /* LOOP_MONOTONIC */
     int n_in_second;
