@@ -146,8 +146,8 @@ static struct advance_view gather(struct attempt_ctl *ctl, const struct instance
     char name[EXECUTION_ID_MAX];
 
     find_pod(ctl, inst, ctl->unsettled.pod);
-    attempt_execution_id(ctl->uid, advance_pod_seq(inst, &ctl->run),
-                         advance_pod_attempt(&ctl->run), name);
+    attempt_execution_id(ctl->uid, advance_pod_seq(inst, &ctl->run), advance_pod_attempt(&ctl->run),
+                         name);
     const struct pod *pod = find_pod(ctl, inst, name);
     if (wf)
         ctl->wf_absent = false;

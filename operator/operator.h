@@ -43,7 +43,7 @@ struct operator {
 
     struct lease *lease;
     const struct k8s_fence *fence;
-    bool leading; /* holds the lease and has seen what was before */
+    bool leading;       /* holds the lease and has seen what was before */
     int64_t settled_at; /* LOOP_MONOTONIC: what the last leader sent has had its effect by then */
     bool stopping;
     struct loop_timer drain;

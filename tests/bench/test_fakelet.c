@@ -31,7 +31,7 @@ TEST(what_a_kubelet_does_next)
         {__LINE__, {OVER}, POD_WAIT, 0},
         {__LINE__, {DYING, .grace_s = 30}, POD_KILL, 0},
         {__LINE__, {RUNS, DYING, .grace_s = 30, .since_ms = 1, .run_ms = 500}, POD_KILL, 0},
-        {__LINE__, {RUNS, DYING, .grace_s = 0}, POD_KILL, 0},        /* a finalizer keeps it */
+        {__LINE__, {RUNS, DYING, .grace_s = 0}, POD_KILL, 0}, /* a finalizer keeps it */
         {__LINE__, {OVER, DYING, .grace_s = 30}, POD_REMOVE, 0},
         {__LINE__, {OVER, DYING, .grace_s = 0}, POD_WAIT, 0},
     };
@@ -78,10 +78,10 @@ static void end(struct setup *s)
 
 static void add_pod(struct setup *s, const char *name, const char *node, const char *more)
 {
-    CLEANUP(free)
-    char *text = xasprintf("{\"metadata\":{\"namespace\":\"a\",\"name\":\"%s\"%s},"
-                           "\"spec\":{\"nodeName\":\"%s\",\"containers\":[{\"name\":\"main\"}]}}",
-                           name, more, node);
+    CLEANUP(free) char *text =
+        xasprintf("{\"metadata\":{\"namespace\":\"a\",\"name\":\"%s\"%s},"
+                  "\"spec\":{\"nodeName\":\"%s\",\"containers\":[{\"name\":\"main\"}]}}",
+                  name, more, node);
 
     fake_create(s->fake, &pod_resource, text);
 }
@@ -110,8 +110,8 @@ TEST(nodes_become_ready_and_renew_their_leases)
     begin(&s);
     CHECK(nodes_ready(s.nodes));
     CHECK_INT(fake_count_objects(s.fake, &node_resource), 3);
-    const json_t *ready =
-        json_array_get(json_at(fake_get(s.fake, &node_resource, "", "fake-2"), "status.conditions"), 0);
+    const json_t *ready = json_array_get(
+        json_at(fake_get(s.fake, &node_resource, "", "fake-2"), "status.conditions"), 0);
     CHECK_STR(json_text_at(ready, "type"), "Ready");
     CHECK_STR(json_text_at(ready, "status"), "True");
     fake_run(s.fake, 60000);

@@ -29,17 +29,15 @@ struct look {
 
 static struct pod *pod_of(int line, const struct look *look)
 {
-    CLEANUP(free)
-    char *deletion =
+    CLEANUP(free) char *deletion =
         look->deleting ? xasprintf(", 'deletionTimestamp': '2026-01-01T%sZ'", look->deleting)
                        : xstrdup("");
-    CLEANUP(free)
-    char *statuses = look->main ? xasprintf(", 'containerStatuses': [{'name': 'styx-run',"
-                                            " 'state': %s}]",
-                                            look->main)
-                                : xstrdup("");
-    CLEANUP(free)
-    char *text =
+    CLEANUP(free) char *statuses = look->main
+                                       ? xasprintf(", 'containerStatuses': [{'name': 'styx-run',"
+                                                   " 'state': %s}]",
+                                                   look->main)
+                                       : xstrdup("");
+    CLEANUP(free) char *text =
         xasprintf("{'metadata': {'name': '%s', 'namespace': 'team',"
                   " 'creationTimestamp': '2026-01-01T01:00:00Z', 'finalizers': [%s],"
                   " 'annotations': {'kharon.dev/seq': '1', 'kharon.dev/attempt': '1',"
@@ -60,8 +58,7 @@ static struct pod *pod_of(int line, const struct look *look)
 /* `owner`: members of its status, or that it is gone or not in the cache. */
 static struct instance *instance_of(int line, const char *owner)
 {
-    CLEANUP(free)
-    char *text = xasprintf(
+    CLEANUP(free) char *text = xasprintf(
         "{'metadata': {'name': 'i', 'namespace': 'team', 'uid': '%s' %s},"
         " 'spec': {'workflow': 'w', 'parameter': 'p'}, 'status': {%s}}",
         strcmp(owner, "another") == 0 ? "other" : UID,
