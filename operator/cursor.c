@@ -231,7 +231,8 @@ static void read_instance(struct cursor_ctl *ctl, const struct workflow *wf)
                                      .name = name});
 }
 
-/* The instance is there; that the cursor has passed it may be said when the pods are on their way. */
+/* The instance is there; that the cursor has passed it may be said when the pods are on their
+ * way. */
 static bool store_may_wait(const struct cursor_ctl *ctl)
 {
     return ctl->done.epoch > 0 && operator_bursts(ctl->op) &&

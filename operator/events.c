@@ -45,7 +45,8 @@ static json_t *regarding(const struct event_about *about)
                      about->kind, "namespace", about->ns, "name", about->name, "uid", about->uid);
 }
 
-/* Notes quote what containers and servers said: in one line, and nothing that moves a terminal's cursor. */
+/* Notes quote what containers and servers said: in one line, and nothing that moves a terminal's
+ * cursor. */
 static char *one_line(const char *note)
 {
     size_t len = strlen(note);

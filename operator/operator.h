@@ -100,8 +100,8 @@ void reap_on_instance(struct operator *op, const struct k8s_object *old,
                       const struct k8s_object *new);
 void reap_forget(struct operator *op);
 
-/* Many runs are to start at once: pods come first, and what only says how things stand may wait, for
- * BURST_WAIT_MS at most. */
+/* Many runs are to start at once: pods come first, and what only says how things stand may wait,
+ * for BURST_WAIT_MS at most. */
 #define BURST_RUNS    8
 #define BURST_WAIT_MS 3000
 #define BURST_LOOK_MS 50

@@ -35,7 +35,8 @@ void workflow_validate(const struct workflow *wf, const struct validate_limits *
                        struct texts *errors);
 
 /* Fields that this version does not implement yet and therefore refuses: gcpServiceAccount, limits,
- * retryCondition, flyteExecConf, and a historyLimit that is not the default.  Appends "<field>: not supported yet". */
+ * retryCondition, flyteExecConf, and a historyLimit that is not the default.  Appends "<field>: not
+ * supported yet". */
 void workflow_not_supported(const struct workflow *wf, struct texts *errors);
 
 /* The environment that comes with a trigger. */

@@ -121,7 +121,7 @@ static void find_note(const json_t *object, void *arg)
         snprintf(arg, 256, "%s", json_text_at(object, "note"));
 }
 
-/* What a container said at its end is told, in one line and without a terminal's control characters. */
+/* What a container said at its end is told, in one line and without control characters. */
 TEST(a_failure_is_told_with_its_reason)
 {
     static const struct k8s_resource events = {"events.k8s.io", "v1", "events", "Event"};
@@ -362,8 +362,8 @@ TEST(a_suspended_workflow_skips)
     world_done(&w);
 }
 
-/* STYX-API-10: who enables a workflow and moves its cursor back wants those partitions, not what would have
- * been next. */
+/* STYX-API-10: who enables a workflow and moves its cursor back wants those partitions, not what
+ * would have been next. */
 TEST(a_cursor_that_is_moved_back_on_resuming_stays_there)
 {
     struct world w;
