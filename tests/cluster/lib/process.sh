@@ -33,6 +33,15 @@ process_report() { # NAME: the last words
     tail -n 5 "$state/log/$1.log" >&2
 }
 
+# What starts a cluster may hold locks and pipes: whoever waits for the end of a pipe would wait for the cluster's.
+close_inherited() {
+    local fd
+    for fd in /proc/"$BASHPID"/fd/*; do
+        fd=${fd##*/}
+        [ "$fd" -le 2 ] || eval "exec $fd>&-"
+    done
+}
+
 # process_start NAME COMMAND...: in the cluster's network namespace, unless it runs.
 # nsenter and not `ip netns exec`, which mounts a fresh /sys and so hides the cgroups.
 process_start() {
@@ -43,7 +52,10 @@ process_start() {
     strays "$binary" | kill_and_wait
     mkdir -p "$run/pid" "$state/log"
     [ ! -e "$log" ] || mv -f "$log" "$log.1"
-    setsid nsenter --net="/run/netns/$netns" -- "$@" >>"$log" 2>&1 </dev/null 9>&- &
+    (
+        close_inherited
+        exec setsid nsenter --net="/run/netns/$netns" -- "$@"
+    ) >>"$log" 2>&1 </dev/null &
     process_record $! | write_file "$run/pid/$name"
 }
 
