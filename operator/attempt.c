@@ -18,6 +18,7 @@ enum call_kind {
     CALL_CREATE,
     CALL_ADOPT,
     CALL_FIND_POD,
+    CALL_RELABEL,
     CALL_FIND_WORKFLOW
 };
 
@@ -530,6 +531,43 @@ static void on_pod_found(struct attempt_ctl *ctl, const struct k8s_reply *reply)
         ctl->pod_absent = true;
 }
 
+/* Our pod is there, but its label is gone: no watch shows it, nobody would see how it ends. */
+static bool is_hidden(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    if (reply->error.code != ERROR_NONE)
+        return false;
+    CLEANUP(pod_free) struct pod *pod = pod_decode(reply->object);
+    return pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0 &&
+           !k8s_informer_get(ctl->op->pods, pod->id.ns, pod->id.name);
+}
+
+static void relabel(struct attempt_ctl *ctl, const json_t *object)
+{
+    CLEANUP(json_decref) json_t *patch =
+        json_pack("{s:{s:s, s:{s:s}}}", "metadata", "uid", json_text_at(object, "metadata.uid"),
+                  "labels", POD_LABEL, POD_LABEL_VALUE);
+    CLEANUP(free) char *body = json_print(patch);
+
+    start_call(ctl, CALL_RELABEL,
+               (struct k8s_request) {.verb = K8S_PATCH,
+                                     .lane = K8S_LANE_STATUS,
+                                     .resource = &pod_resource,
+                                     .ns = json_text_at(object, "metadata.namespace"),
+                                     .name = json_text_at(object, "metadata.name"),
+                                     .body = body,
+                                     .fence = ctl->op->fence});
+}
+
+static void on_relabelled(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    if (reply->error.code != ERROR_NONE) {
+        finish_by_reply(ctl->op, &ctl->work, reply, "label pod", ctl->key);
+        return;
+    }
+    k8s_informer_observe(ctl->op->pods, reply->object);
+    work_finish(&ctl->work, is_hidden(ctl, reply) ? WORK_RETRY : WORK_AGAIN);
+}
+
 static void on_workflow_found(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
     if (reply->error.code == ERROR_NONE)
@@ -568,7 +606,8 @@ static void on_adopted(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 static void on_reply(const struct k8s_reply *reply, void *arg)
 {
     static const char *const doing[] = {"",         "store status", "create pod",
-                                        "read pod", "read pod",     "read workflow"};
+                                        "read pod", "read pod",     "label pod",
+                                        "read workflow"};
     struct attempt_ctl *ctl = arg;
     enum call_kind kind = ctl->calling;
 
@@ -578,6 +617,10 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         set_starting(ctl, false);
     if (kind == CALL_CREATE && reply->error.code == ERROR_EXISTS) {
         adopt(ctl);
+        return;
+    }
+    if (kind == CALL_RELABEL) {
+        on_relabelled(ctl, reply);
         return;
     }
     if (kind == CALL_STORE && reply->error.code == ERROR_NONE)
@@ -590,6 +633,10 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         on_pod_found(ctl, reply);
     else if (kind == CALL_FIND_WORKFLOW)
         on_workflow_found(ctl, reply);
+    if ((kind == CALL_FIND_POD || kind == CALL_ADOPT) && is_hidden(ctl, reply)) {
+        relabel(ctl, reply->object);
+        return;
+    }
     bool expected = reply->error.code == ERROR_NOT_FOUND &&
                     (kind == CALL_FIND_POD || kind == CALL_FIND_WORKFLOW);
     bool refused = kind == CALL_CREATE && ctl->run.state == RUN_FAILED;

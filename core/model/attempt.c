@@ -262,7 +262,7 @@ static json_t *labels(const struct attempt *a, const json_t *template, const cha
     json_t *json = json_object();
 
     json_object_update(json, json_at(template, "metadata.labels"));
-    json_set_text(json, "app.kubernetes.io/managed-by", "kharon");
+    json_set_text(json, POD_LABEL, POD_LABEL_VALUE);
     add_label(json, "STYX_COMPONENT_ID", workflow_component(a->wf));
     add_label(json, "STYX_WORKFLOW_ID", workflow_id(a->wf));
     add_label(json, "STYX_PARAMETER", a->inst->parameter);

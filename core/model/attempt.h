@@ -14,7 +14,9 @@
 #define EXECUTION_ID_MAX 48
 #define MAIN_CONTAINER   "styx-run"
 #define POD_FINALIZER    "kharon.dev/outcome"
-#define POD_SELECTOR     "app.kubernetes.io/managed-by=kharon"
+#define POD_LABEL        "app.kubernetes.io/managed-by"
+#define POD_LABEL_VALUE  "kharon"
+#define POD_SELECTOR     POD_LABEL "=" POD_LABEL_VALUE
 
 /* styx-run-<UUIDv5 of the instance's UID, seq and attempt>: pod name and execution id. */
 const char *attempt_execution_id(const char *instance_uid, int64_t seq, int attempt,

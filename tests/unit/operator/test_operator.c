@@ -229,6 +229,28 @@ TEST(a_halt_of_a_run_that_is_over_is_answered)
     world_done(&w);
 }
 
+/* Nobody would see it end: the label is put back, once. */
+TEST(a_pod_whose_label_was_taken_is_found_again)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan.run_ms = 2 * MINUTE_MS;
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    CLEANUP(free) char *pod =
+        xstrdup(world_text(&w, &instance_resource, "job.2025", "status.executionId"));
+    world_patch(&w, &pod_resource, pod,
+                "{'metadata': {'labels': {'app.kubernetes.io/managed-by': null}}}");
+    CHECK(world_run_until(&w, 5 * MINUTE_MS, "job.2025", "DONE"));
+    CHECK_INT(w.n_started, 1);
+    CHECK(fake_count_requests(w.fake, K8S_GET, "pods") <= 2);
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK_INT(world_pods(&w), 0);
+    world_done(&w);
+}
+
 /* A larger seq runs the partition again; its counters go on (STYX-STO-01). */
 TEST(a_new_trigger_runs_it_again)
 {
