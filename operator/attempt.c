@@ -680,13 +680,23 @@ void attempt_on_instance(struct operator *op, const struct k8s_object *old,
         look(ctl ? ctl : ctl_new(op, new));
 }
 
+/* Its status is nothing to its runs: it changes with every trigger. */
+static bool same_for_runs(const struct k8s_meta *a, const struct k8s_meta *b)
+{
+    return strcmp(a->uid, b->uid) == 0 && a->generation == b->generation &&
+           a->deleting == b->deleting;
+}
+
 void attempt_on_workflow(struct operator *op, const struct k8s_object *old,
                          const struct k8s_object *new)
 {
     const struct k8s_object *any = new ? new : old;
-    struct k8s_object *object = k8s_informer_first(op->instances, INSTANCES_BY_WORKFLOW, any->key);
+    struct k8s_object *object;
 
-    for (; object; object = k8s_informer_next(object, INSTANCES_BY_WORKFLOW)) {
+    if (old && new && same_for_runs(&old->meta, &new->meta))
+        return;
+    object = k8s_informer_first(op->instances, ACTIVE_BY_WORKFLOW, any->key);
+    for (; object; object = k8s_informer_next(object, ACTIVE_BY_WORKFLOW)) {
         struct attempt_ctl *ctl = ctl_find(op, object->key);
 
         if (ctl)

@@ -99,11 +99,11 @@ static const struct workflow *elder(struct operator *op, const struct workflow *
 static int count_active(struct operator *op, const struct k8s_object *workflow)
 {
     struct k8s_object *object =
-        k8s_informer_first(op->instances, INSTANCES_BY_WORKFLOW, workflow->key);
+        k8s_informer_first(op->instances, ACTIVE_BY_WORKFLOW, workflow->key);
     int n = 0;
 
-    for (; object; object = k8s_informer_next(object, INSTANCES_BY_WORKFLOW))
-        n += instance_active(object->value);
+    for (; object; object = k8s_informer_next(object, ACTIVE_BY_WORKFLOW))
+        n++;
     return n;
 }
 

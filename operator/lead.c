@@ -54,11 +54,12 @@ static void free_instance(void *value)
     instance_free(value);
 }
 
-static char *instance_workflow(const struct k8s_object *object)
+/* Those that have ended are many, and no workflow asks for them. */
+static char *active_workflow(const struct k8s_object *object)
 {
     const struct instance *inst = object->value;
 
-    return inst->workflow ? object_key(inst->id.ns, inst->workflow) : NULL;
+    return inst->workflow && instance_active(inst) ? object_key(inst->id.ns, inst->workflow) : NULL;
 }
 
 static void *decode_pod(const json_t *object)
@@ -92,7 +93,7 @@ static const struct k8s_kind instance_kind = {
     .resource = &instance_resource,
     .decode = decode_instance,
     .free = free_instance,
-    .index_key = {[INSTANCES_BY_WORKFLOW] = instance_workflow},
+    .index_key = {[ACTIVE_BY_WORKFLOW] = active_workflow},
 };
 
 static const struct k8s_kind pod_kind = {

@@ -71,7 +71,7 @@ extern const struct k8s_resource workflow_resource, instance_resource, pod_resou
 
 /* Indexes of the informers. */
 enum { WORKFLOWS_BY_PAIR };          /* "component#workflow" */
-enum { INSTANCES_BY_WORKFLOW };      /* "namespace/workflow object" */
+enum { ACTIVE_BY_WORKFLOW };         /* instances: "namespace/workflow object" */
 enum { PODS_BY_OWNER, PODS_BY_RUN }; /* UID of the instance; run key */
 
 char *pair_key(const char *component, const char *workflow); /* the caller frees */
