@@ -150,18 +150,16 @@ static void lead_when_ready(struct operator *op)
     pause_queues(op, false);
 }
 
-/* What the last leader wrote may not be in our copy yet: list again before the first decision. */
+/* What the last leader wrote may not be in our copy yet, nor in a list that is under way: list again
+ * before the first decision. */
 static void on_acquired(void *arg)
 {
     struct operator *op = arg;
 
     op->settled_at = loop_now(op->loop, LOOP_MONOTONIC) + SETTLED_MS;
-    if (all_synced(op)) {
-        k8s_informer_resync(op->workflows);
-        k8s_informer_resync(op->instances);
-        k8s_informer_resync(op->pods);
-    }
-    lead_when_ready(op);
+    k8s_informer_resync(op->workflows);
+    k8s_informer_resync(op->instances);
+    k8s_informer_resync(op->pods);
 }
 
 static void on_lost(void *arg)
