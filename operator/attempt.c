@@ -446,7 +446,7 @@ static enum work_result advance(struct work *work)
             if (result != WORK_BUSY)
                 set_starting(ctl, false);
             if (result == WORK_DONE && at_rest(ctl, inst))
-                forget_run(ctl);
+                ctl_free(ctl);
             return result;
         }
         step_done(&step);
@@ -659,7 +659,7 @@ static void look(struct attempt_ctl *ctl)
 {
     const struct k8s_object *object = k8s_informer_get_key(ctl->op->instances, ctl->key);
 
-    if (object && !ctl->work.busy && !ctl->have_run && at_rest(ctl, object->value))
+    if (object && !ctl->work.busy && at_rest(ctl, object->value))
         ctl_free(ctl);
     else
         work_add(&ctl->work);
