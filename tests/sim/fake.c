@@ -618,7 +618,6 @@ struct fake *fake_new(struct loop *loop, uint64_t seed)
 
 void fake_free(struct fake *f)
 {
-    struct injection *in;
     struct ghost *g;
 
     if (!f)
@@ -626,8 +625,7 @@ void fake_free(struct fake *f)
     assert(list_empty(&f->clients));
     list_foreach (g, &f->ghosts, link)
         ghost_free(g);
-    list_foreach (in, &f->injections, link)
-        free(in);
+    fake_fail_no_more(f);
     fake_server_done(&f->server);
     free(f);
 }
@@ -690,6 +688,16 @@ void fake_fail_next(struct fake *f, enum fake_fault fault, int n, int verb, cons
 
     *in = (struct injection) {.fault = fault, .n = n, .verb = verb, .plural = plural};
     list_push_back(&f->injections, &in->link);
+}
+
+void fake_fail_no_more(struct fake *f)
+{
+    struct injection *in;
+
+    list_foreach (in, &f->injections, link) {
+        list_remove(&in->link);
+        free(in);
+    }
 }
 
 void fake_set_rate(struct fake *f, enum fake_fault fault, int per_mille)

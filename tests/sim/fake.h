@@ -103,6 +103,8 @@ enum fake_fault {
 /* The next n calls of this verb (-1: any) on this plural (NULL: any) fail so.  `plural` is not
  * copied. */
 void fake_fail_next(struct fake *fake, enum fake_fault fault, int n, int verb, const char *plural);
+/* None of them fails any more. */
+void fake_fail_no_more(struct fake *fake);
 /* Calls fail so at random, where the fault makes sense: conflicts hit updates, 410 hits watches. */
 void fake_set_rate(struct fake *fake, enum fake_fault fault, int per_mille);
 /* All open watches end: cleanly, or as a lost connection. */

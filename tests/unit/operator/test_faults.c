@@ -148,6 +148,7 @@ static void end_faults(struct chaos *c)
 {
     for (int i = 0; i < FAKE_N_FAULTS; i++)
         fake_set_rate(c->w.fake, (enum fake_fault) i, 0);
+    fake_fail_no_more(c->w.fake);
 }
 
 static void inject(struct chaos *c)
