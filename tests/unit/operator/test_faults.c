@@ -299,8 +299,7 @@ static void set_next(struct chaos *c)
     if (!name)
         return;
     instant_print(next, text);
-    CLEANUP(free)
-    char *patch =
+    CLEANUP(free) char *patch =
         xasprintf("{'spec': {'setNext': {'next': '%s', 'nextOffset': '%s', 'id': 'wish-%d'}}}",
                   text, text, ++c->n_wishes);
     world_patch(&c->w, &workflow_resource, name, patch);
@@ -327,11 +326,10 @@ static void trigger_again(struct chaos *c)
     if (!inst)
         return;
     int64_t seq = inst->trigger.seq > inst->run.seq ? inst->trigger.seq : inst->run.seq;
-    CLEANUP(free)
-    char *patch = xasprintf("{'spec': {'trigger': {'seq': %" PRId64
-                            ", 'type': 'adhoc', 'id': 'again-%d', 'key': 'again-%d',"
-                            " 'workflowUID': null, 'env': null}}}",
-                            seq + 1, c->n_wishes + 1, c->n_wishes + 1);
+    CLEANUP(free) char *patch = xasprintf("{'spec': {'trigger': {'seq': %" PRId64
+                                          ", 'type': 'adhoc', 'id': 'again-%d', 'key': 'again-%d',"
+                                          " 'workflowUID': null, 'env': null}}}",
+                                          seq + 1, c->n_wishes + 1, c->n_wishes + 1);
     c->n_wishes++;
     patch_instance(c, inst, patch);
 }
@@ -342,8 +340,7 @@ static void halt(struct chaos *c)
 
     if (!inst)
         return;
-    CLEANUP(free)
-    char *patch =
+    CLEANUP(free) char *patch =
         xasprintf("{'spec': {'haltThrough': %" PRId64 "}}", inst->run.seq ? inst->run.seq : 1);
     if (inst->halt_through < inst->run.seq)
         patch_instance(c, inst, patch);
@@ -356,8 +353,7 @@ static void halt_and_trigger(struct chaos *c)
     if (!inst)
         return;
     int64_t seq = inst->trigger.seq > inst->run.seq ? inst->trigger.seq : inst->run.seq;
-    CLEANUP(free)
-    char *patch =
+    CLEANUP(free) char *patch =
         xasprintf("{'spec': {'haltThrough': %" PRId64 ", 'trigger': {'seq': %" PRId64
                   ", 'type': 'adhoc', 'id': 'anew-%d', 'key': 'anew-%d', 'workflowUID': null}}}",
                   seq ? seq : 1, (seq ? seq : 1) + 1, c->n_wishes + 1, c->n_wishes + 1);
@@ -371,9 +367,9 @@ static void retry_now(struct chaos *c)
 
     if (!inst || inst->run.counter < 0)
         return;
-    CLEANUP(free)
-    char *patch = xasprintf("{'spec': {'retry': {'counter': %" PRId64 ", 'delayMillis': %d}}}",
-                            inst->run.counter, (int) rng_below(&c->rng, 5000));
+    CLEANUP(free) char *patch =
+        xasprintf("{'spec': {'retry': {'counter': %" PRId64 ", 'delayMillis': %d}}}",
+                  inst->run.counter, (int) rng_below(&c->rng, 5000));
     patch_instance(c, inst, patch);
 }
 
