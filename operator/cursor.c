@@ -29,8 +29,7 @@ struct cursor_ctl {
     struct trigger_done done; /* what became of the partition that was asked for */
     struct k8s_call *call;
     enum call_kind calling;
-    struct workflow_status storing; /* while CALL_STORE is in flight */
-    bool announce;                  /* it changes what a person should see */
+    struct trigger_news news; /* of the status that is being stored */
 };
 
 /* ---- life ---- */
@@ -253,7 +252,7 @@ static enum work_result look(struct work *work)
         work_add_at(&ctl->work, LOOP_MONOTONIC,
                     loop_now(ctl->op->loop, LOOP_MONOTONIC) + BURST_LOOK_MS);
     } else if (step.kind == TRIGGER_STORE) {
-        trigger_announce(ctl->op, view.wf, &step.status);
+        ctl->news = trigger_news(&view.wf->status, &step.status);
         result = store(ctl, object, &step.status);
     } else if (step.kind == TRIGGER_CREATE) {
         result = create(ctl, view.wf, step.partition);
@@ -321,6 +320,15 @@ static void on_created(struct cursor_ctl *ctl, const struct k8s_reply *reply)
     partition_done(ctl, true, NULL);
 }
 
+static void on_stored(struct cursor_ctl *ctl, const struct k8s_reply *reply)
+{
+    CLEANUP(workflow_free) struct workflow *stored = workflow_decode(reply->object);
+
+    ctl->op->counters.cursor_writes++;
+    trigger_announce(ctl->op, stored, &stored->status, ctl->news);
+    k8s_informer_observe(ctl->op->workflows, reply->object);
+}
+
 static void on_reply(const struct k8s_reply *reply, void *arg)
 {
     static const char *const doing[] = {"", "store cursor", "create instance", "read instance",
@@ -343,10 +351,8 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         return;
     if (kind == CALL_CREATE || kind == CALL_RETRIGGER)
         on_created(ctl, reply);
-    if (kind == CALL_STORE && reply->error.code == ERROR_NONE) {
-        ctl->op->counters.cursor_writes++;
-        k8s_informer_observe(ctl->op->workflows, reply->object);
-    }
+    if (kind == CALL_STORE && reply->error.code == ERROR_NONE)
+        on_stored(ctl, reply);
     finish_by_reply(ctl->op, &ctl->work, reply, doing[kind], ctl->key);
 }
 

@@ -351,30 +351,46 @@ void trigger_step_done(struct trigger_step *step)
         workflow_status_done(&step->status);
 }
 
-void trigger_announce(struct operator *op, const struct workflow *wf,
-                      const struct workflow_status *status)
+struct trigger_news trigger_news(const struct workflow_status *before,
+                                 const struct workflow_status *after)
 {
-    const struct workflow_condition *was = &wf->status.ready, *is = &status->ready;
-    struct event_about about = event_about("Workflow", &wf->id);
+    const struct workflow_condition *was = &before->ready, *is = &after->ready;
+
+    return (struct trigger_news) {
+        .judged = !text_equal(was->status, is->status) || !text_equal(was->reason, is->reason),
+        .not_triggered = after->last_decision.result &&
+                         after->last_decision.at != before->last_decision.at &&
+                         strcmp(after->last_decision.result, "Triggered") != 0,
+    };
+}
+
+static void announce_judgement(struct operator *op, const struct workflow *wf,
+                               const struct workflow_condition *ready)
+{
     CLEANUP(free) char *key = pair_key(workflow_component(wf), workflow_id(wf));
 
-    if (!text_equal(was->status, is->status) || !text_equal(was->reason, is->reason)) {
-        bool bad = strcmp(is->status, "True") != 0;
+    log_info("workflow judged", KV("workflow", key), KV("ready", ready->status),
+             KV("reason", ready->reason), KV("message", ready->message));
+    if (strcmp(ready->status, "True") != 0)
+        operator_event(op, event_about("Workflow", &wf->id), true, ready->reason, "Validate",
+                       ready->message);
+}
 
-        log_info("workflow judged", KV("workflow", key), KV("ready", is->status),
-                 KV("reason", is->reason), KV("message", is->message));
-        if (bad)
-            operator_event(op, about, true, is->reason, "Validate", is->message);
-    }
-    if (status->last_decision.result && status->last_decision.at != wf->status.last_decision.at &&
-        strcmp(status->last_decision.result, "Triggered") != 0) {
-        CLEANUP(free) char *note =
-            xasprintf("%s: %s", status->last_decision.partition, status->last_decision.message);
+void trigger_announce(struct operator *op, const struct workflow *wf,
+                      const struct workflow_status *status, struct trigger_news news)
+{
+    CLEANUP(free) char *key = pair_key(workflow_component(wf), workflow_id(wf));
 
-        log_info("partition not triggered", KV("workflow", key),
-                 KV("partition", status->last_decision.partition),
-                 KV("result", status->last_decision.result),
-                 KV("reason", status->last_decision.reason));
-        operator_event(op, about, false, status->last_decision.reason, "Trigger", note);
-    }
+    if (news.judged)
+        announce_judgement(op, wf, &status->ready);
+    if (!news.not_triggered)
+        return;
+    CLEANUP(free) char *note =
+        xasprintf("%s: %s", status->last_decision.partition, status->last_decision.message);
+    log_info("partition not triggered", KV("workflow", key),
+             KV("partition", status->last_decision.partition),
+             KV("result", status->last_decision.result),
+             KV("reason", status->last_decision.reason));
+    operator_event(op, event_about("Workflow", &wf->id), false, status->last_decision.reason,
+                   "Trigger", note);
 }

@@ -48,9 +48,14 @@ void trigger_step_done(struct trigger_step *step);
 /* "<uid>/<epoch>": what makes a natural trigger happen once; the caller frees. */
 char *trigger_key(const struct workflow *wf, int64_t epoch);
 
-/* Logs, and tells as Kubernetes Events, what a status to be stored says that the old one did
- * not. */
+/* What a status says that the one before it did not, as far as people should know it. */
+struct trigger_news {
+    bool judged, not_triggered;
+};
+struct trigger_news trigger_news(const struct workflow_status *before,
+                                 const struct workflow_status *after);
+/* Logs it, and tells it as Kubernetes Events; when it is stored, and once. */
 void trigger_announce(struct operator *op, const struct workflow *wf,
-                      const struct workflow_status *status);
+                      const struct workflow_status *status, struct trigger_news news);
 
 #endif

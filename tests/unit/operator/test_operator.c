@@ -526,6 +526,23 @@ TEST(what_is_not_built_yet_is_refused)
     world_done(&w);
 }
 
+/* However often the write that it is about has to be tried. */
+TEST(a_verdict_is_told_once)
+{
+    struct world w;
+
+    begin(&w);
+    world_run(&w, SECOND_MS);
+    fake_fail_next(w.fake, FAKE_REFUSE, 8, K8S_PATCH, "workflows");
+    world_deploy(&w, "bad", "{'schedule': 'hourly', 'offset': '1h', 'template': {'image': 'b:1'}}");
+    world_run(&w, 5 * MINUTE_MS);
+    const json_t *conditions =
+        json_at(world_get(&w, &workflow_resource, "bad"), "status.conditions");
+    CHECK_STR(json_text_at(json_array_get(conditions, 0), "status"), "False");
+    CHECK_INT(fake_count_requests(w.fake, K8S_CREATE, "events"), 1);
+    world_done(&w);
+}
+
 /* A quota is back-pressure, not a failure. */
 TEST(a_quota_is_waited_for)
 {
