@@ -308,9 +308,9 @@ static void trigger_again(struct chaos *c)
         return;
     int64_t seq = inst->trigger.seq > inst->run.seq ? inst->trigger.seq : inst->run.seq;
     CLEANUP(free) char *patch = xasprintf("{'spec': {'trigger': {'seq': %" PRId64
-                            ", 'type': 'adhoc', 'id': 'again-%d', 'key': 'again-%d',"
-                            " 'workflowUID': null, 'env': null}}}",
-                            seq + 1, c->n_wishes + 1, c->n_wishes + 1);
+                                          ", 'type': 'adhoc', 'id': 'again-%d', 'key': 'again-%d',"
+                                          " 'workflowUID': null, 'env': null}}}",
+                                          seq + 1, c->n_wishes + 1, c->n_wishes + 1);
     c->n_wishes++;
     patch_instance(c, inst, patch);
 }
@@ -348,8 +348,9 @@ static void retry_now(struct chaos *c)
 
     if (!inst || inst->run.counter < 0)
         return;
-    CLEANUP(free) char *patch = xasprintf("{'spec': {'retry': {'counter': %" PRId64 ", 'delayMillis': %d}}}",
-                            inst->run.counter, (int) rng_below(&c->rng, 5000));
+    CLEANUP(free) char *patch =
+        xasprintf("{'spec': {'retry': {'counter': %" PRId64 ", 'delayMillis': %d}}}",
+                  inst->run.counter, (int) rng_below(&c->rng, 5000));
     patch_instance(c, inst, patch);
 }
 

@@ -192,6 +192,60 @@ static void storm(uint64_t seed)
     world_done(&c.w);
 }
 
+/* ---- what the last leader sent ---- */
+
+/* A run whose first pod is asked for by operator 0; the create takes effect some seconds later. */
+static void begin_late_create(struct world *w, uint64_t seed)
+{
+    world_init(w, seed);
+    w->plan.run_ms = FAKE_NEVER;
+    world_start(w, 0);
+    world_deploy(w, "job", workflows[3].spec);
+    world_run(w, SECOND_MS);
+    fake_fail_next(w->fake, FAKE_LATE, 1, K8S_CREATE, "pods");
+    world_run_by_hand(w, "job", "2025");
+    world_run(w, 50);
+}
+
+/* The next leader does not know of it, and is asked for another run at once. */
+TEST(the_last_leaders_create_and_the_next_run)
+{
+    for (uint64_t i = 0; i < 10; i++) {
+        struct world w;
+
+        begin_late_create(&w, test_seed() + i);
+        world_start(&w, 1);
+        world_patch(&w, &instance_resource, "job.2025",
+                    "{'spec': {'haltThrough': 1, 'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'b',"
+                    " 'key': 'b'}}}");
+        world_stop(&w, 0);
+        CHECK(world_run_until(&w, 2 * MINUTE_MS, "job.2025", "RUNNING"));
+        world_run(&w, MINUTE_MS);
+        CHECK_INT(w.n_most_at_once, 1);
+        world_done(&w);
+    }
+}
+
+/* Its run has ended meanwhile without knowing that it had begun. */
+TEST(the_last_leaders_create_comes_too_late)
+{
+    for (uint64_t i = 0; i < 10; i++) {
+        struct world w;
+
+        begin_late_create(&w, test_seed() + i);
+        world_kill(&w, 0);
+        world_patch(&w, &instance_resource, "job.2025", "{'spec': {'haltThrough': 1}}");
+        world_start(&w, 1);
+        CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "ERROR"));
+        world_run(&w, 10 * MINUTE_MS);
+        CHECK_INT(world_pods(&w), 0);
+        CHECK_INT(w.n_running, 0);
+        world_done(&w);
+    }
+}
+
+/* ---- everything at once ---- */
+
 TEST(nothing_is_lost_or_doubled_in_a_bad_world)
 {
     const char *text = getenv("TEST_SEED");
