@@ -605,9 +605,8 @@ static void on_adopted(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 
 static void on_reply(const struct k8s_reply *reply, void *arg)
 {
-    static const char *const doing[] = {"",         "store status", "create pod",
-                                        "read pod", "read pod",     "label pod",
-                                        "read workflow"};
+    static const char *const doing[] = {"",         "store status", "create pod",   "read pod",
+                                        "read pod", "label pod",    "read workflow"};
     struct attempt_ctl *ctl = arg;
     enum call_kind kind = ctl->calling;
 
@@ -693,7 +692,7 @@ void attempt_on_workflow(struct operator *op, const struct k8s_object *old,
     const struct k8s_object *any = new ? new : old;
     struct k8s_object *object;
 
-    if (old && new && same_for_runs(&old->meta, &new->meta))
+    if (old && new &&same_for_runs(&old->meta, &new->meta))
         return;
     object = k8s_informer_first(op->instances, ACTIVE_BY_WORKFLOW, any->key);
     for (; object; object = k8s_informer_next(object, ACTIVE_BY_WORKFLOW)) {

@@ -150,8 +150,8 @@ static void lead_when_ready(struct operator *op)
     pause_queues(op, false);
 }
 
-/* What the last leader wrote may not be in our copy yet, nor in a list that is under way: list again
- * before the first decision. */
+/* What the last leader wrote may not be in our copy yet, nor in a list that is under way: list
+ * again before the first decision. */
 static void on_acquired(void *arg)
 {
     struct operator *op = arg;
