@@ -14,6 +14,7 @@
 #define BOOKMARK_MS        60000
 #define WATCH_MS           1800000 /* of a watch that says nothing */
 #define DEAD_CONNECTION_MS 30000   /* until a client notices that its network is gone */
+#define FROZEN_LOOK_MS     1000
 
 struct fake_client {
     struct k8s base;
@@ -22,6 +23,7 @@ struct fake_client {
     struct list link;
     struct list calls;
     bool gone; /* partitioned */
+    bool frozen;
 };
 
 /* A request that is on its way to the server, with nobody waiting for it. */
@@ -42,6 +44,7 @@ struct fake_call {
     struct k8s_handler handler;
     void *arg;
     enum phase phase;
+    bool held;        /* what comes next waits for a frozen client */
     int fault;        /* enum fake_fault, or -1 */
     int64_t deadline; /* LOOP_MONOTONIC */
     struct loop_timer timer;
@@ -286,9 +289,13 @@ static bool makes_sense(enum fake_fault fault, enum k8s_verb verb)
     }
 }
 
-static int pick_fault(struct fake *f, const struct k8s_request *r)
+static int pick_fault(struct fake *f, const char *user, const struct k8s_request *r)
 {
     struct injection *in;
+    int judged = f->judge ? f->judge(user, r, f->judge_arg) : -1;
+
+    if (judged >= 0)
+        return judged;
 
     list_foreach (in, &f->injections, link) {
         if ((in->verb >= 0 && in->verb != (int) r->verb) ||
@@ -322,7 +329,7 @@ static void depart(struct fake_call *c)
     if (remaining < c->deadline - now(f))
         c->deadline = now(f) + remaining;
     int64_t there = now(f) + latency(f);
-    c->fault = pick_fault(f, &c->request);
+    c->fault = pick_fault(f, c->client->user, &c->request);
     if (c->fault == FAKE_LATE)
         haunt(f, &c->request, c->deadline + rng_between(&f->rng, 0, LATE_MS));
     if (c->fault == FAKE_LATE || c->fault == FAKE_LOSE_REQUEST || c->client->gone) {
@@ -341,6 +348,10 @@ static void on_timer(void *arg)
 {
     struct fake_call *c = arg;
 
+    if (c->client->frozen && c->phase != PHASE_TRAVELLING) {
+        c->held = true;
+        return;
+    }
     switch (c->phase) {
     case PHASE_SENDING:
         depart(c);
@@ -443,7 +454,7 @@ static void on_bookmark(void *arg)
     struct fake *f = c->client->fake;
 
     loop_timer_set(f->loop, &c->bookmark, LOOP_MONOTONIC, now(f) + BOOKMARK_MS);
-    if (!c->client->gone && !loop_timer_armed(&c->timer))
+    if (!c->client->gone && !c->client->frozen && !loop_timer_armed(&c->timer))
         send_bookmark(c);
 }
 
@@ -453,6 +464,11 @@ static void on_end(void *arg)
     struct fake_call *c = arg;
     struct fake_client *client = c->client;
 
+    if (client->frozen) {
+        loop_timer_set(client->fake->loop, &c->end, LOOP_MONOTONIC,
+                       now(client->fake) + FROZEN_LOOK_MS);
+        return;
+    }
     if (client->gone || c->version == UINT64_MAX) {
         end_watch(c, !client->gone);
         return;
@@ -506,7 +522,7 @@ static void wake_watches(void *arg)
             continue;
         list_foreach (c, &client->calls, link)
             if (c->phase == PHASE_WATCHING && c->version < f->server.version &&
-                !loop_timer_armed(&c->timer))
+                !c->held && !loop_timer_armed(&c->timer))
                 set_timer(c, PHASE_WATCHING, now(f) + latency(f));
     }
 }
@@ -569,6 +585,20 @@ struct k8s *fake_client(struct fake *fake, const char *user)
     list_init(&client->calls);
     list_push_back(&fake->clients, &client->link);
     return &client->base;
+}
+
+void fake_freeze(struct k8s *k8s, bool frozen)
+{
+    struct fake_client *client = container_of(k8s, struct fake_client, base);
+    struct fake_call *c;
+
+    client->frozen = frozen;
+    list_foreach (c, &client->calls, link) {
+        if (!c->held || frozen)
+            continue;
+        c->held = false;
+        set_timer(c, c->phase, now(client->fake));
+    }
 }
 
 void fake_partition(struct k8s *k8s, bool gone)
@@ -698,6 +728,12 @@ void fake_fail_no_more(struct fake *f)
         list_remove(&in->link);
         free(in);
     }
+}
+
+void fake_set_judge(struct fake *f, fake_judge *judge, void *arg)
+{
+    f->judge = judge;
+    f->judge_arg = arg;
 }
 
 void fake_set_rate(struct fake *f, enum fake_fault fault, int per_mille)

@@ -107,6 +107,9 @@ void fake_fail_next(struct fake *fake, enum fake_fault fault, int n, int verb, c
 void fake_fail_no_more(struct fake *fake);
 /* Calls fail so at random, where the fault makes sense: conflicts hit updates, 410 hits watches. */
 void fake_set_rate(struct fake *fake, enum fake_fault fault, int per_mille);
+/* Asked first about every request that departs: which fault (enum fake_fault) it meets, or -1. */
+typedef int fake_judge(const char *user, const struct k8s_request *request, void *arg);
+void fake_set_judge(struct fake *fake, fake_judge *judge, void *arg);
 /* All open watches end: cleanly, or as a lost connection. */
 void fake_end_watches(struct fake *fake, bool cleanly);
 /* etcd is compacted: no watch and no continued list can go on from an older version. */
@@ -114,6 +117,9 @@ void fake_expire_history(struct fake *fake);
 /* etcd is restored from a backup: objects stay as they are, versions start again, lower.  Watches
  * break. */
 void fake_restore(struct fake *fake);
+/* This client's process stands still: nothing that it asked for is sent, and no answer or event
+ * reaches it, until it goes on. */
+void fake_freeze(struct k8s *client, bool frozen);
 /* This client's network is gone, or back.  Watches notice after 30 s. */
 void fake_partition(struct k8s *client, bool gone);
 

@@ -14,6 +14,8 @@ struct fake {
     struct list injections;
     int per_mille[FAKE_N_FAULTS];
     int64_t latency_min, latency_max;
+    fake_judge *judge;
+    void *judge_arg;
 };
 
 #endif
