@@ -84,11 +84,14 @@ static bool text_is(const json_t *object, const char *path, const char *text)
     return value && strcmp(value, text) == 0;
 }
 
+/* Known by its marker alone: the parameter may have been aligned. */
 static void see_trigger(struct asked *a, const json_t *object)
 {
     if (!has_marker(object, a->marker))
         return;
     a->seen = true;
+    free(a->name);
+    a->name = xstrdup(json_text_at(object, "metadata.name"));
     free(a->uid);
     a->uid = xstrdup(json_text_at(object, "metadata.uid"));
     a->seq = json_int_at(object, "spec.trigger.seq", 0);
@@ -144,7 +147,8 @@ static void on_change(const struct k8s_resource *resource, const json_t *old, co
     struct asked *a;
 
     list_foreach (a, &c->asked, link)
-        if (strcmp(a->name, name) == 0 && strcmp(kind_of(a)->plural, resource->plural) == 0)
+        if (strcmp(kind_of(a)->plural, resource->plural) == 0 &&
+            (a->question == ASK_TRIGGER || strcmp(a->name, name) == 0))
             see(a, new);
 }
 

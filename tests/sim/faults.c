@@ -266,7 +266,7 @@ static const struct mishap rows[] = {
     {"latency", 20, change_latency, 0, "answers take long"},
     {"stall", 6, stall, 0, "etcd stands still for up to 30 s"},
     {"down", 3, down, 0, "the API server is gone for up to 3 min"},
-    {"restore", 0.5, restore, 0, "etcd is restored: versions go back"},
+    {"restore", 0, restore, 0, "etcd is restored: versions go back"},
     {"skew", 6, change_skew, 0, "the API server's clock is wrong"},
     {"partition", 15, partition, 0, "an operator's network is gone"},
     {"kill", 20, kill_one, 0, "an operator is killed"},

@@ -29,6 +29,7 @@
 #include "sim/world.h"
 
 #define OBSERVER_MAX_RATE   300
+#define OBSERVER_REQUESTS_A_TRIGGER 10
 #define OBSERVER_MAX_STEPS  3000
 #define OBSERVER_MAX_WRITES 9
 #define OBSERVER_MAX_LAG_MS 5000

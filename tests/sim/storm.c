@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/storm.h"
 
+#include "base/hash.h"
+
 #include <inttypes.h>
 #include <malloc.h>
 #include <string.h>
@@ -120,6 +122,8 @@ void storm_begin(struct storm *s, const struct plan *plan, struct trace *trace)
 {
     *s = (struct storm) {.plan = *plan, .trace = trace};
     rng_init(&s->rng, plan->seed + 1000);
+    rng_init(&s->ids, plan->seed + 2000);
+    random_redirect(&s->ids);
     world_init_apart(&s->w, plan->seed);
     if (trace)
         trace_attach(trace, &s->w);
@@ -373,4 +377,5 @@ void storm_done(struct storm *s)
         trace_detach(s->trace);
     observer_done(&s->o);
     world_done(&s->w);
+    random_redirect(NULL);
 }

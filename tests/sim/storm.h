@@ -27,7 +27,7 @@ struct storm {
     struct observer o;
     struct trace *trace; /* NULL: none */
     struct callers *callers;
-    struct rng rng;
+    struct rng rng, ids;
     bool calm;          /* pods succeed, soon */
     bool bad_weather;   /* until... */
     int64_t weather_until, next_act, next_tidy;
