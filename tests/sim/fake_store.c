@@ -309,6 +309,8 @@ static void lower_versions(struct fake_server *s)
 
 void fake_server_restore(struct fake_server *s)
 {
+    struct fake_watcher *w;
+
     forget_events(s);
     if (s->backup) {
         s->version = s->backup_version;
@@ -319,6 +321,9 @@ void fake_server_restore(struct fake_server *s)
         lower_versions(s);
     }
     fake_server_expire(s);
+    list_foreach (w, &s->watchers, link)
+        if (w->on_restore)
+            w->on_restore(w->arg);
 }
 
 /* ---- life ---- */
