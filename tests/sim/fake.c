@@ -201,9 +201,11 @@ static void deliver_list(struct fake_call *c)
     size_t i;
 
     json_array_foreach (c->answer.items, i, item) {
-        CLEANUP(free) char *text = fake_print(item);
+        const char *offer = fake_offer(item);
+        CLEANUP(free) char *text = offer ? NULL : fake_print(item);
 
-        c->handler.on_item(K8S_LISTED, text, strlen(text), c->arg);
+        c->handler.on_item(K8S_LISTED, offer ? offer : text, strlen(offer ? offer : text), c->arg);
+        fake_offer(NULL);
     }
 }
 

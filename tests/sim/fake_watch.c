@@ -26,12 +26,28 @@ static bool send_text(struct fake_call *c, enum k8s_event event, const char *tex
     return true;
 }
 
-/* Printed once for all watches. */
-static const char *text_of(struct fake_event *e)
+static bool send_object(struct fake_call *c, enum k8s_event event, const json_t *object)
 {
+    CLEANUP(free) char *printed = NULL;
+    const char *text = fake_offer(object);
+
+    if (!text)
+        text = printed = fake_print(object);
+    bool open = send_text(c, event, text);
+    fake_offer(NULL);
+    return open;
+}
+
+/* Printed once for all watches. */
+static bool send_change(struct fake_call *c, enum k8s_event event, struct fake_event *e)
+{
+    const json_t *object = e->new ? e->new : e->old;
+
+    if (fake_offer(object))
+        return send_object(c, event, object);
     if (!e->text)
-        e->text = fake_print(e->new ? e->new : e->old);
-    return e->text;
+        e->text = fake_print(object);
+    return send_text(c, event, e->text);
 }
 
 /* What no longer matches is shown as DELETED, as it was before, with the new version. */
@@ -41,8 +57,7 @@ static bool send_left(struct fake_call *c, const struct fake_event *e)
 
     json_set_take(json_object_get(last, "metadata"), "resourceVersion",
                   json_sprintf("%" PRIu64, e->version));
-    CLEANUP(free) char *text = json_print(last);
-    return send_text(c, K8S_DELETED, text);
+    return send_object(c, K8S_DELETED, last);
 }
 
 static bool send_once(struct fake_call *c, struct fake_event *e)
@@ -51,10 +66,10 @@ static bool send_once(struct fake_call *c, struct fake_event *e)
          after = fake_server_selects(&c->request, e->new);
 
     if (after)
-        return send_text(c, before ? K8S_MODIFIED : K8S_ADDED, text_of(e));
+        return send_change(c, before ? K8S_MODIFIED : K8S_ADDED, e);
     if (!before)
         return true;
-    return e->new ? send_left(c, e) : send_text(c, K8S_DELETED, text_of(e));
+    return e->new ? send_left(c, e) : send_change(c, K8S_DELETED, e);
 }
 
 static bool send_event(struct fake_call *c, struct fake_event *e)
@@ -71,9 +86,8 @@ static bool send_bookmark(struct fake_call *c)
     CLEANUP(json_decref) json_t *bookmark =
         json_pack("{s:s, s:{s:o}}", "kind", kind->kind, "metadata", "resourceVersion",
                   json_sprintf("%" PRIu64, c->version));
-    CLEANUP(free) char *text = json_print(bookmark);
 
-    return send_text(c, K8S_BOOKMARK, text);
+    return send_object(c, K8S_BOOKMARK, bookmark);
 }
 
 static bool hears(const struct fake_call *c)
