@@ -106,36 +106,3 @@ char *fake_print(const json_t *json)
     print(&b, json);
     return buf_take(&b);
 }
-
-#ifdef KHARON_SIM_FAST
-
-static const json_t *offered;
-static const char offer[] = "{\"an\": \"offer\"}";
-
-const char *fake_offer(const json_t *object)
-{
-    offered = object;
-    return offer;
-}
-
-/* The linker gives this to whoever calls json_parse. */
-bool __real_json_parse(const char *text, size_t len, json_t **ret_json, struct error *err);
-bool __wrap_json_parse(const char *text, size_t len, json_t **ret_json, struct error *err);
-
-bool __wrap_json_parse(const char *text, size_t len, json_t **ret_json, struct error *err)
-{
-    if (text != offer)
-        return __real_json_parse(text, len, ret_json, err);
-    *ret_json = json_incref((json_t *) (uintptr_t) offered);
-    return true;
-}
-
-#else
-
-const char *fake_offer(const json_t *object)
-{
-    (void) object;
-    return NULL;
-}
-
-#endif

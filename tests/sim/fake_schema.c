@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/fake_schema.h"
 
+#include "base/map.h"
+
 #include <regex.h>
 #include <stdarg.h>
 #include <string.h>
@@ -389,15 +391,33 @@ static void judge_enum(const json_t *values, const char *text, const char *path,
     buf_done(&all);
 }
 
+/* Compiled once, and kept until the end of the process: they are those of a few definitions. */
+struct pattern {
+    struct map_node node;
+    char *text;
+    regex_t compiled;
+};
+
+static const regex_t *compiled(const char *text)
+{
+    static struct map patterns;
+    struct map_node *node;
+
+    if (!patterns.all.next)
+        map_init(&patterns);
+    if ((node = map_get(&patterns, text)))
+        return &container_of(node, struct pattern, node)->compiled;
+    struct pattern *p = NEW(struct pattern);
+    p->text = xstrdup(text);
+    if (regcomp(&p->compiled, text, REG_EXTENDED | REG_NOSUB) != 0)
+        abort();
+    map_add(&patterns, &p->node, p->text);
+    return &p->compiled;
+}
+
 static bool matches(const char *pattern, const char *text)
 {
-    regex_t compiled;
-
-    if (regcomp(&compiled, pattern, REG_EXTENDED | REG_NOSUB) != 0)
-        abort();
-    bool yes = regexec(&compiled, text, 0, NULL, 0) == 0;
-    regfree(&compiled);
-    return yes;
+    return regexec(compiled(pattern), text, 0, NULL, 0) == 0;
 }
 
 static bool is_date_time(const char *text)

@@ -2,9 +2,9 @@
 #include "sim/storm.h"
 
 #include "base/hash.h"
+#include "sim/pool.h"
 
 #include <inttypes.h>
-#include <malloc.h>
 #include <string.h>
 
 #define TIDY_MS    (12 * HOUR_MS)
@@ -205,7 +205,7 @@ static void tidy(struct storm *s)
 
 static void measure_memory(struct storm *s, int64_t since, int64_t now)
 {
-    size_t used = mallinfo2().uordblks;
+    size_t used = pool_in_use();
 
     if (now - since < s->plan.ms / 2)
         s->memory_early = used > s->memory_early ? used : s->memory_early;
