@@ -4,11 +4,14 @@
 # tests/run and tests/cluster/cluster.
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build demo test lint docs bench cluster-up cluster-down env clean
+.PHONY: help packages build demo test lint docs bench sim mutants sim-coverage cluster-up cluster-down env clean
 .NOTPARALLEL:
 
 CLUSTER := tests/cluster/cluster
 KINDS :=
+SEEDS := random:20
+FAULTS := all
+HOURS := 24
 
 help:            ## list the targets
 	@sed -n 's/\$$\$$/$$/; s/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -29,6 +32,18 @@ demo:            ## a cluster, Kharon in it, and two workflows to watch; all of 
 test:            ## every test; KINDS="unit checks" for some
 	@$(CLUSTER) packages build test
 	@tests/run $(KINDS)
+
+sim:             ## simulations; SEEDS=A-B or random:N, FAULTS=none|all|..., HOURS=H, SIM_OPTIONS=...
+	@$(CLUSTER) packages build test
+	@tests/sim/run program --seeds=$(SEEDS) --faults=$(FAULTS) --hours=$(HOURS) $(SIM_OPTIONS)
+
+mutants:         ## breaks the operator in many ways; the simulation has to notice each
+	@$(CLUSTER) packages build test
+	@tests/sim/run mutants $(MUTANTS)
+
+sim-coverage:    ## which decisions of the operator the simulation reaches
+	@$(CLUSTER) packages build test
+	@tests/sim/run coverage
 
 lint: packages   ## formatting, include direction, scripts, generated files
 	@tests/run checks

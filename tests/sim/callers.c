@@ -474,9 +474,10 @@ void storm_callers_judge(struct storm *s)
         return;
     map_foreach (t, &c->accepted, node) {
         const json_t *object = world_get(&s->w, &instance_resource, t->name);
+        CLEANUP(instance_free) struct instance *inst = object ? instance_decode(object) : NULL;
 
-        if (text_is(object, "metadata.uid", t->uid) &&
-            json_int_at(object, "status.seq", 0) < t->seq)
+        if (inst && strcmp(inst->id.uid, t->uid) == 0 && inst->run.seq < t->seq &&
+            !storm_is_held(s, inst))
             observer_blame(&s->o, "%s: trigger %" PRId64 " was accepted and is lost", t->name,
                            t->seq);
         accepted_free(c, t);

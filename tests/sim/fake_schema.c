@@ -490,6 +490,8 @@ static void judge_duplicates(const json_t *node, const json_t *list, const char 
     }
 }
 
+#define PATH_MAX_LEN 1024
+
 static void judge_list(const json_t *node, const json_t *old, const json_t *list, const char *path,
                        const json_t *object, struct fake_faults *faults)
 {
@@ -503,10 +505,31 @@ static void judge_list(const json_t *node, const json_t *old, const json_t *list
     if (strcmp(fake_schema_list_type(node), "atomic") != 0)
         judge_duplicates(node, list, path, faults);
     json_array_foreach (list, i, item) {
-        CLEANUP(free) char *at = xasprintf("%s[%zu]", path, i);
+        const json_t *before = json_array_get(old, i);
+        char at[PATH_MAX_LEN];
 
-        judge(json_object_get(node, "items"), json_array_get(old, i), item, at, object, faults);
+        if (before && json_equal(before, item))
+            continue;
+        snprintf(at, sizeof(at), "%s[%zu]", path, i);
+        judge(json_object_get(node, "items"), before, item, at, object, faults);
     }
+}
+
+static bool is_same_scalar(const json_t *a, const json_t *b)
+{
+    return a && json_is_string(b) && json_equal(a, b);
+}
+
+static void join(char at[PATH_MAX_LEN], const char *path, const char *key)
+{
+    size_t len = strlen(path), more = strlen(key);
+
+    if (len + more + 2 > PATH_MAX_LEN)
+        abort(); /* our definitions are not that deep */
+    memcpy(at, path, len);
+    if (len)
+        at[len++] = '.';
+    memcpy(at + len, key, more + 1);
 }
 
 static void judge_object(const json_t *node, const json_t *old, const json_t *value,
@@ -524,9 +547,10 @@ static void judge_object(const json_t *node, const json_t *old, const json_t *va
         json_t *child = *path || !is_common(key) ? fake_schema_child(node, key) : NULL;
         const json_t *before = json_object_get(old, key);
 
-        if (!child || before == member)
+        if (!child || before == member || is_same_scalar(before, member))
             continue;
-        CLEANUP(free) char *at = xasprintf("%s%s%s", path, *path ? "." : "", key);
+        char at[PATH_MAX_LEN];
+        join(at, path, key);
         judge(child, before, member, at, object, faults);
     }
 }

@@ -16,8 +16,8 @@
 /* ---- workflows ---- */
 
 /*
- * Twenty of a small company: one every quarter of an hour and one every half, five hourly, eight
- * daily, three weekly, one monthly, and one that is only run by hand.  About 11 runs an hour.
+ * Twenty of a small company: one every quarter of an hour, three hourly, ten daily, four weekly,
+ * one monthly, and one that is only run by hand.  About 7.5 runs an hour.
  */
 static const struct {
     const char *name, *spec;
@@ -27,27 +27,21 @@ static const struct {
     {"hourly-a", "{'schedule': 'hourly', 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
     {"daily-a", "{'schedule': 'daily', 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
     {"hand", "{'schedule': 'yearly', 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
-    {"half", "{'schedule': '*/30 * * * *', 'catchUp': 'Latest', 'maxActive': 3,"
-             " 'template': {'image': 'b:1', 'runningTimeout': 'PT10M'}}"},
+    {"hourly-b", "{'schedule': 'hourly', 'offset': 'PT1H30M', 'catchUp': 'Latest',"
+                 " 'maxActive': 3, 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
     {"weekly-a", "{'schedule': 'weekly', 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"hourly-b", "{'schedule': 'hourly', 'offset': 'PT10M',"
-                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
-    {"daily-b", "{'schedule': '30 4 * * *',"
-                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M', 'args': ['{}']}}"},
     {"hourly-c", "{'schedule': '15 * * * *', 'catchUp': 'None',"
-                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
-    {"daily-c", "{'schedule': 'daily', 'offset': 'P1DT2H', 'maxActive': 2,"
-                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"hourly-d", "{'schedule': '5 * * * *',"
                  " 'template': {'image': 'b:1', 'runningTimeout': 'PT20M',"
                  " 'env': [{'name': 'A', 'value': 'b'}]}}"},
+    {"daily-b", "{'schedule': '30 4 * * *',"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M', 'args': ['{}']}}"},
+    {"daily-c", "{'schedule': 'daily', 'offset': 'P1DT2H', 'maxActive': 2,"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
     {"monthly", "{'schedule': 'monthly', 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
     {"daily-d", "{'schedule': '0 6 * * MON-FRI',"
                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
     {"weekly-b", "{'schedule': '0 3 * * SUN',"
                  " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"hourly-e", "{'schedule': 'hourly', 'offset': 'PT1H30M',"
-                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
     {"daily-e", "{'schedule': '0 22 * * *',"
                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
     {"daily-f", "{'schedule': 'daily', 'offset': 'PT3H',"
@@ -57,6 +51,12 @@ static const struct {
     {"daily-g", "{'schedule': '45 12 * * *',"
                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
     {"daily-h", "{'schedule': '59 23 * * *',"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"weekly-d", "{'schedule': '0 12 * * WED',"
+                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"daily-i", "{'schedule': '10 1 * * *',"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"daily-j", "{'schedule': '0 0 1-28 * *',"
                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
 }, busy[] = {
     {"often", "{'schedule': '*/2 * * * *',"

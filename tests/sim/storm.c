@@ -261,7 +261,7 @@ void storm_run(struct storm *s)
 /* ---- the end ---- */
 
 /* A trigger of a workflow that was replaced before it was taken is held, not lost (design, 3). */
-static bool is_held(struct storm *s, const struct instance *inst)
+bool storm_is_held(struct storm *s, const struct instance *inst)
 {
     const char *live = world_text(&s->w, &workflow_resource, inst->workflow, "metadata.uid");
 
@@ -281,7 +281,7 @@ static void check_instance(const json_t *object, void *arg)
     if (*u->text)
         return;
     CLEANUP(instance_free) struct instance *inst = instance_decode(object);
-    if (instance_active(inst) && !is_held(u->s, inst))
+    if (instance_active(inst) && !storm_is_held(u->s, inst))
         snprintf(u->text, sizeof(u->text), "%s is still %s, seq %" PRId64 " of %" PRId64,
                  inst->id.name, run_state_name(inst->run.state), inst->run.seq, inst->trigger.seq);
     else if (inst->run.seq > 0 && inst->run.halted_through < inst->halt_through)

@@ -78,6 +78,9 @@ char *storm_pick(struct storm *s, const struct k8s_resource *kind);
 struct instance *storm_pick_instance(struct storm *s);
 void storm_note(struct storm *s, const char *what, const char *name);
 
+/* The trigger waits, with a reason, for somebody to decide. */
+bool storm_is_held(struct storm *s, const struct instance *inst);
+
 /* faults.c: the end of all of it, and of what has lasted long enough. */
 void storm_faults_end(struct storm *s);
 void storm_faults_repair(struct storm *s, int64_t now);
