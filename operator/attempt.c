@@ -32,9 +32,15 @@ struct attempt_ctl {
     /* The run as it is in memory.  Valid while the stored one is still the one it was derived
      * from. */
     bool have_run, ahead;
-    bool starting; /* counted in n_starting */
+    bool starting; /* counted in burst.n_starting */
+    struct burst_waiter store_waits;
     struct run run;
     int64_t base_counter, base_seq;
+
+    /* The name of the pod that was last looked for: it takes a hash to know it. */
+    char pod_name[EXECUTION_ID_MAX];
+    int64_t pod_seq;
+    int pod_attempt;
 
     bool wf_absent, pod_absent;
     char *create_refused; /* by a quota: the server's words; NULL: no */
@@ -54,12 +60,14 @@ static void forget_run(struct attempt_ctl *ctl)
 
 static void set_starting(struct attempt_ctl *ctl, bool starting)
 {
-    ctl->op->n_starting += starting - ctl->starting;
+    ctl->op->burst.n_starting += starting - ctl->starting;
     ctl->starting = starting;
+    burst_check(ctl->op);
 }
 
 static void ctl_free(struct attempt_ctl *ctl)
 {
+    burst_leave(&ctl->store_waits);
     set_starting(ctl, false);
     k8s_cancel(ctl->call);
     work_done(&ctl->work);
@@ -110,7 +118,7 @@ static void derive_run(struct attempt_ctl *ctl, const struct instance *inst)
 static const struct pod *find_pod(struct attempt_ctl *ctl, const struct instance *inst,
                                   const char *name)
 {
-    struct k8s_object *object = k8s_informer_get(ctl->op->pods, inst->id.ns, name);
+    struct k8s_object *object = *name ? k8s_informer_get(ctl->op->pods, inst->id.ns, name) : NULL;
 
     if (!object)
         return NULL;
@@ -139,16 +147,26 @@ static bool other_pod_lives(struct attempt_ctl *ctl, const struct instance *inst
     return false;
 }
 
+static const char *pod_name(struct attempt_ctl *ctl, const struct instance *inst)
+{
+    int64_t seq = advance_pod_seq(inst, &ctl->run);
+    int attempt = advance_pod_attempt(&ctl->run);
+
+    if (!*ctl->pod_name || seq != ctl->pod_seq || attempt != ctl->pod_attempt)
+        attempt_execution_id(ctl->uid, seq, attempt, ctl->pod_name);
+    ctl->pod_seq = seq;
+    ctl->pod_attempt = attempt;
+    return ctl->pod_name;
+}
+
 static struct advance_view gather(struct attempt_ctl *ctl, const struct instance *inst)
 {
     struct operator *op = ctl->op;
     struct k8s_object *wf = k8s_informer_get(op->workflows, inst->id.ns, inst->workflow);
     int64_t now = loop_now(op->loop, LOOP_MONOTONIC);
-    char name[EXECUTION_ID_MAX];
+    const char *name = pod_name(ctl, inst);
 
     find_pod(ctl, inst, ctl->unsettled.pod);
-    attempt_execution_id(ctl->uid, advance_pod_seq(inst, &ctl->run), advance_pod_attempt(&ctl->run),
-                         name);
     const struct pod *pod = find_pod(ctl, inst, name);
     if (wf)
         ctl->wf_absent = false;
@@ -350,12 +368,15 @@ static bool is_unsettled(const struct attempt_ctl *ctl)
     return unsettled_exists(&ctl->unsettled, loop_now(ctl->op->loop, LOOP_MONOTONIC));
 }
 
-static bool store_may_wait(const struct attempt_ctl *ctl, instant now)
+/* States that say how it goes; the pod tells the same (its finalizer keeps it). */
+static bool store_waits(struct attempt_ctl *ctl)
 {
     enum run_state state = ctl->run.state;
 
-    return (state == RUN_SUBMITTED || state == RUN_RUNNING) && operator_bursts(ctl->op) &&
-           now >= ctl->run.since && now < ctl->run.since + BURST_WAIT_MS;
+    if (state == RUN_SUBMITTED || state == RUN_RUNNING || state == RUN_DONE)
+        return burst_wait(ctl->op, &ctl->store_waits, &ctl->work);
+    burst_leave(&ctl->store_waits);
+    return false;
 }
 
 static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object *object,
@@ -363,10 +384,7 @@ static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object
 {
     switch (step->kind) {
     case STEP_STORE:
-        if (!store_may_wait(ctl, view->now))
-            return store(ctl, object);
-        work_add_at(&ctl->work, LOOP_OF_DAY, view->now + BURST_LOOK_MS);
-        return WORK_DONE;
+        return store_waits(ctl) ? WORK_DONE : store(ctl, object);
     case STEP_CREATE_POD:
         return create_pod(ctl, view);
     case STEP_FIND_POD:

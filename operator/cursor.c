@@ -24,12 +24,12 @@ struct cursor_ctl {
     struct operator *op;
     char *key;
     char *uid;
-    int64_t done_at;          /* LOOP_MONOTONIC */
     struct asked asked;       /* while a trigger is asked for */
     struct trigger_done done; /* what became of the partition that was asked for */
     struct k8s_call *call;
     enum call_kind calling;
     struct trigger_news news; /* of the status that is being stored */
+    struct burst_waiter store_waits;
 };
 
 /* ---- life ---- */
@@ -42,6 +42,7 @@ static void done_forget(struct trigger_done *done)
 
 static void ctl_free(struct cursor_ctl *ctl)
 {
+    burst_leave(&ctl->store_waits);
     k8s_cancel(ctl->call);
     work_done(&ctl->work);
     map_remove(&ctl->op->cursors, &ctl->by_key);
@@ -185,7 +186,7 @@ static enum work_result create(struct cursor_ctl *ctl, const struct workflow *wf
     run_trigger_done(&trigger);
     return start_call(ctl, CALL_CREATE,
                       (struct k8s_request) {.verb = K8S_CREATE,
-                                            .lane = K8S_LANE_POD,
+                                            .lane = K8S_LANE_TRIGGER,
                                             .resource = &instance_resource,
                                             .ns = wf->id.ns,
                                             .name = name,
@@ -209,7 +210,7 @@ static void retrigger(struct cursor_ctl *ctl, const struct workflow *wf,
     CLEANUP(free) char *body = json_print(patch);
     start_call(ctl, CALL_RETRIGGER,
                (struct k8s_request) {.verb = K8S_PATCH,
-                                     .lane = K8S_LANE_POD,
+                                     .lane = K8S_LANE_TRIGGER,
                                      .resource = &instance_resource,
                                      .ns = inst->id.ns,
                                      .name = inst->id.name,
@@ -232,10 +233,9 @@ static void read_instance(struct cursor_ctl *ctl, const struct workflow *wf)
 
 /* The instance is there; that the cursor has passed it may be said when the pods are on their
  * way. */
-static bool store_may_wait(const struct cursor_ctl *ctl)
+static bool store_waits(struct cursor_ctl *ctl)
 {
-    return ctl->done.epoch > 0 && operator_bursts(ctl->op) &&
-           loop_now(ctl->op->loop, LOOP_MONOTONIC) < ctl->done_at + BURST_WAIT_MS;
+    return ctl->done.epoch > 0 && burst_wait(ctl->op, &ctl->store_waits, &ctl->work);
 }
 
 static enum work_result look(struct work *work)
@@ -248,9 +248,8 @@ static enum work_result look(struct work *work)
     struct trigger_view view = gather(ctl, object);
     struct trigger_step step = trigger_decide(&view, ctl->op->settings);
     enum work_result result = WORK_DONE;
-    if (step.kind == TRIGGER_STORE && store_may_wait(ctl)) {
-        work_add_at(&ctl->work, LOOP_MONOTONIC,
-                    loop_now(ctl->op->loop, LOOP_MONOTONIC) + BURST_LOOK_MS);
+    if (step.kind == TRIGGER_STORE && store_waits(ctl)) {
+        burst_check(ctl->op);
     } else if (step.kind == TRIGGER_STORE) {
         ctl->news = trigger_news(&view.wf->status, &step.status);
         result = store(ctl, object, &step.status);
@@ -270,7 +269,6 @@ static void partition_done(struct cursor_ctl *ctl, bool triggered, const char *r
     struct operator_counters *c = &ctl->op->counters;
 
     done_forget(&ctl->done);
-    ctl->done_at = loop_now(ctl->op->loop, LOOP_MONOTONIC);
     ctl->done = (struct trigger_done) {
         .epoch = ctl->asked.epoch,
         .partition = ctl->asked.partition,

@@ -301,6 +301,7 @@ struct operator *operator_new(struct loop *loop, struct k8s *k8s, struct rng *rn
     op->settings = settings;
     op->drain = (struct loop_timer) {.on_time = on_drain, .arg = op};
     list_init(&op->event_calls);
+    burst_init(&op->burst);
     cursor_setup(op);
     attempt_setup(op);
     reap_setup(op);

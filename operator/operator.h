@@ -5,6 +5,7 @@
  *     cursor.c    time → triggers: a Workflow's cursor creates WorkflowInstances
  *     attempt.c   a WorkflowInstance's run: its state machine and its pod
  *     reap.c      pods that have done their service
+ *     burst.c     what may wait while many runs start at once
  *     lead.c      who may write: the lease and the fence
  *     events.c    Kubernetes Events
  *
@@ -19,6 +20,7 @@
 #include "k8s/informer.h"
 #include "k8s/lease.h"
 #include "k8s/queue.h"
+#include "operator/burst.h"
 #include "operator/settings.h"
 
 #define MAX_EVENTS_IN_FLIGHT 64
@@ -39,7 +41,7 @@ struct operator {
     struct k8s_informer *workflows, *instances, *pods;
     struct queue cursor_queue, attempt_queue, reap_queue;
     struct map cursors, attempts, reaps;
-    int n_starting; /* new runs whose first pod is not created yet */
+    struct burst burst;
 
     struct lease *lease;
     const struct k8s_fence *fence;
@@ -99,16 +101,6 @@ void reap_on_pod(struct operator *op, const struct k8s_object *old, const struct
 void reap_on_instance(struct operator *op, const struct k8s_object *old,
                       const struct k8s_object *new);
 void reap_forget(struct operator *op);
-
-/* Many runs are to start at once: pods come first, and what only says how things stand may wait,
- * for BURST_WAIT_MS at most. */
-#define BURST_RUNS    8
-#define BURST_WAIT_MS 3000
-#define BURST_LOOK_MS 50
-static inline bool operator_bursts(const struct operator *op)
-{
-    return op->n_starting >= BURST_RUNS;
-}
 
 /* How a queue's step ended, from the reply of its call: what to look at again, and when.  Logs what
  * is worth it. */

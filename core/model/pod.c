@@ -187,6 +187,14 @@ static enum pod_phase read_phase(const char *name)
     return name ? POD_UNKNOWN : POD_PENDING;
 }
 
+static bool is_ours(const struct pod *pod)
+{
+    char name[EXECUTION_ID_MAX];
+
+    return pod->owner_uid && strcmp(pod->id.name, attempt_execution_id(pod->owner_uid, pod->seq,
+                                                                       pod->attempt, name)) == 0;
+}
+
 struct pod *pod_decode(const json_t *object)
 {
     struct pod *pod = NEW(struct pod);
@@ -208,6 +216,7 @@ struct pod *pod_decode(const json_t *object)
         xstrdup(json_text_at(named(json_at(object, "spec.containers"), MAIN_CONTAINER), "image"));
     decode_main(named(json_at(object, "status.containerStatuses"), MAIN_CONTAINER), pod);
     pod->all_terminated = pod->main_terminated && !others_alive(object);
+    pod->is_ours = is_ours(pod);
     return pod;
 }
 
@@ -236,14 +245,6 @@ void pod_free(struct pod *pod)
 bool pod_gone(const struct pod *pod)
 {
     return pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED || pod->all_terminated;
-}
-
-bool pod_is_ours(const struct pod *pod)
-{
-    char name[EXECUTION_ID_MAX];
-
-    return pod->owner_uid && strcmp(pod->id.name, attempt_execution_id(pod->owner_uid, pod->seq,
-                                                                       pod->attempt, name)) == 0;
 }
 
 static const char *or_nothing(const char *text)
