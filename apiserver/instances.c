@@ -98,8 +98,9 @@ static void reply_tail(struct request *req, int64_t limit)
         reply_error(req, 404, "Could not find workflow.");
         return;
     }
-    instant next = wf->status.cursor.epoch > 0 ? wf->status.cursor.next : INSTANT_NONE;
-    if (next == INSTANT_NONE || !schedule_parse(wf->schedule, &s, &err)) {
+    struct cursor cursor = workflow_cursor(wf, loop_now(req->api->loop, LOOP_OF_DAY));
+    instant next = cursor.next;
+    if (cursor.epoch == 0 || !schedule_parse(wf->schedule, &s, &err)) {
         reply_error(req, 404, "No next natural trigger for workflow.");
         return;
     }

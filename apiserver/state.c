@@ -14,9 +14,9 @@
 
 void workflow_state_get(struct request *req)
 {
-    reply_json_take(
-        req, 200,
-        styx_workflow_state(store_workflow(req->api->store, req->params[0], req->params[1])));
+    const struct workflow *wf = store_workflow(req->api->store, req->params[0], req->params[1]);
+
+    reply_json_take(req, 200, styx_workflow_state(wf, loop_now(req->api->loop, LOOP_OF_DAY)));
 }
 
 /*
@@ -42,18 +42,6 @@ static const struct workflow *stored(const struct patch *p)
     return store_workflow_by_name(p->live.job.api->store, p->live.ns, p->live.name);
 }
 
-/* Until the operator has done it, the answer says what was accepted. */
-static void reply_wished(struct patch *p, const struct workflow *wf)
-{
-    json_t *state = styx_workflow_state(wf);
-
-    if (p->next != INSTANT_NONE)
-        field_set_instant(state, "next_natural_trigger", p->next);
-    if (p->next_offset != INSTANT_NONE)
-        field_set_instant(state, "next_natural_offset_trigger", p->next_offset);
-    reply_json_reason_take(p->live.job.req, 202, NOT_CONFIRMED, state);
-}
-
 static bool is_confirmed(const struct patch *p, const struct workflow *wf)
 {
     const char *done = wf->status.set_next_id;
@@ -65,16 +53,17 @@ static void confirm(struct job *job)
 {
     struct patch *p = (struct patch *) job;
     const struct workflow *wf = stored(p);
+    instant now = loop_now(job->api->loop, LOOP_OF_DAY);
     struct request *req = job->req;
 
     if (!wf)
         reply_error(req, 404, "workflow not found");
     else if (is_confirmed(p, wf))
-        reply_json_take(req, 200, styx_workflow_state(wf));
+        reply_json_take(req, 200, styx_workflow_state(wf, now));
     else if (!job_timed_out(job))
         job_wait_workflow(job, p->live.ns, p->live.name, API_CONFIRM_MS, confirm);
     else
-        reply_wished(p, wf);
+        reply_json_reason_take(req, 202, NOT_CONFIRMED, styx_workflow_state(wf, now));
 }
 
 static void take_step(struct patch *p);

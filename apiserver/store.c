@@ -15,6 +15,7 @@ struct held_workflow {
     struct workflow *wf;
     char *texts[STORE_N_FORMS];
     size_t lens[STORE_N_FORMS];
+    struct cursor shown; /* in STORE_WITH_STATE: that of a suspended workflow moves with time */
 };
 
 /* The value of an instance's object. */
@@ -325,21 +326,34 @@ size_t store_workflows(const struct store *store, const char *component,
     return n;
 }
 
-static json_t *(*const encoders[STORE_N_FORMS])(const struct workflow *wf) = {
-    [STORE_PLAIN] = styx_workflow,
-    [STORE_WITH_STATE] = styx_workflow_with_state,
-};
+static bool same_cursor(const struct cursor *a, const struct cursor *b)
+{
+    return a->epoch == b->epoch && a->next == b->next && a->next_offset == b->next_offset;
+}
+
+static void print_workflow(struct held_workflow *held, enum store_form form, instant now)
+{
+    CLEANUP(json_decref) json_t *json = form == STORE_WITH_STATE
+                                            ? styx_workflow_with_state(held->wf, now)
+                                            : styx_workflow(held->wf);
+
+    free(held->texts[form]);
+    held->texts[form] = json_print(json);
+    held->lens[form] = strlen(held->texts[form]);
+}
 
 const char *store_workflow_text(const struct store *store, const struct workflow *wf,
                                 enum store_form form, size_t *ret_len)
 {
     struct held_workflow *held = k8s_informer_get(store->workflows, wf->id.ns, wf->id.name)->value;
+    instant now = loop_now(store->loop, LOOP_OF_DAY);
+    struct cursor cursor =
+        form == STORE_WITH_STATE ? workflow_cursor(held->wf, now) : (struct cursor) {0};
 
-    if (!held->texts[form]) {
-        CLEANUP(json_decref) json_t *json = encoders[form](wf);
-
-        held->texts[form] = json_print(json);
-        held->lens[form] = strlen(held->texts[form]);
+    if (!held->texts[form] || (form == STORE_WITH_STATE && !same_cursor(&cursor, &held->shown))) {
+        print_workflow(held, form, now);
+        if (form == STORE_WITH_STATE)
+            held->shown = cursor;
     }
     *ret_len = held->lens[form];
     return held->texts[form];

@@ -194,8 +194,8 @@ TEST(no_limit_means_168)
 /* STYX-API-13 */
 TEST(a_tail_ends_before_the_next_trigger)
 {
-    set_up_report(
-        "{\"epoch\":1,\"next\":\"2026-01-08T00:00:00Z\",\"nextOffset\":\"2026-01-09T00:00:00Z\"}");
+    set_up_report("{\"observedSchedule\":\"days\",\"observedOffset\":\"P1D\",\"epoch\":1,"
+                  "\"next\":\"2026-01-08T00:00:00Z\",\"nextOffset\":\"2026-01-09T00:00:00Z\"}");
     make_instance("report", "2026-01-04", DONE);
     make_instance("report", "2026-01-05", DONE);
     make_instance("report", "2026-01-07", DONE);
@@ -209,6 +209,11 @@ TEST(a_tail_ends_before_the_next_trigger)
                       "{\"status\":{\"next\":\"2026-01-07T12:00:00Z\"}}");
     settle();
     PARAMETERS("?tail=true&limit=2", "2026-01-05");
+    /* Of a suspended workflow it is where time has moved it: the 10th. */
+    fake_patch(w.fake, &workflow_resource, "billing", "report", "{\"spec\":{\"suspend\":true}}");
+    settle();
+    PARAMETERS("?tail=true&limit=2", "2026-01-08");
+    PARAMETERS("?tail=true&limit=3", "2026-01-07 2026-01-08");
     REFUSED("GET", V3 "/workflows/billing/nope/instances?tail=true", NULL, 404,
             "Could not find workflow.");
     make(&workflow_resource, "billing", "new", "{\"schedule\":\"daily\"}", NULL);

@@ -21,9 +21,10 @@
 
 /* A cursor as the operator sets it, and how it is shown. */
 #define CURSOR                                                                                     \
-    "{\"epoch\":1,\"next\":\"2026-01-09T00:00:00Z\",\"nextOffset\":\"2026-01-10T00:00:00Z\"}"
-#define NEXT        "\"2026-01-09T00:00:00Z\""
-#define NEXT_OFFSET "\"2026-01-10T00:00:00Z\""
+    "{\"observedSchedule\":\"days\",\"observedOffset\":\"P1D\",\"epoch\":1,"                       \
+    "\"next\":\"2026-01-10T00:00:00Z\",\"nextOffset\":\"2026-01-11T00:00:00Z\"}"
+#define NEXT        "\"2026-01-10T00:00:00Z\""
+#define NEXT_OFFSET "\"2026-01-11T00:00:00Z\""
 
 static void make_workflow(const char *ns, const char *name, const char *spec)
 {
@@ -59,6 +60,31 @@ TEST(workflows_are_read)
     ASK("GET", V3 "/workflows/billing/daily-report/full", NULL, 200,
         "{\"workflow\":" REPORT ",\"state\":" REPORT_STATE "}");
     ASK("GET", V3 "/workflows/billing/daily-report/state", NULL, 200, REPORT_STATE);
+    tear_down();
+}
+
+/* STYX-API-02, STYX-API-08, STYX-API-09, STYX-SCH-09 */
+TEST(the_cursor_of_a_disabled_workflow_moves_with_time)
+{
+    set_up();
+    make(&workflow_resource, "billing", "report", "{\"schedule\":\"daily\",\"suspend\":true}",
+         CURSOR);
+    settle();
+    for (int day = 0; day < 3; day++) {
+        CLEANUP(free) char *state =
+            xasprintf(STATE("false", "\"2026-01-%dT00:00:00Z\"", "\"2026-01-%dT00:00:00Z\""),
+                      10 + day, 11 + day);
+        CLEANUP(free) char *full = xasprintf("{\"workflow\":%s,\"state\":%s}",
+                                             WORKFLOW("billing", "report", "days", "null"), state);
+        CLEANUP(free) char *list = xasprintf("[%s]", full);
+
+        ASK("GET", V3 "/workflows/billing/report/state", NULL, 200, state);
+        ASK("GET", V3 "/workflows/billing/report/full", NULL, 200, full);
+        ASK("GET", V3 "/workflows?full=true", NULL, 200, list);
+        ASK("PATCH", V3 "/workflows/billing/report/state", "{}", 200, state);
+        fake_run(w.fake, DAY_MS);
+    }
+    CHECK_INT(fake_count_requests(w.fake, K8S_PATCH, "workflows"), 0);
     tear_down();
 }
 
@@ -350,8 +376,11 @@ TEST(the_state_is_patched)
          STATE("true", "\"2026-01-05T00:00:00Z\"", "\"2026-01-07T00:00:00Z\"")},
         {__LINE__,
          "{\"enabled\":false,\"next_natural_trigger\":\"2026-01-08T00:00:00Z\","
-         "\"next_natural_offset_trigger\":\"2026-01-09T00:00:00.5Z\"}",
-         STATE("false", "\"2026-01-08T00:00:00Z\"", "\"2026-01-09T00:00:00.500Z\"")},
+         "\"next_natural_offset_trigger\":\"2026-01-12T00:00:00.5Z\"}",
+         STATE("false", "\"2026-01-08T00:00:00Z\"", "\"2026-01-12T00:00:00.500Z\"")},
+        /* Time has moved it on before anybody could read it. */
+        {__LINE__, "{\"next_natural_offset_trigger\":\"2026-01-09T00:00:00Z\"}",
+         STATE("false", NEXT, NEXT_OFFSET)},
     };
 
     set_up();

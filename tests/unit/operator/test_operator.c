@@ -362,6 +362,12 @@ TEST(catch_up_latest_skips_the_rest_and_says_so)
     world_done(&w);
 }
 
+/* The column NEXT. */
+static const char *next_due(struct world *w)
+{
+    return json_text_at(world_get(w, &workflow_resource, "report"), "status.nextDue");
+}
+
 /* STYX-SCH-09: what falls due while it is suspended is lost, and recorded once. */
 TEST(a_suspended_workflow_skips)
 {
@@ -370,8 +376,10 @@ TEST(a_suspended_workflow_skips)
     begin(&w);
     world_deploy(&w, "report", HOURLY);
     world_run(&w, 90 * MINUTE_MS);
+    CHECK_STR(next_due(&w), "2026-01-01T02:00:00Z");
     world_patch(&w, &workflow_resource, "report", "{'spec': {'suspend': true}}");
     world_run(&w, MINUTE_MS);
+    CHECK_STR(next_due(&w), NULL);
     uint64_t writes = fake_count_requests(w.fake, K8S_PATCH, "workflows/status");
     world_run(&w, 5 * HOUR_MS);
     CHECK_INT(fake_count_requests(w.fake, K8S_PATCH, "workflows/status"), writes);
@@ -381,6 +389,7 @@ TEST(a_suspended_workflow_skips)
     const json_t *skipped = json_at(world_get(&w, &workflow_resource, "report"), "status.skipped");
     CHECK_INT(json_int_at(json_array_get(skipped, 0), "count", 0), 5);
     CHECK_STR(json_text_at(json_array_get(skipped, 0), "reason"), "Suspended");
+    CHECK_STR(next_due(&w), "2026-01-01T08:00:00Z");
     world_done(&w);
 }
 
