@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/store.h"
 
+#include "apiserver/shelf.h"
 #include "model/styxjson.h"
 #include "model/validate.h"
 
 #include <string.h>
 
 enum { BY_PAIR, BY_COMPONENT }; /* indexes of workflows */
-enum { BY_WORKFLOW };           /* of instances */
 
 /* The value of a workflow's object, and how it is shown: printed when first asked for, since
  * printing costs more than everything else that a read does. */
@@ -28,6 +28,7 @@ struct store {
     struct loop *loop;
     const struct places *places;
     struct k8s_informer *workflows, *instances;
+    struct shelves shelves; /* instances that have events; see shelf_key */
     struct list active;
     size_t n_active;
     struct list waiting, changed;
@@ -116,18 +117,18 @@ static char *object_key(const char *ns, const char *name)
     return xasprintf("%s/%s", ns, name);
 }
 
-static char *key_workflow(const struct k8s_object *object)
+/* The shelf on which an instance stands.  NULL: on none, nothing has happened to it. */
+static char *shelf_key(const struct instance *inst)
 {
-    const char *workflow = instance_of(object)->workflow;
-
-    return workflow ? object_key(object->meta.ns, workflow) : NULL;
+    if (!inst->workflow || !inst->parameter || inst->run.counter < 0)
+        return NULL;
+    return object_key(inst->id.ns, inst->workflow);
 }
 
 static const struct k8s_kind instance_kind = {
     .resource = &instance_resource,
     .decode = decode_instance,
     .free = free_instance,
-    .index_key = {[BY_WORKFLOW] = key_workflow},
 };
 
 /* Not told inside the change: who is told may answer, and answers end requests. */
@@ -175,6 +176,24 @@ static void set_active(struct store *store, struct held *held, bool active)
     }
 }
 
+static bool same_place(const struct instance *a, const char *a_key, const struct instance *b,
+                       const char *b_key)
+{
+    return a_key && b_key && strcmp(a_key, b_key) == 0 && strcmp(a->parameter, b->parameter) == 0;
+}
+
+static void move_on_shelves(struct store *store, const struct instance *old,
+                            const struct instance *new)
+{
+    CLEANUP(free) char *from = old ? shelf_key(old) : NULL;
+    CLEANUP(free) char *to = new ? shelf_key(new) : NULL;
+
+    if (from && !same_place(old, from, new, to))
+        shelves_take(&store->shelves, from, old);
+    if (to)
+        shelves_put(&store->shelves, to, new);
+}
+
 static void on_instance_change(const struct k8s_object *old, const struct k8s_object *new,
                                void *arg)
 {
@@ -184,6 +203,7 @@ static void on_instance_change(const struct k8s_object *old, const struct k8s_ob
         set_active(store, old->value, false);
     if (new)
         set_active(store, new->value, instance_active(instance_of(new)));
+    move_on_shelves(store, old ? instance_of(old) : NULL, new ? instance_of(new) : NULL);
     changed(store, 'i', new ? new->key : old->key);
 }
 
@@ -195,6 +215,7 @@ struct store *store_new(struct loop *loop, struct k8s *k8s, struct rng *rng,
 
     store->loop = loop;
     store->places = places;
+    shelves_init(&store->shelves);
     list_init(&store->active);
     list_init(&store->waiting);
     list_init(&store->changed);
@@ -217,6 +238,7 @@ void store_free(struct store *store)
         return;
     k8s_informer_free(store->workflows);
     k8s_informer_free(store->instances);
+    shelves_done(&store->shelves);
     loop_task_cancel(&store->tell);
     free(store);
 }
@@ -283,7 +305,7 @@ static bool has_instances(const struct store *store, const char *ns, const char 
 {
     CLEANUP(free) char *key = object_key(ns, workflow);
 
-    return k8s_informer_first(store->instances, BY_WORKFLOW, key);
+    return shelves_get(&store->shelves, key);
 }
 
 char *store_workflow_name(const struct store *store, const char *component, const char *id)
@@ -377,32 +399,26 @@ const struct instance *store_instance_of_pair(const struct store *store, const c
     return inst && inst->parameter && strcmp(inst->parameter, parameter) == 0 ? inst : NULL;
 }
 
-static int by_parameter(const void *a, const void *b)
+size_t store_instances_of(struct store *store, const char *component, const char *id,
+                          const struct store_range *range, const struct instance ***ret)
 {
-    const struct instance *const *x = a, *const *y = b;
+    CLEANUP(free) char *name = store_workflow_name(store, component, id);
+    CLEANUP(free) char *key = object_key(store_place(store, component), name);
+    const struct shelf *shelf = shelves_get(&store->shelves, key);
+    size_t from = 0, to = shelf ? shelf->n : 0;
 
-    return strcmp((*x)->parameter ? (*x)->parameter : "", (*y)->parameter ? (*y)->parameter : "");
-}
-
-size_t store_instances_of(const struct store *store, const char *ns, const char *workflow,
-                          const struct instance ***ret)
-{
-    CLEANUP(free) char *key = object_key(ns, workflow);
-    const struct instance **list = NULL;
-    size_t n = 0, cap = 0;
-
-    for (const struct k8s_object *o = k8s_informer_first(store->instances, BY_WORKFLOW, key); o;
-         o = k8s_informer_next(o, BY_WORKFLOW)) {
-        if (n == cap) {
-            cap = cap ? 2 * cap : 64;
-            list = xrealloc(list, cap, sizeof(list[0]));
-        }
-        list[n++] = instance_of(o);
-    }
-    if (n > 0)
-        qsort(list, n, sizeof(list[0]), by_parameter);
-    *ret = list;
-    return n;
+    if (shelf && range->from)
+        from = shelf_find(&store->shelves, shelf, range->from);
+    if (shelf && range->to)
+        to = shelf_find(&store->shelves, shelf, range->to);
+    if (to < from)
+        to = from;
+    if (range->limit > 0 && to - from > range->limit)
+        to = from + range->limit;
+    *ret = xcalloc(to - from + 1, sizeof((*ret)[0]));
+    if (to > from)
+        memcpy(*ret, &shelf->items[from], (to - from) * sizeof((*ret)[0]));
+    return to - from;
 }
 
 size_t store_instances_active(const struct store *store, const struct instance ***ret)

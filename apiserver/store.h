@@ -56,10 +56,14 @@ const struct instance *store_instance(const struct store *store, const char *ns,
 /* That of a pair and a parameter, whether or not its workflow still exists. */
 const struct instance *store_instance_of_pair(const struct store *store, const char *component,
                                               const char *id, const char *parameter);
-/* Those of a workflow object, in the order of their parameters as text.  The array is the
- * caller's. */
-size_t store_instances_of(const struct store *store, const char *ns, const char *workflow,
-                          const struct instance ***ret);
+/* Those to which something has happened, in the order of their parameters as text: a page of them.
+ * The array is the caller's. */
+struct store_range {
+    const char *from, *to; /* parameters, `to` exclusive; NULL: no bound */
+    size_t limit;          /* 0: none */
+};
+size_t store_instances_of(struct store *store, const char *component, const char *id,
+                          const struct store_range *range, const struct instance ***ret);
 /* The unfinished ones.  The array is the caller's. */
 size_t store_instances_active(const struct store *store, const struct instance ***ret);
 size_t store_count_active(const struct store *store);

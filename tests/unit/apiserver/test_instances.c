@@ -191,6 +191,30 @@ TEST(no_limit_means_168)
     tear_down();
 }
 
+/* An instance moves with what becomes of it. */
+TEST(what_changes_is_listed_as_it_is)
+{
+    set_up_report(NULL);
+    make_instance("report", "2026-01-05", NULL);
+    make_instance("report", "2026-01-06", QUEUED);
+    settle();
+    PARAMETERS("", "2026-01-06");
+    fake_patch_status(w.fake, &instance_resource, "billing", "report.2026-01-05",
+                      "{\"status\":" QUEUED "}");
+    fake_patch_status(w.fake, &instance_resource, "billing", "report.2026-01-06",
+                      "{\"status\":" DONE "}");
+    settle();
+    PARAMETERS("", "2026-01-05 2026-01-06");
+    CHECK_HAS(w.last->body, "SUCCESS");
+    CHECK(fake_delete(w.fake, &instance_resource, "billing", "report.2026-01-05"));
+    settle();
+    PARAMETERS("", "2026-01-06");
+    CHECK(fake_delete(w.fake, &instance_resource, "billing", "report.2026-01-06"));
+    settle();
+    PARAMETERS("", "");
+    tear_down();
+}
+
 /* STYX-API-13 */
 TEST(a_tail_ends_before_the_next_trigger)
 {
