@@ -190,10 +190,19 @@ static void on_workflow(const struct k8s_object *old, const struct k8s_object *n
     attempt_on_workflow(op, old, new);
 }
 
+/* Counted as they change: there may be very many that have ended. */
+static void count_run(struct operator *op, const struct k8s_object *object, int by)
+{
+    if (object)
+        op->n_runs[((const struct instance *) object->value)->run.state] += by;
+}
+
 static void on_instance(const struct k8s_object *old, const struct k8s_object *new, void *arg)
 {
     struct operator *op = arg;
 
+    count_run(op, old, -1);
+    count_run(op, new, 1);
     if (!op->leading)
         return;
     attempt_on_instance(op, old, new);

@@ -42,6 +42,7 @@ struct operator {
     struct queue cursor_queue, attempt_queue, reap_queue;
     struct map cursors, attempts, reaps;
     struct burst burst;
+    int n_runs[RUN_N_STATES]; /* instances by state, finished ones too */
 
     struct lease *lease;
     const struct k8s_fence *fence;

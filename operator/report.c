@@ -117,16 +117,11 @@ static void update_exits(struct report *r)
     }
 }
 
-/* Counted when asked for: who watches asks every some seconds, and the copy is in memory. */
 static void update_states(struct report *r)
 {
-    int counts[RUN_N_STATES] = {0};
-    struct k8s_object *object;
-
-    k8s_informer_foreach (object, r->op->instances)
-        counts[((const struct instance *) object->value)->run.state]++;
     for (int i = 0; i < RUN_N_STATES; i++)
-        metric_set(metric_series(r->state_family, run_state_name((enum run_state) i)), counts[i]);
+        metric_set(metric_series(r->state_family, run_state_name((enum run_state) i)),
+                   r->op->n_runs[i]);
 }
 
 static void update(void *arg)

@@ -393,6 +393,43 @@ TEST(a_suspended_workflow_skips)
     world_done(&w);
 }
 
+static int count_walked(struct world *w, const char *workflow)
+{
+    struct operator *op = w->operators[0];
+    CLEANUP(free) char *key = object_key(WORLD_NS, workflow);
+    struct k8s_object *object = k8s_informer_first(op->instances, ACTIVE_BY_WORKFLOW, key);
+    int n = 0;
+
+    for (; object; object = k8s_informer_next(object, ACTIVE_BY_WORKFLOW))
+        n++;
+    return n;
+}
+
+/* Finished instances are kept and kept.  What a look at their workflow, or a change of it, walks
+ * through are those that are not finished, and nothing is remembered of the others. */
+TEST(finished_instances_are_in_nobodys_way)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", "{'schedule': '* * * * *', 'template': {'image': 'busybox:1'}}");
+    world_run(&w, 3 * HOUR_MS);
+    struct operator *op = w.operators[0];
+    CHECK_INT(world_count(&w, "DONE"), 180);
+    CHECK_INT(count_walked(&w, "report"), 0);
+    CHECK_INT(op->attempts.n, 0);
+    CHECK_INT(op->n_runs[RUN_DONE], 180);
+    w.plan.run_ms = HOUR_MS;
+    world_run(&w, MINUTE_MS + SECOND_MS);
+    CHECK_INT(count_walked(&w, "report"), 1);
+    CHECK_INT(op->attempts.n, 1);
+    CHECK_INT(op->n_runs[RUN_RUNNING], 1);
+    CHECK(world_delete(&w, &instance_resource, "report.2026-01-01t00-01-00z"));
+    world_run(&w, SECOND_MS);
+    CHECK_INT(op->n_runs[RUN_DONE], 179);
+    world_done(&w);
+}
+
 /* STYX-API-10: who enables a workflow and moves its cursor back wants those partitions, not what
  * would have been next. */
 TEST(a_cursor_that_is_moved_back_on_resuming_stays_there)
