@@ -31,11 +31,6 @@ static bool read_limit(const struct request *req, size_t *ret, struct error *err
     return true;
 }
 
-static bool has_events(const struct instance *inst)
-{
-    return inst->parameter && inst->run.counter >= 0;
-}
-
 static json_t *encode(const struct instance *inst, const char *component, const char *id)
 {
     struct history history;
@@ -114,11 +109,10 @@ void instances_list(struct request *req)
 
 void instance_get(struct request *req)
 {
-    const struct store *store = req->api->store;
     const struct instance *inst =
-        store_instance_of_pair(store, req->params[0], req->params[1], req->params[2]);
+        store_instance_of_pair(req->api->store, req->params[0], req->params[1], req->params[2]);
 
-    if (inst && has_events(inst))
+    if (inst)
         reply_json_take(req, 200, encode(inst, req->params[0], req->params[1]));
     else
         reply_error(req, 404, "Workflow instance not found");

@@ -117,11 +117,19 @@ static char *object_key(const char *ns, const char *name)
     return xasprintf("%s/%s", ns, name);
 }
 
-/* The shelf on which an instance stands.  NULL: on none, nothing has happened to it. */
+static char *pair_shelf(const char *ns, const char *component, const char *id)
+{
+    return xasprintf("%s/%s#%s", ns, component, id);
+}
+
+/* The shelf on which an instance stands: that of its pair; as long as no pair is recorded, that of
+ * the workflow's object, whose name has no '#'.  NULL: on none, nothing has happened to it. */
 static char *shelf_key(const struct instance *inst)
 {
     if (!inst->workflow || !inst->parameter || inst->run.counter < 0)
         return NULL;
+    if (inst->run.component_id && inst->run.workflow_id)
+        return pair_shelf(inst->id.ns, inst->run.component_id, inst->run.workflow_id);
     return object_key(inst->id.ns, inst->workflow);
 }
 
@@ -388,37 +396,112 @@ const struct instance *store_instance(const struct store *store, const char *ns,
     return o ? instance_of(o) : NULL;
 }
 
-const struct instance *store_instance_of_pair(const struct store *store, const char *component,
+/* Reading the shelves that have instances of a pair, in one order. */
+struct reader {
+    char *workflow; /* the name of its object */
+    const struct shelf *shelves[2];
+    size_t at[2];
+};
+
+/* An object of that name that is another pair's has other instances. */
+static bool name_is_of(const struct store *store, const char *name, const char *component,
+                       const char *id)
+{
+    const struct workflow *wf = store_workflow_by_name(store, store_place(store, component), name);
+
+    return !wf ||
+           (strcmp(workflow_component(wf), component) == 0 && strcmp(workflow_id(wf), id) == 0);
+}
+
+static void reader_open(struct reader *r, struct store *store, const char *component,
+                        const char *id, const char *from)
+{
+    const char *place = store_place(store, component);
+    CLEANUP(free) char *pair = pair_shelf(place, component, id);
+
+    r->workflow = store_workflow_name(store, component, id);
+    CLEANUP(free) char *object = object_key(place, r->workflow);
+    r->shelves[0] = shelves_get(&store->shelves, pair);
+    r->shelves[1] =
+        name_is_of(store, r->workflow, component, id) ? shelves_get(&store->shelves, object) : NULL;
+    for (int i = 0; i < 2; i++)
+        r->at[i] = r->shelves[i] && from ? shelf_find(&store->shelves, r->shelves[i], from) : 0;
+}
+
+static const struct instance *peek(const struct reader *r, int i)
+{
+    const struct shelf *shelf = r->shelves[i];
+
+    return shelf && r->at[i] < shelf->n ? shelf->items[r->at[i]] : NULL;
+}
+
+static const char *next_parameter(const struct reader *r)
+{
+    const struct instance *a = peek(r, 0), *b = peek(r, 1);
+
+    if (a && b)
+        return strcmp(a->parameter, b->parameter) <= 0 ? a->parameter : b->parameter;
+    return a ? a->parameter : b ? b->parameter : NULL;
+}
+
+/* Of several objects with one parameter, which a workflow that was made again under another name
+ * leaves: the one of the workflow as it is now, else the last one that ran. */
+static const struct instance *preferred(const struct reader *r, const struct instance *a,
+                                        const struct instance *b)
+{
+    if (!a || strcmp(b->workflow, r->workflow) == 0)
+        return b;
+    return strcmp(a->workflow, r->workflow) == 0 || a->run.since >= b->run.since ? a : b;
+}
+
+/* NULL: no more, or none before `to` (NULL: no bound). */
+static const struct instance *reader_next(struct reader *r, const char *to)
+{
+    const char *parameter = next_parameter(r);
+    const struct instance *found = NULL, *inst;
+
+    if (!parameter || (to && strcmp(parameter, to) >= 0))
+        return NULL;
+    for (int i = 0; i < 2; i++)
+        for (; (inst = peek(r, i)) && strcmp(inst->parameter, parameter) == 0; r->at[i]++)
+            found = preferred(r, found, inst);
+    return found;
+}
+
+static void reader_close(struct reader *r)
+{
+    free(r->workflow);
+}
+
+const struct instance *store_instance_of_pair(struct store *store, const char *component,
                                               const char *id, const char *parameter)
 {
-    CLEANUP(free) char *workflow = store_workflow_name(store, component, id);
-    CLEANUP(free) char *name = instance_name(workflow, parameter);
-    const struct instance *inst = store_instance(store, store_place(store, component), name);
+    struct reader reader;
 
-    /* Names are in lower case, parameters are not. */
-    return inst && inst->parameter && strcmp(inst->parameter, parameter) == 0 ? inst : NULL;
+    reader_open(&reader, store, component, id, parameter);
+    const struct instance *inst = reader_next(&reader, NULL);
+    reader_close(&reader);
+    return inst && strcmp(inst->parameter, parameter) == 0 ? inst : NULL;
 }
 
 size_t store_instances_of(struct store *store, const char *component, const char *id,
                           const struct store_range *range, const struct instance ***ret)
 {
-    CLEANUP(free) char *name = store_workflow_name(store, component, id);
-    CLEANUP(free) char *key = object_key(store_place(store, component), name);
-    const struct shelf *shelf = shelves_get(&store->shelves, key);
-    size_t from = 0, to = shelf ? shelf->n : 0;
+    const struct instance **list = NULL, *inst;
+    size_t n = 0, cap = 0;
+    struct reader reader;
 
-    if (shelf && range->from)
-        from = shelf_find(&store->shelves, shelf, range->from);
-    if (shelf && range->to)
-        to = shelf_find(&store->shelves, shelf, range->to);
-    if (to < from)
-        to = from;
-    if (range->limit > 0 && to - from > range->limit)
-        to = from + range->limit;
-    *ret = xcalloc(to - from + 1, sizeof((*ret)[0]));
-    if (to > from)
-        memcpy(*ret, &shelf->items[from], (to - from) * sizeof((*ret)[0]));
-    return to - from;
+    reader_open(&reader, store, component, id, range->from);
+    while ((range->limit == 0 || n < range->limit) && (inst = reader_next(&reader, range->to))) {
+        if (n == cap) {
+            cap = cap ? 2 * cap : 64;
+            list = xrealloc(list, cap, sizeof(list[0]));
+        }
+        list[n++] = inst;
+    }
+    reader_close(&reader);
+    *ret = list;
+    return n;
 }
 
 size_t store_instances_active(const struct store *store, const struct instance ***ret)
@@ -454,6 +537,11 @@ void store_pair_of(const struct store *store, const struct instance *inst,
 {
     const struct workflow *wf = store_workflow_by_name(store, inst->id.ns, inst->workflow);
 
+    if (inst->run.component_id && inst->run.workflow_id) {
+        *ret_component = inst->run.component_id;
+        *ret_id = inst->run.workflow_id;
+        return;
+    }
     *ret_component = wf ? workflow_component(wf) : inst->id.ns;
     *ret_id = wf ? workflow_id(wf) : inst->workflow;
 }

@@ -159,6 +159,19 @@ static const char *pod_name(struct attempt_ctl *ctl, const struct instance *inst
     return ctl->pod_name;
 }
 
+/* While it runs, the workflow of that name is its own; history is told under the pair when the
+ * workflow is gone, or when its name is another's. */
+static void note_pair(struct run *run, const struct workflow *wf)
+{
+    const char *component = workflow_component(wf), *id = workflow_id(wf);
+
+    if (run->component_id && run->workflow_id &&
+        (run_state_terminal(run->state) ||
+         (strcmp(run->component_id, component) == 0 && strcmp(run->workflow_id, id) == 0)))
+        return;
+    run_set_pair(run, component, id);
+}
+
 static struct advance_view gather(struct attempt_ctl *ctl, const struct instance *inst)
 {
     struct operator *op = ctl->op;
@@ -168,8 +181,10 @@ static struct advance_view gather(struct attempt_ctl *ctl, const struct instance
 
     find_pod(ctl, inst, ctl->unsettled.pod);
     const struct pod *pod = find_pod(ctl, inst, name);
-    if (wf)
+    if (wf) {
         ctl->wf_absent = false;
+        note_pair(&ctl->run, wf->value);
+    }
     if (pod) {
         ctl->pod_absent = false;
         free(TAKE(ctl->create_refused));
@@ -193,10 +208,10 @@ static struct advance_view gather(struct attempt_ctl *ctl, const struct instance
 
 /* ---- what people should see ---- */
 
-static char *instance_text(const struct instance *inst, const struct workflow *wf)
+static char *instance_text(const struct instance *inst, const struct run *run)
 {
-    return xasprintf("%s#%s#%s", wf ? workflow_component(wf) : inst->id.ns,
-                     wf ? workflow_id(wf) : inst->workflow, inst->parameter);
+    return xasprintf("%s#%s#%s", run->component_id ? run->component_id : inst->id.ns,
+                     run->workflow_id ? run->workflow_id : inst->workflow, inst->parameter);
 }
 
 /* The message of the run, and what the container said at its end: the reason that people look
@@ -254,7 +269,7 @@ static void count_exit(struct operator_counters *c, const struct event *e)
 static bool apply_event(struct attempt_ctl *ctl, const struct advance_view *view,
                         const struct step *step)
 {
-    CLEANUP(free) char *text = instance_text(view->inst, view->wf);
+    CLEANUP(free) char *text = instance_text(view->inst, &ctl->run);
     enum run_state from = ctl->run.state;
     struct error err;
 

@@ -393,6 +393,50 @@ TEST(a_suspended_workflow_skips)
     world_done(&w);
 }
 
+static void check_pair(int line, struct world *w, const char *instance, const char *component,
+                       const char *id)
+{
+    const json_t *object = world_get(w, &instance_resource, instance);
+
+    CHECK_STR_AT(line, json_text_at(object, "status.componentId"), component);
+    CHECK_STR_AT(line, json_text_at(object, "status.workflowId"), id);
+}
+
+/* 3.6: history stays readable, under the pair, when the workflow is gone. */
+TEST(a_run_knows_its_pair_when_its_workflow_is_gone)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan.run_ms = HOUR_MS;
+    world_deploy(&w, "plain", BY_HAND);
+    world_deploy(&w, "report",
+                 "{'componentId': '" WORLD_NS "', 'workflowId': 'w/1', 'schedule': 'yearly',"
+                 " 'template': {'image': 'busybox:1'}}");
+    world_run(&w, SECOND_MS);
+    world_run_by_hand(&w, "plain", "2025");
+    world_run_by_hand(&w, "report", "2025");
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(state_of(&w, "report.2025"), "RUNNING");
+    check_pair(__LINE__, &w, "plain.2025", WORLD_NS, "plain");
+    check_pair(__LINE__, &w, "report.2025", WORLD_NS, "w/1");
+    CHECK(world_delete(&w, &workflow_resource, "report"));
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(state_of(&w, "report.2025"), "ERROR");
+    check_pair(__LINE__, &w, "report.2025", WORLD_NS, "w/1");
+    /* Another workflow of that name: what ran was not its, what runs is. */
+    world_deploy(&w, "report", BY_HAND);
+    world_run(&w, MINUTE_MS);
+    check_pair(__LINE__, &w, "report.2025", WORLD_NS, "w/1");
+    world_run_by_hand(&w, "report", "2024");
+    world_run(&w, MINUTE_MS);
+    check_pair(__LINE__, &w, "report.2024", WORLD_NS, "report");
+    world_patch(&w, &instance_resource, "report.2025", "{'spec': {'trigger': {'seq': 2}}}");
+    world_run(&w, MINUTE_MS);
+    check_pair(__LINE__, &w, "report.2025", WORLD_NS, "report");
+    world_done(&w);
+}
+
 static int count_walked(struct world *w, const char *workflow)
 {
     struct operator *op = w->operators[0];
