@@ -99,7 +99,7 @@ static const char *header_value(const char *line, size_t len, const char *name)
     return line + strspn(line, " \t");
 }
 
-static void read_header(struct transfer *t, const char *line, size_t len)
+void transfer_header(struct transfer *t, const char *line, size_t len)
 {
     const char *value;
 
@@ -126,7 +126,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
         memcpy(line, data, len);
         line[len] = '\0';
         line[strcspn(line, "\r\n")] = '\0';
-        read_header(t, line, strlen(line));
+        transfer_header(t, line, strlen(line));
     }
     t->events.on_data(t->arg);
     return len;

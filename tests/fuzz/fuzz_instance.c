@@ -46,6 +46,17 @@ static void check_inverse(const json_t *object, struct run *run)
     fuzz_check_same(one, two);
 }
 
+/* ad-hoc-cli-<13 digits or more>-<5 digits> */
+static void check_id(const char *id)
+{
+    const char *time = id + strlen("ad-hoc-cli-");
+
+    FUZZ_CHECK(strncmp(id, "ad-hoc-cli-", strlen("ad-hoc-cli-")) == 0);
+    size_t digits = strspn(time, "0123456789");
+    FUZZ_CHECK(digits >= 13 && time[digits] == '-');
+    FUZZ_CHECK(strspn(time + digits + 1, "0123456789") == 5 && strlen(time) == digits + 6);
+}
+
 static void check_trigger(const struct instance *inst)
 {
     struct run_trigger wanted, again;
@@ -53,7 +64,10 @@ static void check_trigger(const struct instance *inst)
     instance_wanted_trigger(inst, &wanted);
     instance_wanted_trigger(inst, &again);
     FUZZ_CHECK(wanted.seq > 0 && wanted.seq == again.seq);
-    FUZZ_CHECK(inst->trigger.seq > 0 || (wanted.id && strcmp(wanted.id, again.id) == 0));
+    if (inst->trigger.seq == 0) {
+        check_id(wanted.id);
+        FUZZ_CHECK(strcmp(wanted.id, again.id) == 0 && strcmp(wanted.id, wanted.key) == 0);
+    }
     FUZZ_CHECK(instance_active(inst) || inst->run.seq >= wanted.seq);
     run_trigger_done(&wanted);
     run_trigger_done(&again);

@@ -44,6 +44,12 @@ static void check_rules(const struct workflow *wf)
     texts_done(&errors);
 }
 
+/* What is kept as text, to the last digit. */
+static void check_text(const char *one, const char *other)
+{
+    FUZZ_CHECK(!one == !other && (!one || strcmp(one, other) == 0));
+}
+
 static json_t *encode(const json_t *like, const struct workflow *wf)
 {
     return fuzz_reread_take(
@@ -56,6 +62,8 @@ static void check_inverse(const json_t *object, const struct workflow *wf)
     CLEANUP(workflow_free) struct workflow *again = workflow_decode(one);
 
     FUZZ_CHECK(!again->problem);
+    check_text(wf->template.pod_template, again->template.pod_template);
+    check_text(wf->flyte, again->flyte);
     CLEANUP(json_decref) json_t *two = encode(object, again);
     fuzz_check_same(one, two);
 }
