@@ -159,9 +159,34 @@ json_t *json_text(const char *text)
     return json ? json : repaired(text);
 }
 
+/* Whether it is read back as the same when it is printed with so few digits. */
+static bool survives_15_digits(double real)
+{
+    char text[40];
+
+    snprintf(text, sizeof(text), "%.15g", real);
+    return strtod(text, NULL) == real;
+}
+
+static bool has_long_fraction(const json_t *json)
+{
+    const json_t *value;
+    const char *key;
+    size_t i;
+
+    json_array_foreach (json, i, value)
+        if (has_long_fraction(value))
+            return true;
+    json_object_foreach ((json_t *) (uintptr_t) json, key, value)
+        if (has_long_fraction(value))
+            return true;
+    return json_is_real(json) && !survives_15_digits(json_real_value(json));
+}
+
 char *json_print(const json_t *json)
 {
-    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    size_t digits = has_long_fraction(json) ? 17 : 15;
+    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
 
     if (!text)
         abort();
