@@ -88,6 +88,15 @@ static size_t on_answer(char *data, size_t size, size_t n, void *arg)
     return len;
 }
 
+/* Of "HTTP/1.1 200 OK"; 0: none. */
+static int status_of(const char *line)
+{
+    const char *space = strchr(line, ' ');
+    long status = space ? strtol(space, NULL, 10) : 0;
+
+    return status >= 100 && status <= 999 ? (int) status : 0;
+}
+
 /* The value of a header line if it has this name. */
 static const char *header_value(const char *line, size_t len, const char *name)
 {
@@ -104,9 +113,7 @@ void transfer_header(struct transfer *t, const char *line, size_t len)
     const char *value;
 
     if (strncmp(line, "HTTP/", 5) == 0) {
-        const char *space = strchr(line, ' ');
-
-        t->status = space ? (int) strtol(space, NULL, 10) : 0;
+        t->status = status_of(line);
     } else if ((value = header_value(line, len, "retry-after"))) {
         long seconds = strtol(value, NULL, 10);
 
