@@ -6,6 +6,16 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Jansson shows what it met, which may be half a character. */
+static bool refuse(const json_error_t *where, struct error *err)
+{
+    __attribute__((cleanup(buf_done_cleanup))) struct buf reason = BUF_INIT;
+
+    buf_add_utf8(&reason, where->text);
+    return error_set(err, ERROR_INVALID, "not JSON: line %d, column %d: %s", where->line,
+                     where->column, buf_text(&reason));
+}
+
 bool json_parse(const char *text, size_t len, json_t **ret_json, struct error *err)
 {
     json_error_t where;
@@ -13,8 +23,7 @@ bool json_parse(const char *text, size_t len, json_t **ret_json, struct error *e
         json_loadb(text, len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
 
     if (!json)
-        return error_set(err, ERROR_INVALID, "not JSON: line %d, column %d: %s", where.line,
-                         where.column, where.text);
+        return refuse(&where, err);
     *ret_json = json;
     return true;
 }
