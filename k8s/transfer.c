@@ -10,6 +10,8 @@
 #define MAX_ITEM (16u * 1024 * 1024) /* an object or an event: several times what etcd accepts */
 #define MAX_REST (1024 * 1024)
 
+#define LAST_SECOND INT64_C(253402300799) /* of the year 9999 */
+
 /* ---- where to ---- */
 
 /* "https://host:port/path" as seen by the certificate's name: only the host is another. */
@@ -280,5 +282,5 @@ int64_t transfer_date_ms(const struct transfer *t)
 {
     time_t seconds = *t->date ? curl_getdate(t->date, NULL) : -1;
 
-    return seconds > 0 ? (int64_t) seconds * 1000 : 0;
+    return seconds > 0 && seconds <= LAST_SECOND ? (int64_t) seconds * 1000 : 0;
 }
