@@ -83,7 +83,8 @@ static bool naive_moment(const char *date, const char *text, size_t len, int64_t
         return false;
     if (whole > 2)
         minute = naive_int(text, 3, 2);
-    if (point && (digits < 1 || digits > 9 || !naive_has_form(point + 1, digits, &"000000000"[9 - digits])))
+    if (point &&
+        (digits < 1 || digits > 9 || !naive_has_form(point + 1, digits, &"000000000"[9 - digits])))
         return false;
     for (size_t i = 0; i < 3; i++)
         milli = milli * 10 + (i < digits ? point[1 + i] - '0' : 0);

@@ -32,8 +32,7 @@ static void check_shown(const struct workflow *wf)
     CLEANUP(workflow_free) struct workflow *again = NULL;
     struct error err;
 
-    FUZZ_CHECK(
-        styx_workflow_decode(json_at(one, "configuration"), wf->component_id, &again, &err));
+    FUZZ_CHECK(styx_workflow_decode(json_at(one, "configuration"), wf->component_id, &again, &err));
     CLEANUP(json_decref) json_t *two = fuzz_reread_take(styx_workflow(again));
     fuzz_check_same(one, two);
 }

@@ -68,7 +68,8 @@ static void check_neighbours(const struct schedule *s, const struct naive_cron *
     bool has_next = schedule_next(s, t, &next), has_previous = schedule_previous(s, t, &previous);
 
     check_found(has_next, next,
-                after <= last && naive_cron_find(naive, after, fit(after + SEARCH_MINUTES), &minute),
+                after <= last &&
+                    naive_cron_find(naive, after, fit(after + SEARCH_MINUTES), &minute),
                 minute);
     check_found(has_previous, previous,
                 before >= first &&

@@ -169,9 +169,8 @@ static void check_run(const char *text)
 static void check_reason(const struct error *err, const char *text)
 {
     FUZZ_CHECK(err->code == ERROR_INVALID);
-    FUZZ_CHECK(strstr(err->text, "Tag") || strstr(err->text, "tag") ||
-               strstr(err->text, "igest") || strstr(err->text, "name") ||
-               strstr(err->text, "port"));
+    FUZZ_CHECK(strstr(err->text, "Tag") || strstr(err->text, "tag") || strstr(err->text, "igest") ||
+               strstr(err->text, "name") || strstr(err->text, "port"));
     fuzz_check_error(err, text);
 }
 

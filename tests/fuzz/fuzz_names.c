@@ -80,7 +80,9 @@ static void check_instance(const char *workflow, const char *parameter)
     for (size_t i = 0; i < strlen(parameter); i++) {
         char c = name[len + 1 + i];
 
-        FUZZ_CHECK(parameter[i] == ':' ? c == '-' : tolower((unsigned char) parameter[i]) == (unsigned char) c);
+        FUZZ_CHECK(parameter[i] == ':'
+                       ? c == '-'
+                       : tolower((unsigned char) parameter[i]) == (unsigned char) c);
     }
 }
 

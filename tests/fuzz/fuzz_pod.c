@@ -62,8 +62,8 @@ static void check_record(const struct pod *pod)
     char name[EXECUTION_ID_MAX];
 
     if (pod_is_ours(pod))
-        FUZZ_CHECK(strcmp(pod->id.name, attempt_execution_id(pod->owner_uid, pod->seq, pod->attempt,
-                                                             name)) == 0);
+        FUZZ_CHECK(strcmp(pod->id.name,
+                          attempt_execution_id(pod->owner_uid, pod->seq, pod->attempt, name)) == 0);
     FUZZ_CHECK(!pod->owner_uid == !pod->instance && pod->attempt >= 0);
     FUZZ_CHECK(pod->triggered_at == INSTANT_NONE || pod->triggered_at >= INSTANT_MIN);
 }

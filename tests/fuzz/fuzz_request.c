@@ -56,7 +56,8 @@ static bool check_path(const char *path, size_t len, const struct request *req)
         size_t piece = (size_t) ((slash ? slash : end) - p);
 
         if (piece == 0 && n == 0 && (!slash || slash + 1 == end)) {
-            FUZZ_CHECK(!req || req->n_segments == 0); /* the root, however many slashes it ends in */
+            FUZZ_CHECK(!req ||
+                       req->n_segments == 0); /* the root, however many slashes it ends in */
             return true;
         }
         FUZZ_CHECK(!req || n < req->n_segments);
@@ -82,8 +83,8 @@ static bool check_query(const char *query, size_t len, const struct request *req
         FUZZ_CHECK(!pair || n < req->n_query);
         if (!check_piece(p, (size_t) (name_end - p), true, pair ? pair->name : NULL))
             return false;
-        if (sign && !check_piece(sign + 1, (size_t) (stop - sign - 1), true,
-                                 pair ? pair->value : NULL))
+        if (sign &&
+            !check_piece(sign + 1, (size_t) (stop - sign - 1), true, pair ? pair->value : NULL))
             return false;
         FUZZ_CHECK(!pair || sign || !*pair->value);
         n += named;

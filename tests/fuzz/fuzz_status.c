@@ -60,7 +60,8 @@ static void check_failure(const struct k8s_reply *reply, const char *body)
 static void check(int status, enum k8s_verb verb, const char *body)
 {
     CLEANUP(json_decref) json_t *json = NULL;
-    struct k8s_request request = {.verb = verb, .resource = &workflows, .ns = "a", .name = "report"};
+    struct k8s_request request = {
+        .verb = verb, .resource = &workflows, .ns = "a", .name = "report"};
     struct error err;
     bool good = status >= 200 && status < 300;
 
@@ -79,7 +80,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 
     fuzz_lines(data, len, lines, 3);
     long status = strtol(lines[0], NULL, 10), verb = strtol(lines[1], NULL, 10);
-    check((int) (status < 100 || status > 999 ? 100 : status), (enum k8s_verb) (labs(verb % 7)), lines[2]);
+    check((int) (status < 100 || status > 999 ? 100 : status), (enum k8s_verb)(labs(verb % 7)),
+          lines[2]);
     fuzz_lines_done(lines, 3);
     return 0;
 }
