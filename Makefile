@@ -4,11 +4,12 @@
 # tests/run and tests/cluster/cluster.
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build demo test lint docs bench cluster-up cluster-down env clean
+.PHONY: help packages build demo test fuzz lint docs bench cluster-up cluster-down env clean
 .NOTPARALLEL:
 
 CLUSTER := tests/cluster/cluster
 KINDS :=
+SECONDS_EACH := 60
 
 help:            ## list the targets
 	@sed -n 's/\$$\$$/$$/; s/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -29,6 +30,9 @@ demo:            ## a cluster, Kharon in it, and two workflows to watch; all of 
 test:            ## every test; KINDS="unit checks" for some
 	@$(CLUSTER) packages build test
 	@tests/run $(KINDS)
+
+fuzz: packages   ## every fuzzer; SECONDS_EACH=600 for ten minutes each, KINDS="cron image" for some
+	@SECONDS_EACH=$(SECONDS_EACH) tests/fuzz/run $(KINDS)
 
 lint: packages   ## formatting, include direction, scripts, generated files
 	@tests/run checks

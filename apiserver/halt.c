@@ -75,7 +75,7 @@ static void on_wished(struct job *job, const struct k8s_reply *reply)
             look(h);
             return;
         }
-        /* fall through */
+        __attribute__((fallthrough));
     default:
         job_fail(job, reply, "Could not halt");
     }

@@ -86,7 +86,7 @@ static void on_triggered_again(struct job *job, const struct k8s_reply *reply)
             look(t);
             return;
         }
-        /* fall through */
+        __attribute__((fallthrough));
     default:
         job_fail(job, reply, "Could not trigger");
     }

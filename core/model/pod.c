@@ -138,6 +138,18 @@ static const json_t *named(const json_t *list, const char *name)
     return NULL;
 }
 
+/* An exit code that no process can have is none: cut to an int it might become 0, a success. */
+static void decode_exit(const json_t *terminated, struct pod *pod)
+{
+    const json_t *code = json_at(terminated, "exitCode");
+    int64_t n = json_integer_value(code);
+
+    if (!json_is_integer(code) || n < INT32_MIN || n > INT32_MAX)
+        return;
+    pod->has_exit = true;
+    pod->exit_code = (int) n;
+}
+
 static void decode_main(const json_t *main, struct pod *pod)
 {
     const json_t *terminated = json_at(main, "state.terminated");
@@ -151,8 +163,7 @@ static void decode_main(const json_t *main, struct pod *pod)
     if (!terminated)
         return;
     pod->main_terminated = true;
-    pod->has_exit = json_is_integer(json_at(terminated, "exitCode"));
-    pod->exit_code = (int) json_int_at(terminated, "exitCode", 0);
+    decode_exit(terminated, pod);
     pod->exit_reason = xstrdup(json_text_at(terminated, "reason"));
     pod->exit_message = xstrdup(json_text_at(terminated, "message"));
     pod->finished_at = read_instant(terminated, "finishedAt");

@@ -35,7 +35,7 @@ struct template {
 struct identity {
     char *ns, *name, *uid; /* never NULL once decoded; "" is absent */
     int64_t generation;
-    instant created; /* whole seconds; 0: not said, which an API server never does */
+    instant created; /* whole seconds; 0: not said, or before 1970, as no API server does */
     bool deleting;
 };
 
