@@ -7,6 +7,7 @@
  *     reap.c      pods that have done their service
  *     burst.c     what may wait while many runs start at once
  *     lead.c      who may write: the lease and the fence
+ *     handover.c  from one leader to the next
  *     events.c    Kubernetes Events
  *
  * Each queue looks again at one key at a time (style: one step a turn).  Everything that an event
@@ -21,6 +22,7 @@
 #include "k8s/lease.h"
 #include "k8s/queue.h"
 #include "operator/burst.h"
+#include "operator/handover.h"
 #include "operator/settings.h"
 
 #define MAX_EVENTS_IN_FLIGHT 64
@@ -34,7 +36,7 @@ struct operator_counters {
 
 struct operator {
     struct loop *loop;
-    struct k8s *k8s;
+    struct k8s *k8s; /* a tap on what operator_new was given */
     struct rng *rng;
     const struct settings *settings;
 
@@ -48,6 +50,7 @@ struct operator {
     const struct k8s_fence *fence;
     bool leading;       /* holds the lease and has seen what was before */
     int64_t settled_at; /* LOOP_MONOTONIC: what the last leader sent has had its effect by then */
+    struct handover handover;
     bool stopping;
     struct loop_timer drain;
     int64_t drain_until; /* LOOP_MONOTONIC */
@@ -64,11 +67,14 @@ struct operator *operator_new(struct loop *loop, struct k8s *k8s, struct rng *rn
                               const struct settings *settings);
 void operator_free(struct operator *op);
 void operator_start(struct operator *op);
-/* Finishes the calls in flight, releases the lease, then calls on_stopped. */
+/* Finishes the calls in flight, releases the lease, then calls on_stopped.  If a call does not end,
+ * the lease is not released: it runs out. */
 void operator_stop(struct operator *op, void (*on_stopped)(void *arg), void *arg);
 /* All informers have listed. */
 bool operator_ready(const struct operator *op);
 bool operator_leading(const struct operator *op);
+/* Begins to lead if the lease is held and all that has to be known is. */
+void lead_when_ready(struct operator *op);
 
 extern const struct k8s_resource workflow_resource, instance_resource, pod_resource;
 
