@@ -26,6 +26,7 @@ struct advance_view {
     const char *create_refused; /* NULL, or why the pod cannot be created for now */
     bool old_pod_lives;         /* another pod of the same run key may still run */
     instant now;
+    bool clock_wrong; /* `now` decides nothing; when it does again, everything is looked at */
     struct rng *rng;
 };
 

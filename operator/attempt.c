@@ -202,6 +202,7 @@ static struct advance_view gather(struct attempt_ctl *ctl, const struct instance
         .old_pod_lives = unsettled_is_of_other(&ctl->unsettled, name, now) ||
                          other_pod_lives(ctl, inst, wf ? wf->value : NULL, pod),
         .now = loop_now(op->loop, LOOP_OF_DAY),
+        .clock_wrong = clock_wrong(op),
         .rng = op->rng,
     };
 }

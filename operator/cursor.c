@@ -243,8 +243,8 @@ static enum work_result look(struct work *work)
     struct cursor_ctl *ctl = container_of(work, struct cursor_ctl, work);
     struct k8s_object *object = k8s_informer_get_key(ctl->op->workflows, ctl->key);
 
-    if (!object || strcmp(object->meta.uid, ctl->uid) != 0)
-        return WORK_DONE;
+    if (!object || strcmp(object->meta.uid, ctl->uid) != 0 || clock_wrong(ctl->op))
+        return WORK_DONE; /* when the clock is right again, everything is looked at */
     struct trigger_view view = gather(ctl, object);
     struct trigger_step step = trigger_decide(&view, ctl->op->settings);
     enum work_result result = WORK_DONE;

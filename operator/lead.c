@@ -125,6 +125,14 @@ static void look_at_everything(struct operator *op)
         reap_on_pod(op, NULL, object);
 }
 
+static void on_look_task(void *arg)
+{
+    struct operator *op = arg;
+
+    if (op->leading)
+        look_at_everything(op);
+}
+
 static void forget_everything(struct operator *op)
 {
     cursor_forget(op);
@@ -304,6 +312,8 @@ static void on_drain(void *arg)
 static void on_request_ended(const struct k8s_ended *ended, void *arg)
 {
     handover_note(arg, ended);
+    clock_note(arg, ended);
+    pace_note(arg, ended);
 }
 
 struct operator *operator_new(struct loop *loop, struct k8s *k8s, struct rng *rng,
@@ -320,6 +330,7 @@ struct operator *operator_new(struct loop *loop, struct k8s *k8s, struct rng *rn
     op->rng = rng;
     op->settings = settings;
     op->drain = (struct loop_timer) {.on_time = on_drain, .arg = op};
+    op->look_task = (struct loop_task) {.on_turn = on_look_task, .arg = op};
     list_init(&op->event_calls);
     burst_init(&op->burst);
     handover_setup(op);
@@ -342,6 +353,7 @@ void operator_free(struct operator *op)
     op->leading = false;
     forget_everything(op);
     loop_timer_cancel(op->loop, &op->drain);
+    loop_task_cancel(&op->look_task);
     k8s_informer_free(op->workflows);
     k8s_informer_free(op->instances);
     k8s_informer_free(op->pods);

@@ -8,6 +8,8 @@
  *     burst.c     what may wait while many runs start at once
  *     lead.c      who may write: the lease and the fence
  *     handover.c  from one leader to the next
+ *     clock.c     whether the clock can be believed
+ *     pace.c      whether the control plane keeps up
  *     events.c    Kubernetes Events
  *
  * Each queue looks again at one key at a time (style: one step a turn).  Everything that an event
@@ -22,7 +24,9 @@
 #include "k8s/lease.h"
 #include "k8s/queue.h"
 #include "operator/burst.h"
+#include "operator/clock.h"
 #include "operator/handover.h"
+#include "operator/pace.h"
 #include "operator/settings.h"
 
 #define MAX_EVENTS_IN_FLIGHT 64
@@ -51,6 +55,9 @@ struct operator {
     bool leading;       /* holds the lease and has seen what was before */
     int64_t settled_at; /* LOOP_MONOTONIC: what the last leader sent has had its effect by then */
     struct handover handover;
+    struct clock_guard clock;
+    struct pace pace;
+    struct loop_task look_task; /* at everything, once */
     bool stopping;
     struct loop_timer drain;
     int64_t drain_until; /* LOOP_MONOTONIC */
@@ -122,6 +129,9 @@ struct event_about {
 struct event_about event_about(const char *kind, const struct identity *id);
 void operator_event(struct operator *op, struct event_about about, bool is_warning,
                     const char *reason, const char *action, const char *note);
+/* About the operator itself: what the Lease says in `kubectl describe`. */
+void operator_tell(struct operator *op, bool is_warning, const char *reason, const char *action,
+                   const char *note);
 void events_forget(struct operator *op);
 
 #endif

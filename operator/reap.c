@@ -144,6 +144,7 @@ static enum work_result look(struct work *work)
         .inst = owner ? owner->value : NULL,
         .inst_absent = ctl->instance_absent,
         .now = loop_now(ctl->op->loop, LOOP_OF_DAY),
+        .clock_wrong = clock_wrong(ctl->op),
         .retention_ms = ctl->op->settings->pod_retention_ms,
         .tombstone_ms = tombstone_ms(ctl),
     };

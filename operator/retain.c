@@ -5,9 +5,20 @@
 
 #define STUCK_MS (30 * MINUTE_MS) /* Styx behaviour, 11.7: then by force */
 
+/* Whether that instant is over, as far as the clock can be believed. */
+static bool has_passed(const struct retain_view *v, instant t)
+{
+    return !v->clock_wrong && v->now >= t;
+}
+
 static struct retain_step keep_until(instant t)
 {
     return (struct retain_step) {RETAIN_KEEP, t};
+}
+
+static struct retain_step wait_for(const struct retain_view *v, instant t)
+{
+    return keep_until(v->clock_wrong ? INSTANT_NONE : t);
 }
 
 static struct retain_step only(enum retain_kind kind)
@@ -51,9 +62,9 @@ static instant due(const struct retain_view *v)
 
 static struct retain_step of_kept(const struct retain_view *v)
 {
-    if (!main_ended(v->pod) || v->now >= due(v))
+    if (!main_ended(v->pod) || has_passed(v, due(v)))
         return only(RETAIN_DELETE);
-    return keep_until(due(v));
+    return wait_for(v, due(v));
 }
 
 /* A name that is free may be taken by a create of ours that comes late: not while the pod is
@@ -66,7 +77,7 @@ static struct retain_step of_finalized(const struct retain_view *v)
         return keep_until(INSTANT_NONE);
     if (old_enough < v->now + v->tombstone_ms)
         old_enough = v->now + v->tombstone_ms;
-    return v->now >= old_enough ? only(RETAIN_RELEASE) : keep_until(old_enough);
+    return has_passed(v, old_enough) ? only(RETAIN_RELEASE) : wait_for(v, old_enough);
 }
 
 static struct retain_step of_deleting(const struct retain_view *v)
@@ -78,7 +89,7 @@ static struct retain_step of_deleting(const struct retain_view *v)
         return of_finalized(v);
     if (!main_ended(pod) || pod->other_finalizers.n)
         return keep_until(INSTANT_NONE);
-    return v->now >= stuck ? only(RETAIN_DELETE_AT_ONCE) : keep_until(stuck);
+    return has_passed(v, stuck) ? only(RETAIN_DELETE_AT_ONCE) : wait_for(v, stuck);
 }
 
 struct retain_step retain_decide(const struct retain_view *v)

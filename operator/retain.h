@@ -15,6 +15,7 @@ struct retain_view {
     const struct instance *inst; /* of the owner's name, as it is stored; NULL: not in the cache */
     bool inst_absent;            /* the owner's UID is proven gone */
     instant now;
+    bool clock_wrong; /* `now` decides nothing */
     int64_t retention_ms;
     /* For so long yet its name has to stay taken, by a clock that nobody sets: a create of it may
      * still be under way.  0: no longer. */
