@@ -435,6 +435,11 @@ size_t k8s_informer_count(const struct k8s_informer *inf)
     return inf->store.objects.n;
 }
 
+size_t k8s_informer_count_indexed(const struct k8s_informer *inf, int index)
+{
+    return inf->store.indexes[index].n;
+}
+
 const struct map *k8s_informer_map(const struct k8s_informer *inf)
 {
     return &inf->store.objects;

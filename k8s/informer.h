@@ -84,6 +84,7 @@ struct k8s_object *k8s_informer_first(const struct k8s_informer *informer, int i
                                       const char *key);
 struct k8s_object *k8s_informer_next(const struct k8s_object *object, int index);
 size_t k8s_informer_count(const struct k8s_informer *informer);
+size_t k8s_informer_count_indexed(const struct k8s_informer *informer, int index);
 /* All objects, in the order in which they were first seen. */
 #define k8s_informer_foreach(object, informer)                                                     \
     map_foreach (object, k8s_informer_map(informer), by_key)

@@ -49,6 +49,8 @@ struct operator {
     struct map cursors, attempts, reaps;
     struct burst burst;
     int n_runs[RUN_N_STATES]; /* instances by state, finished ones too */
+    size_t n_triggering;      /* cursors that are asking for a run */
+    struct list cursors_wait; /* for fewer unfinished runs in all; the first came first */
 
     struct lease *lease;
     const struct k8s_fence *fence;

@@ -248,17 +248,36 @@ static bool move_cursor(const struct trigger_view *v, const struct timing *t,
     return changed | skip_missed(v, t, s, settings);
 }
 
-/* Styx passes by what has nothing to run, and so do we, without an instance. */
-static const char *blocked_reason(const struct trigger_view *v)
+/* The partition after this one is due, too. */
+static bool is_catching_up(const struct timing *t, const struct cursor *c, instant now)
 {
-    return v->n_active >= v->wf->max_active ? "MaxActive" : NULL;
+    struct cursor probe = *c;
+
+    return cursor_advance(&probe, &t->schedule, &t->offset) && cursor_due(&probe, now);
+}
+
+/* NULL: nothing stands in the way. */
+static const struct obstacle {
+    const char *reason, *message;
+} * obstacle(const struct trigger_view *v, const struct timing *t, const struct cursor *c,
+             const struct settings *settings)
+{
+    static const struct obstacle max_active = {"MaxActive",
+                                               "as many runs as maxActive allows are not finished"};
+    static const struct obstacle too_many = {
+        "TooManyRuns", "as many runs as Kharon takes in all are not finished"};
+
+    if (v->n_active >= v->wf->max_active)
+        return &max_active;
+    size_t room = is_catching_up(t, c, v->now) ? settings_room_to_catch_up(settings)
+                                               : settings->max_unfinished;
+    return v->n_unfinished >= room ? &too_many : NULL;
 }
 
 static struct trigger_step when_due(const struct trigger_view *v, const struct timing *t,
-                                    struct workflow_status *s)
+                                    struct workflow_status *s, const struct settings *settings)
 {
     struct trigger_step step = wait_until(INSTANT_NONE);
-    const char *blocked = blocked_reason(v);
 
     if (v->wf->suspend)
         return step;
@@ -266,9 +285,10 @@ static struct trigger_step when_due(const struct trigger_view *v, const struct t
         return wait_until(s->cursor.next_offset == INSTANT_MAX ? INSTANT_NONE
                                                                : s->cursor.next_offset);
     partition_print(&t->schedule, s->cursor.next, step.partition);
+    const struct obstacle *blocked = obstacle(v, t, &s->cursor, settings);
     if (blocked) {
-        if (decided(s, step.partition, "Waiting", blocked,
-                    "as many runs as maxActive allows are not finished", v->now))
+        step.wants_room = strcmp(blocked->reason, "TooManyRuns") == 0;
+        if (decided(s, step.partition, "Waiting", blocked->reason, blocked->message, v->now))
             step.kind = TRIGGER_STORE;
         return step;
     }
@@ -318,7 +338,7 @@ struct trigger_step trigger_decide(const struct trigger_view *v, const struct se
     if (fit && !changed)
         changed = pass_by(v, &timing, &s);
     if (fit && !changed)
-        step = when_due(v, &timing, &s);
+        step = when_due(v, &timing, &s, settings);
     if (changed)
         step.kind = TRIGGER_STORE;
     free(verdict.message);

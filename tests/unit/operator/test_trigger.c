@@ -104,6 +104,7 @@ struct look {
     const char *component_ns; /* NULL: team */
     bool elder;
     int n_active;
+    size_t n_unfinished;
     struct trigger_done done;
 };
 
@@ -157,6 +158,7 @@ static void check_decide(int line, const char *want, struct look look)
         .elder = look.elder ? elder : NULL,
         .component_ns = look.component_ns ? look.component_ns : "team",
         .n_active = look.n_active,
+        .n_unfinished = look.n_unfinished,
         .done = &look.done,
         .now = instant_at(line, look.now),
     };
@@ -459,6 +461,22 @@ TEST(as_many_as_max_active_allows)
            .n_active = 2);
     DECIDE("until 2026-01-01T06:00:00Z", "'maxActive': 2, " HOURLY, AT_5, "2026-01-01T05:30Z",
            .n_active = 5);
+}
+
+/* Design, section 8: 20,000 in all; what is due now goes before what was missed. */
+TEST(as_many_as_there_may_be_in_all)
+{
+    DECIDE("create 2026-01-01T05", HOURLY, AT_5, "2026-01-01T06:00Z", .n_unfinished = 19999);
+    DECIDE("store decision=2026-01-01T05 Waiting TooManyRuns"
+           "|why=as many runs as Kharon takes in all are not finished",
+           HOURLY, AT_5, "2026-01-01T06:00Z", .n_unfinished = 20000);
+    DECIDE("create 2026-01-01T05", HOURLY, AT_5, "2026-01-01T06:59:59Z", .n_unfinished = 18000);
+    DECIDE("create 2026-01-01T05", HOURLY, AT_5, "2026-01-01T07:00Z", .n_unfinished = 17999);
+    DECIDE("store decision=2026-01-01T05 Waiting TooManyRuns"
+           "|why=as many runs as Kharon takes in all are not finished",
+           HOURLY, AT_5, "2026-01-01T07:00Z", .n_unfinished = 18000);
+    DECIDE("wait", "'maxActive': 2, " HOURLY, AT_5 ", " WAITING, "2026-01-01T06:30Z", .n_active = 2,
+           .n_unfinished = 20000);
 }
 
 TEST(without_an_image_partitions_pass_by)
