@@ -30,11 +30,11 @@ static void tell(struct operator *op, bool wrong)
 {
     int64_t skew = clock_skew_ms(op);
     CLEANUP(free) char *note =
-        wrong ? xasprintf("the clock of %s and the API server's differ by %.1f s: nothing is "
-                          "triggered and nothing times out until they agree",
-                          op->settings->identity, (double) skew / 1000)
-              : xasprintf("the clock of %s and the API server's agree again",
-                          op->settings->identity);
+        wrong
+            ? xasprintf("the clock of %s and the API server's differ by %.1f s: nothing is "
+                        "triggered and nothing times out until they agree",
+                        op->settings->identity, (double) skew / 1000)
+            : xasprintf("the clock of %s and the API server's agree again", op->settings->identity);
 
     operator_tell(op, wrong, wrong ? "ClockSkew" : "ClockAgrees", "Trigger", note);
     if (wrong)

@@ -17,9 +17,9 @@
 
 #include "k8s/tap.h"
 
-#define CLOCK_WRONG_MS      5000
-#define CLOCK_RIGHT_MS      4000
-#define CLOCK_LONGEST_TRIP  2000 /* an answer that took longer tells little */
+#define CLOCK_WRONG_MS     5000
+#define CLOCK_RIGHT_MS     4000
+#define CLOCK_LONGEST_TRIP 2000 /* an answer that took longer tells little */
 
 struct operator;
 

@@ -97,9 +97,7 @@ static bool all_reached(const struct operator *op)
 {
     const struct mark *mark;
 
-    marks_foreach (mark, &op->handover.wanted)
-        if (!reached(op, mark))
-            return false;
+    marks_foreach(mark, &op->handover.wanted) if (!reached(op, mark)) return false;
     return true;
 }
 

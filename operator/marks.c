@@ -16,7 +16,8 @@ void marks_clear(struct marks *m)
 {
     struct mark *mark;
 
-    marks_foreach (mark, m) {
+    marks_foreach(mark, m)
+    {
         map_remove(&m->by_key, &mark->by_key);
         free(mark->plural);
         free(mark->ns);
@@ -51,7 +52,8 @@ char *marks_print(const struct marks *m)
 
     if (m->by_key.n == 0 || m->by_key.n > MARKS_MAX)
         return xstrdup("");
-    marks_foreach (mark, m) {
+    marks_foreach(mark, m)
+    {
         snprintf(text, sizeof(text), "%" PRIu64, mark->version);
         json_set_text(object, mark->key, text);
     }

@@ -18,10 +18,10 @@ static void turn_periods(struct pace *p, int64_t period)
 static void tell(struct operator *op, int64_t now)
 {
     const struct pace *p = &op->pace;
-    CLEANUP(free) char *note =
-        p->slow ? xasprintf("requests get no answer within %lld ms", (long long) op->settings->delta_ms)
-                : xasprintf("requests are answered again, after %lld s",
-                            (long long) ((now - p->slow_since) / SECOND_MS));
+    CLEANUP(free) char *note = p->slow ? xasprintf("requests get no answer within %lld ms",
+                                                   (long long) op->settings->delta_ms)
+                                       : xasprintf("requests are answered again, after %lld s",
+                                                   (long long) ((now - p->slow_since) / SECOND_MS));
 
     if (p->slow)
         log_warning("the control plane is slow", KV("delta_ms", op->settings->delta_ms));

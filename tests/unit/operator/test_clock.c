@@ -4,8 +4,9 @@
 
 #include "test.h"
 
-#define HOURLY  "{'schedule': 'hourly', 'template': {'image': 'busybox:1'}}"
-#define LIMITED "{'schedule': 'yearly', 'template': {'image': 'busybox:1', 'runningTimeout': 'PT5M'}}"
+#define HOURLY "{'schedule': 'hourly', 'template': {'image': 'busybox:1'}}"
+#define LIMITED                                                                                    \
+    "{'schedule': 'yearly', 'template': {'image': 'busybox:1', 'runningTimeout': 'PT5M'}}"
 
 static const struct k8s_resource events = {"events.k8s.io", "v1", "events", "Event"};
 
