@@ -97,6 +97,7 @@ static struct attempt_ctl *ctl_new(struct operator *op, const struct k8s_object 
     work_init(&ctl->work, &op->attempt_queue);
     map_add(&op->attempts, &ctl->by_key, ctl->key);
     unsettled_suspect(&ctl->unsettled, inst, op->settled_at);
+    ghosts_find(&op->ghosts, ctl->key, &ctl->unsettled, loop_now(op->loop, LOOP_MONOTONIC));
     set_starting(ctl, inst->run.state == RUN_NEW);
     return ctl;
 }
@@ -577,9 +578,10 @@ static bool is_hidden(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 
 static void relabel(struct attempt_ctl *ctl, const json_t *object)
 {
-    CLEANUP(json_decref) json_t *patch =
-        json_pack("{s:{s:s, s:{s:s}}}", "metadata", "uid", json_text_at(object, "metadata.uid"),
-                  "labels", POD_LABEL, POD_LABEL_VALUE);
+    CLEANUP(json_decref) json_t *patch = json_pack(
+        "{s:{s:s, s:s, s:{s:s}}}", "metadata", "uid", json_text_at(object, "metadata.uid"),
+        "resourceVersion", json_text_at(object, "metadata.resourceVersion"), "labels", POD_LABEL,
+        POD_LABEL_VALUE);
     CLEANUP(free) char *body = json_print(patch);
 
     start_call(ctl, CALL_RELABEL,
@@ -684,6 +686,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
 void attempt_setup(struct operator *op)
 {
     map_init(&op->attempts);
+    map_init(&op->ghosts);
     queue_init(&op->attempt_queue, op->loop, op->rng, advance, op->settings->max_steps);
 }
 
@@ -698,12 +701,23 @@ static void look(struct attempt_ctl *ctl)
         work_add(&ctl->work);
 }
 
+/* A create that is under way goes on without its instance. */
+static void leave_ghost(struct attempt_ctl *ctl)
+{
+    int64_t now = loop_now(ctl->op->loop, LOOP_MONOTONIC);
+
+    if (ctl->call && ctl->calling == CALL_CREATE)
+        unsettled_begin(&ctl->unsettled, ctl->run.execution_id, now);
+    ghosts_add(&ctl->op->ghosts, ctl->key, &ctl->unsettled, now);
+}
+
 void attempt_on_instance(struct operator *op, const struct k8s_object *old,
                          const struct k8s_object *new)
 {
     struct attempt_ctl *ctl = ctl_find(op, (new ? new : old)->key);
 
     if (ctl && (!new || strcmp(ctl->uid, new->meta.uid) != 0)) {
+        leave_ghost(ctl);
         ctl_free(ctl);
         ctl = NULL;
     }
@@ -756,4 +770,5 @@ void attempt_forget(struct operator *op)
 
     map_foreach (ctl, &op->attempts, by_key)
         ctl_free(ctl);
+    ghosts_clear(&op->ghosts);
 }

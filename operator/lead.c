@@ -364,6 +364,7 @@ void operator_free(struct operator *op)
     map_done(&op->cursors);
     map_done(&op->attempts);
     map_done(&op->reaps);
+    map_done(&op->ghosts);
     handover_done(op);
     k8s_free(op->k8s);
     free(op);

@@ -47,6 +47,7 @@ struct operator {
     struct k8s_informer *workflows, *instances, *pods;
     struct queue cursor_queue, attempt_queue, reap_queue;
     struct map cursors, attempts, reaps;
+    struct map ghosts; /* see unsettled.h */
     struct burst burst;
     int n_runs[RUN_N_STATES]; /* instances by state, finished ones too */
     size_t n_triggering;      /* cursors that are asking for a run */

@@ -73,7 +73,10 @@ static enum work_result start_call(struct reap_ctl *ctl, enum call_kind kind,
 static enum work_result delete_pod(struct reap_ctl *ctl, const struct k8s_object *object,
                                    bool at_once)
 {
-    CLEANUP(free) char *body = k8s_delete_options(object->meta.uid, NULL, at_once ? 0 : -1);
+    char version[24];
+
+    snprintf(version, sizeof(version), "%" PRIu64, object->meta.resource_version);
+    CLEANUP(free) char *body = k8s_delete_options(object->meta.uid, version, at_once ? 0 : -1);
 
     return start_call(ctl, CALL_DELETE,
                       (struct k8s_request) {.verb = K8S_DELETE,

@@ -648,3 +648,49 @@ TEST(a_quota_is_waited_for)
     CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.retryCostTenths"), "0");
     world_done(&w);
 }
+
+struct deletes {
+    int n, unguarded;
+};
+
+static void on_request(const char *user, const struct k8s_request *request, int status, void *arg)
+{
+    struct deletes *d = arg;
+
+    (void) user;
+    (void) status;
+    if (request->verb != K8S_DELETE)
+        return;
+    d->n++;
+    d->unguarded += !strstr(request->body, "\"uid\"") || !strstr(request->body, "resourceVersion");
+}
+
+static void on_change(const struct k8s_resource *resource, const json_t *old, const json_t *new,
+                      void *arg)
+{
+    (void) resource;
+    (void) old;
+    (void) new;
+    (void) arg;
+}
+
+/* Design, section 4: by uid and resourceVersion, so that what is deleted is what was looked at. */
+TEST(a_pod_is_deleted_as_it_was_seen)
+{
+    struct deletes deletes = {0};
+    struct fake_watcher watcher = {
+        .on_change = on_change, .on_request = on_request, .arg = &deletes};
+    struct world w;
+
+    begin(&w);
+    fake_watcher_add(w.fake, &watcher);
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK_INT(world_pods(&w), 0);
+    CHECK(deletes.n > 0);
+    CHECK_INT(deletes.unguarded, 0);
+    fake_watcher_remove(&watcher);
+    world_done(&w);
+}
