@@ -142,7 +142,7 @@ static bool other_pod_lives(struct attempt_ctl *ctl, const struct instance *inst
         const struct pod *pod = object->value;
 
         if (pod != current && strcmp(pod->id.ns, inst->id.ns) == 0 && pod_is_ours(pod) &&
-            !pod_gone(pod))
+            !pod_gone(pod) && !reap_is_lost(ctl->op, pod))
             return true;
     }
     return false;
@@ -198,6 +198,7 @@ static struct advance_view gather(struct attempt_ctl *ctl, const struct instance
         .wf_absent = ctl->wf_absent,
         .pod = pod,
         .pod_absent = ctl->pod_absent,
+        .pod_lost = pod && reap_is_lost(op, pod),
         .create_refused = ctl->create_refused,
         .create_unsettled = unsettled_is_of(&ctl->unsettled, name, now),
         .old_pod_lives = unsettled_is_of_other(&ctl->unsettled, name, now) ||

@@ -48,6 +48,7 @@ struct operator {
     struct queue cursor_queue, attempt_queue, reap_queue;
     struct map cursors, attempts, reaps;
     struct map ghosts; /* see unsettled.h */
+    bool nodes_hidden; /* they may not be read */
     struct burst burst;
     int n_runs[RUN_N_STATES]; /* instances by state, finished ones too */
     size_t n_triggering;      /* cursors that are asking for a run */
@@ -118,6 +119,8 @@ void reap_on_pod(struct operator *op, const struct k8s_object *old, const struct
 void reap_on_instance(struct operator *op, const struct k8s_object *old,
                       const struct k8s_object *new);
 void reap_forget(struct operator *op);
+/* Its node is proven gone, or out of service: nothing of it runs (design, section 4). */
+bool reap_is_lost(struct operator *op, const struct pod *pod);
 
 /* How a queue's step ended, from the reply of its call: what to look at again, and when.  Logs what
  * is worth it. */

@@ -78,6 +78,7 @@ struct pod {
     bool scheduled, gated, unschedulable;
     char *unschedulable_message;
     instant scheduled_at;
+    char *node; /* NULL: it has none yet */
     /* container styx-run */
     char *image; /* of the spec */
     bool has_main, main_ready, main_terminated;

@@ -223,6 +223,7 @@ struct pod *pod_decode(const json_t *object)
     pod->finished_at = pod->scheduled_at = INSTANT_NONE;
     json_array_foreach (json_at(object, "status.conditions"), i, item)
         decode_condition(item, pod);
+    pod->node = xstrdup(json_text_at(object, "spec.nodeName"));
     pod->image =
         xstrdup(json_text_at(named(json_at(object, "spec.containers"), MAIN_CONTAINER), "image"));
     decode_main(named(json_at(object, "status.containerStatuses"), MAIN_CONTAINER), pod);
@@ -245,6 +246,7 @@ void pod_free(struct pod *pod)
     free(pod->message);
     free(pod->disruption);
     free(pod->unschedulable_message);
+    free(pod->node);
     free(pod->image);
     free(pod->waiting_reason);
     free(pod->waiting_message);

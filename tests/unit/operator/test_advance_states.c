@@ -250,6 +250,14 @@ TEST(a_wrong_clock_decides_no_timeout_and_no_delay)
     DECIDE("terminate 3: Exit code: 3", RUNNING, .pod = POD_EXITS("3"), .clock_wrong = true);
 }
 
+/* What it has said at its end counts all the same. */
+TEST(a_pod_whose_node_is_lost)
+{
+    DECIDE("runError free: Lost node running pod", RUNNING, .pod = POD_RUNS, .pod_lost = true);
+    DECIDE("runError free: Lost node running pod", SUBMITTED, .pod = PENDING, .pod_lost = true);
+    DECIDE("terminate 3: Exit code: 3", RUNNING, .pod = POD_EXITS("3"), .pod_lost = true);
+}
+
 TEST(limits_are_settings)
 {
     struct settings settings;
