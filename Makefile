@@ -4,7 +4,7 @@
 # tests/run and tests/cluster/cluster.
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build demo test lint docs bench sim mutants sim-coverage cluster-up cluster-down env clean
+.PHONY: help packages build demo test sim mutants sim-coverage fuzz lint docs bench cluster-up cluster-down env clean
 .NOTPARALLEL:
 
 CLUSTER := tests/cluster/cluster
@@ -12,6 +12,7 @@ KINDS :=
 SEEDS := random:20
 FAULTS := all
 HOURS := 24
+SECONDS_EACH := 60
 
 help:            ## list the targets
 	@sed -n 's/\$$\$$/$$/; s/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -44,6 +45,9 @@ mutants:         ## breaks the operator in many ways; the simulation has to noti
 sim-coverage:    ## which decisions of the operator the simulation reaches
 	@$(CLUSTER) packages build test
 	@tests/sim/run coverage
+
+fuzz: packages   ## every fuzzer; SECONDS_EACH=600 for ten minutes each, KINDS="cron image" for some
+	@SECONDS_EACH=$(SECONDS_EACH) tests/fuzz/run $(KINDS)
 
 lint: packages   ## formatting, include direction, scripts, generated files
 	@tests/run checks

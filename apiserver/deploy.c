@@ -47,28 +47,20 @@ static void on_created(struct live *live, const json_t *object)
 
 static bool next_trigger_exists(const struct workflow *wf, instant now, struct error *err)
 {
-    struct schedule schedule;
     struct cursor cursor = {0};
-    struct offset offset;
+    struct timing t;
 
-    if (!schedule_parse(wf->schedule, &schedule, err))
-        return false;
-    offset = *schedule_default_offset(&schedule);
-    return (!wf->offset || offset_parse(wf->offset, &offset, err)) &&
-           cursor_start(&cursor, &schedule, &offset, now, err);
+    return workflow_timing(wf, &t, err) && cursor_start(&cursor, &t.schedule, &t.offset, now, err);
 }
 
 static bool same_schedule(const struct workflow *a, const struct workflow *b)
 {
-    struct schedule x, y;
+    struct timing x, y;
     struct error err;
 
-    if (!schedule_parse(a->schedule, &x, &err) || !b->schedule ||
-        !schedule_parse(b->schedule, &y, &err))
-        return false;
-    const char *p = a->offset ? a->offset : schedule_default_offset_text(&x);
-    const char *q = b->offset ? b->offset : schedule_default_offset_text(&y);
-    return strcmp(x.text, y.text) == 0 && strcmp(p, q) == 0;
+    return workflow_timing(a, &x, &err) && workflow_timing(b, &y, &err) &&
+           strcmp(x.schedule.text, y.schedule.text) == 0 &&
+           strcmp(x.offset_text, y.offset_text) == 0;
 }
 
 static void create(struct deploy *d)

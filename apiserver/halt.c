@@ -75,7 +75,7 @@ static void on_wished(struct job *job, const struct k8s_reply *reply)
             look(h);
             return;
         }
-        /* fall through */
+        __attribute__((fallthrough));
     default:
         job_fail(job, reply, "Could not halt");
     }
@@ -90,7 +90,7 @@ static void wish(struct halt *h, const json_t *object)
 
     job_call(&h->job,
              &(struct k8s_request) {.verb = K8S_PATCH,
-                                    .lane = K8S_LANE_POD,
+                                    .lane = K8S_LANE_TRIGGER,
                                     .resource = &instance_resource,
                                     .ns = h->ns,
                                     .name = h->name,

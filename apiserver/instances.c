@@ -15,13 +15,7 @@
 /* Steps that a tail goes back at most: no workflow has more instances as objects. */
 #define TAIL_MAX 20000
 
-/* Parameters from `from` to before `to`, by their texts; NULL: no bound. */
-struct range {
-    const char *from, *to;
-    int64_t limit; /* 0: none */
-};
-
-static bool read_limit(const struct request *req, int64_t *ret, struct error *err)
+static bool read_limit(const struct request *req, size_t *ret, struct error *err)
 {
     const char *text = request_query(req, "limit");
     char *end;
@@ -33,13 +27,8 @@ static bool read_limit(const struct request *req, int64_t *ret, struct error *er
     long long value = strtoll(text, &end, 10);
     if (*end || errno)
         return error_set(err, ERROR_INVALID, "limit: %s is not a number", text);
-    *ret = value > 0 ? value : 0;
+    *ret = value > 0 ? (size_t) value : 0;
     return true;
-}
-
-static bool has_events(const struct instance *inst)
-{
-    return inst->parameter && inst->run.counter >= 0;
 }
 
 static json_t *encode(const struct instance *inst, const char *component, const char *id)
@@ -53,41 +42,29 @@ static json_t *encode(const struct instance *inst, const char *component, const 
     return json;
 }
 
-static bool in_range(const struct range *r, const char *parameter)
+static void reply_range(struct request *req, const struct store_range *range)
 {
-    return (!r->from || strcmp(parameter, r->from) >= 0) &&
-           (!r->to || strcmp(parameter, r->to) < 0);
-}
-
-static void reply_range(struct request *req, const struct range *r)
-{
-    const struct store *store = req->api->store;
     const char *component = req->params[0], *id = req->params[1];
-    CLEANUP(free) char *name = store_workflow_name(store, component, id);
     const struct instance **list;
-    size_t n = store_instances_of(store, store_place(store, component), name, &list);
+    size_t n = store_instances_of(req->api->store, component, id, range, &list);
     json_t *array = json_array();
 
-    for (size_t i = 0; i < n; i++) {
-        if (r->limit > 0 && (int64_t) json_array_size(array) == r->limit)
-            break;
-        if (has_events(list[i]) && in_range(r, list[i]->parameter))
-            json_array_append_new(array, encode(list[i], component, id));
-    }
+    for (size_t i = 0; i < n; i++)
+        json_array_append_new(array, encode(list[i], component, id));
     free(list);
     reply_json_take(req, 200, array);
 }
 
 /* `steps` partitions before t, which need not be aligned. */
-static instant go_back(const struct schedule *s, instant t, int64_t steps)
+static instant go_back(const struct schedule *s, instant t, size_t steps)
 {
-    for (int64_t i = 0; i < steps && i < TAIL_MAX; i++)
+    for (size_t i = 0; i < steps && i < TAIL_MAX; i++)
         if (!schedule_previous(s, t, &t))
             break;
     return t;
 }
 
-static void reply_tail(struct request *req, int64_t limit)
+static void reply_tail(struct request *req, size_t limit)
 {
     const struct workflow *wf = store_workflow(req->api->store, req->params[0], req->params[1]);
     char from[PARTITION_TEXT_MAX], to[PARTITION_TEXT_MAX];
@@ -98,8 +75,9 @@ static void reply_tail(struct request *req, int64_t limit)
         reply_error(req, 404, "Could not find workflow.");
         return;
     }
-    instant next = wf->status.cursor.epoch > 0 ? wf->status.cursor.next : INSTANT_NONE;
-    if (next == INSTANT_NONE || !schedule_parse(wf->schedule, &s, &err)) {
+    struct cursor cursor = workflow_cursor(wf, loop_now(req->api->loop, LOOP_OF_DAY));
+    instant next = cursor.next;
+    if (cursor.epoch == 0 || !schedule_parse(wf->schedule, &s, &err)) {
         reply_error(req, 404, "No next natural trigger for workflow.");
         return;
     }
@@ -107,13 +85,13 @@ static void reply_tail(struct request *req, int64_t limit)
         next = go_back(&s, next, 1);
     partition_print(&s, go_back(&s, next, limit), from);
     partition_print(&s, next, to);
-    reply_range(req, &(struct range) {from, to, 0});
+    reply_range(req, &(struct store_range) {from, to, 0});
 }
 
 void instances_list(struct request *req)
 {
     const char *start = request_query(req, "start"), *stop = request_query(req, "stop");
-    struct range range = {.from = request_query(req, "offset")};
+    struct store_range range = {.from = request_query(req, "offset")};
     struct error err;
 
     if (!read_limit(req, &range.limit, &err)) {
@@ -125,17 +103,16 @@ void instances_list(struct request *req)
         return;
     }
     if (start && *start)
-        range = (struct range) {start, stop && *stop ? stop : NULL, 0};
+        range = (struct store_range) {start, stop && *stop ? stop : NULL, 0};
     reply_range(req, &range);
 }
 
 void instance_get(struct request *req)
 {
-    const struct store *store = req->api->store;
     const struct instance *inst =
-        store_instance_of_pair(store, req->params[0], req->params[1], req->params[2]);
+        store_instance_of_pair(req->api->store, req->params[0], req->params[1], req->params[2]);
 
-    if (inst && has_events(inst))
+    if (inst)
         reply_json_take(req, 200, encode(inst, req->params[0], req->params[1]));
     else
         reply_error(req, 404, "Workflow instance not found");

@@ -37,6 +37,11 @@ static bool worth_again(const struct k8s_reply *reply)
            reply->error.code == ERROR_NOT_FOUND || reply->error.code == ERROR_EXISTS;
 }
 
+void live_refuse_owners(struct live *live, const char *owners)
+{
+    reply_error(live->job.req, 409, "%s; change it there, or give the field up there", owners);
+}
+
 /* `suspend` may be left with the wrong one of our own two owners: that is repaired by reading. */
 static void refused(struct live *live, const struct k8s_reply *reply, const char *what)
 {
@@ -46,7 +51,7 @@ static void refused(struct live *live, const struct k8s_reply *reply, const char
                 owner_conflict_only_with(reply->object, OWNER_STATE);
 
     if (owners && !(ours && job_again(job)))
-        reply_error(job->req, 409, "%s; change it there, or give the field up there", owners);
+        live_refuse_owners(live, owners);
     else if (owners || (worth_again(reply) && job_again(job)))
         read_object(live);
     else

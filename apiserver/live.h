@@ -6,7 +6,7 @@
  *         struct live live;               first; holds the job
  *     };
  *     live_begin(&p->live, ns, name, on_known);
- *     ...on_known(live, object): live_apply(live, OWNER_STATE, spec, on_applied)
+ *     ...on_known(live, object): live_apply_take(live, manager, spec, on_applied)
  *
  * live_begin reads the object live and hands `suspend` over if that was left undone (owner.h), so
  * that what follows meets an object in order.  Conflicts of versions and lost replies are
@@ -41,8 +41,12 @@ void live_settle(struct live *live, const json_t *object,
  * there was none, to a new one. */
 void live_apply_take(struct live *live, const char *manager, json_t *spec,
                      void (*on_done)(struct live *live, const json_t *object));
-/* A merge patch of the object that was read, under its resourceVersion; takes the patch. */
+/* A merge patch of the object that was read, under its resourceVersion, as OWNER_STATE; takes the
+ * patch.  Unlike an apply it takes fields from their managers: look first (owner_foreign_text). */
 void live_patch_take(struct live *live, json_t *patch,
                      void (*on_done)(struct live *live, const json_t *object));
+
+/* Answers that somebody else manages what is to be changed; `owners` is a text of owner.h. */
+void live_refuse_owners(struct live *live, const char *owners);
 
 #endif

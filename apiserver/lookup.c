@@ -71,14 +71,13 @@ void look_up_workflow(struct request *req, const char *component, const char *id
 void look_up_instance(struct request *req, const char *component, const char *id,
                       const char *parameter, void (*then)(struct request *req))
 {
-    const struct store *store = req->api->store;
-    const char *place = store_place(store, component);
-    CLEANUP(free) char *workflow = store_workflow_name(store, component, id);
-    CLEANUP(free) char *name = instance_name(workflow, parameter);
+    struct store *store = req->api->store;
 
-    if (store_instance(store, place, name)) {
+    if (store_instance_of_pair(store, component, id, parameter)) {
         then(req);
         return;
     }
-    ask(req, &instance_resource, place, name, then);
+    CLEANUP(free) char *workflow = store_workflow_name(store, component, id);
+    CLEANUP(free) char *name = instance_name(workflow, parameter);
+    ask(req, &instance_resource, store_place(store, component), name, then);
 }

@@ -69,6 +69,36 @@ char *owner_hand_over(const json_t *object)
     return json_print(patch);
 }
 
+static bool has_spec_field(const json_t *entry, const char *name)
+{
+    const json_t *fields = json_object_get(json_object_get(entry, "fieldsV1"), "f:spec");
+    CLEANUP(free) char *key = xasprintf("f:%s", name);
+
+    return !json_text_at(entry, "subresource") && json_object_get(fields, key);
+}
+
+static void add_owner(struct buf *b, const char *field, const char *manager, size_t len)
+{
+    buf_addf(b, "%s%s is managed by \"%.*s\"", b->len ? ", " : "", field, (int) len, manager);
+}
+
+char *owner_foreign_text(const json_t *object, const char *field)
+{
+    CLEANUP(free) char *path = xasprintf("spec.%s", field);
+    struct buf b = BUF_INIT;
+    size_t i;
+    json_t *entry;
+
+    json_array_foreach (json_at(object, "metadata.managedFields"), i, entry) {
+        const char *manager = json_text_at(entry, "manager");
+
+        if (manager && has_spec_field(entry, field) && strcmp(manager, OWNER_STATE) != 0 &&
+            strcmp(manager, OWNER_CONFIGURATION) != 0)
+            add_owner(&b, path, manager, strlen(manager));
+    }
+    return b.len ? buf_take(&b) : NULL;
+}
+
 /* What stands between the first two quotation marks: the manager is in the text only. */
 static const char *manager_of(const json_t *cause, size_t *ret_len)
 {
@@ -100,8 +130,7 @@ char *owner_conflict_text(const json_t *status)
 
         if (!is_owner_conflict(cause) || !field || !manager)
             continue;
-        buf_addf(&b, "%s%s is managed by \"%.*s\"", b.len ? ", " : "", field + (*field == '.'),
-                 (int) len, manager);
+        add_owner(&b, field + (*field == '.'), manager, len);
     }
     return b.len ? buf_take(&b) : NULL;
 }

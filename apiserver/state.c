@@ -14,22 +14,22 @@
 
 void workflow_state_get(struct request *req)
 {
-    reply_json_take(
-        req, 200,
-        styx_workflow_state(store_workflow(req->api->store, req->params[0], req->params[1])));
+    const struct workflow *wf = store_workflow(req->api->store, req->params[0], req->params[1]);
+
+    reply_json_take(req, 200, styx_workflow_state(wf, loop_now(req->api->loop, LOOP_OF_DAY)));
 }
 
 /*
  * PATCH.  `enabled` is the spec's `suspend`; the instants are a wish to the operator, who alone
- * moves the cursor and answers with the wish's id.  Where both are given the wish comes last: what
- * a workflow passes by when it is enabled again is not what was wished for.
+ * moves the cursor and answers with the wish's id.  Both are one write under the version that was
+ * read: whatever happens to it, nobody ever sees half of it, and a workflow that goes on with
+ * another cursor does not go on with the old one first.
  */
 struct patch {
     struct live live;
     bool has_enabled, enabled;
     instant next, next_offset; /* INSTANT_NONE: as it is */
     char id[UUID_TEXT_SIZE];   /* of the wish */
-    bool enabled_done, wish_done;
 };
 
 static bool has_wish(const struct patch *p)
@@ -40,18 +40,6 @@ static bool has_wish(const struct patch *p)
 static const struct workflow *stored(const struct patch *p)
 {
     return store_workflow_by_name(p->live.job.api->store, p->live.ns, p->live.name);
-}
-
-/* Until the operator has done it, the answer says what was accepted. */
-static void reply_wished(struct patch *p, const struct workflow *wf)
-{
-    json_t *state = styx_workflow_state(wf);
-
-    if (p->next != INSTANT_NONE)
-        field_set_instant(state, "next_natural_trigger", p->next);
-    if (p->next_offset != INSTANT_NONE)
-        field_set_instant(state, "next_natural_offset_trigger", p->next_offset);
-    reply_json_reason_take(p->live.job.req, 202, NOT_CONFIRMED, state);
 }
 
 static bool is_confirmed(const struct patch *p, const struct workflow *wf)
@@ -65,76 +53,100 @@ static void confirm(struct job *job)
 {
     struct patch *p = (struct patch *) job;
     const struct workflow *wf = stored(p);
+    instant now = loop_now(job->api->loop, LOOP_OF_DAY);
     struct request *req = job->req;
 
     if (!wf)
         reply_error(req, 404, "workflow not found");
     else if (is_confirmed(p, wf))
-        reply_json_take(req, 200, styx_workflow_state(wf));
+        reply_json_take(req, 200, styx_workflow_state(wf, now));
     else if (!job_timed_out(job))
         job_wait_workflow(job, p->live.ns, p->live.name, API_CONFIRM_MS, confirm);
     else
-        reply_wished(p, wf);
+        reply_json_reason_take(req, 202, NOT_CONFIRMED, styx_workflow_state(wf, now));
 }
 
-static void take_step(struct patch *p);
-
-static void on_suspend_written(struct live *live, const json_t *object)
+static void on_written(struct live *live, const json_t *object)
 {
-    struct patch *p = (struct patch *) live;
-
     (void) object;
-    p->enabled_done = true;
-    take_step(p);
+    confirm(&live->job);
 }
 
-static void on_wish_written(struct live *live, const json_t *object)
+static bool moves_suspend(const struct patch *p, const json_t *object)
 {
-    struct patch *p = (struct patch *) live;
-
-    (void) object;
-    p->wish_done = true;
-    take_step(p);
+    return p->has_enabled && json_bool_at(object, "spec.suspend", false) == p->enabled;
 }
 
-static void write_suspend(struct patch *p)
+/* False also when it was written and the answer lost. */
+static bool wish_is_missing(const struct patch *p, const json_t *object)
 {
-    live_apply_take(&p->live, OWNER_STATE, json_pack("{s:b}", "suspend", !p->enabled),
-                    on_suspend_written);
+    const char *id = json_text_at(object, "spec.setNext.id");
+
+    return has_wish(p) && !(id && strcmp(id, p->id) == 0);
 }
 
-/* What is not wished is null: it would stay from an earlier wish. */
-static void write_wish(struct patch *p)
+/* NULL if the operator has done it, or there is none. */
+static const json_t *unanswered_wish(const json_t *object)
 {
+    const char *id = json_text_at(object, "spec.setNext.id"),
+               *done = json_text_at(object, "status.setNextId");
+
+    return id && !(done && strcmp(id, done) == 0) ? json_at(object, "spec.setNext") : NULL;
+}
+
+/* What is not wished is as an earlier wish has it that was accepted and not done, else null: it
+ * would stay from one that was done. */
+static void put_wished(json_t *wish, const char *key, instant t, const json_t *earlier)
+{
+    json_t *wished = json_object_get(earlier, key);
+
+    if (t == INSTANT_NONE && wished)
+        json_object_set(wish, key, wished);
+    else
+        field_put_instant(wish, key, t);
+}
+
+static json_t *encode_wish(const struct patch *p, const json_t *object)
+{
+    const json_t *earlier = unanswered_wish(object);
     json_t *wish = json_object();
 
     json_set_text(wish, "id", p->id);
-    field_put_instant(wish, "next", p->next);
-    field_put_instant(wish, "nextOffset", p->next_offset);
-    live_patch_take(&p->live, json_pack("{s:{s:o}}", "spec", "setNext", wish), on_wish_written);
+    put_wished(wish, "next", p->next, earlier);
+    put_wished(wish, "nextOffset", p->next_offset, earlier);
+    return wish;
 }
 
-static void take_step(struct patch *p)
+/* What is not so already. */
+static json_t *encode_spec(const struct patch *p, const json_t *object)
 {
-    bool set_enabled = p->has_enabled && !p->enabled_done;
-    bool wish = has_wish(p) && !p->wish_done;
+    json_t *spec = json_object();
 
-    if (set_enabled)
-        write_suspend(p);
-    else if (wish)
-        write_wish(p);
-    else
-        confirm(&p->live.job);
+    if (moves_suspend(p, object))
+        json_set_bool(spec, "suspend", !p->enabled);
+    if (wish_is_missing(p, object))
+        json_set_take(spec, "setNext", encode_wish(p, object));
+    return spec;
 }
 
+/* Now, and again when the object changed under our hands or an answer was lost. */
 static void on_known(struct live *live, const json_t *object)
 {
     struct patch *p = (struct patch *) live;
 
-    if (!object || json_text_at(object, "metadata.deletionTimestamp"))
+    if (!object || json_text_at(object, "metadata.deletionTimestamp")) {
         reply_error(live->job.req, 404, "workflow not found");
+        return;
+    }
+    CLEANUP(free) char *owners =
+        moves_suspend(p, object) ? owner_foreign_text(object, "suspend") : NULL;
+    CLEANUP(json_decref) json_t *spec = encode_spec(p, object);
+    if (owners)
+        live_refuse_owners(live, owners);
+    else if (json_object_size(spec) == 0)
+        confirm(&live->job);
     else
-        take_step(p);
+        live_patch_take(live, json_pack("{s:O}", "spec", spec), on_written);
 }
 
 static bool read_patch(const json_t *body, struct patch *p, struct error *err)

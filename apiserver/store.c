@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/store.h"
 
+#include "apiserver/shelf.h"
 #include "model/styxjson.h"
 #include "model/validate.h"
 
 #include <string.h>
 
 enum { BY_PAIR, BY_COMPONENT }; /* indexes of workflows */
-enum { BY_WORKFLOW };           /* of instances */
 
 /* The value of a workflow's object, and how it is shown: printed when first asked for, since
  * printing costs more than everything else that a read does. */
@@ -15,6 +15,7 @@ struct held_workflow {
     struct workflow *wf;
     char *texts[STORE_N_FORMS];
     size_t lens[STORE_N_FORMS];
+    struct cursor shown; /* in STORE_WITH_STATE: that of a suspended workflow moves with time */
 };
 
 /* The value of an instance's object. */
@@ -27,6 +28,7 @@ struct store {
     struct loop *loop;
     const struct places *places;
     struct k8s_informer *workflows, *instances;
+    struct shelves shelves; /* instances that have events; see shelf_key */
     struct list active;
     size_t n_active;
     struct list waiting, changed;
@@ -115,18 +117,26 @@ static char *object_key(const char *ns, const char *name)
     return xasprintf("%s/%s", ns, name);
 }
 
-static char *key_workflow(const struct k8s_object *object)
+static char *pair_shelf(const char *ns, const char *component, const char *id)
 {
-    const char *workflow = instance_of(object)->workflow;
+    return xasprintf("%s/%s#%s", ns, component, id);
+}
 
-    return workflow ? object_key(object->meta.ns, workflow) : NULL;
+/* The shelf on which an instance stands: that of its pair; as long as no pair is recorded, that of
+ * the workflow's object, whose name has no '#'.  NULL: on none, nothing has happened to it. */
+static char *shelf_key(const struct instance *inst)
+{
+    if (!inst->workflow || !inst->parameter || inst->run.counter < 0)
+        return NULL;
+    if (inst->run.component_id && inst->run.workflow_id)
+        return pair_shelf(inst->id.ns, inst->run.component_id, inst->run.workflow_id);
+    return object_key(inst->id.ns, inst->workflow);
 }
 
 static const struct k8s_kind instance_kind = {
     .resource = &instance_resource,
     .decode = decode_instance,
     .free = free_instance,
-    .index_key = {[BY_WORKFLOW] = key_workflow},
 };
 
 /* Not told inside the change: who is told may answer, and answers end requests. */
@@ -174,6 +184,24 @@ static void set_active(struct store *store, struct held *held, bool active)
     }
 }
 
+static bool same_place(const struct instance *a, const char *a_key, const struct instance *b,
+                       const char *b_key)
+{
+    return a_key && b_key && strcmp(a_key, b_key) == 0 && strcmp(a->parameter, b->parameter) == 0;
+}
+
+static void move_on_shelves(struct store *store, const struct instance *old,
+                            const struct instance *new)
+{
+    CLEANUP(free) char *from = old ? shelf_key(old) : NULL;
+    CLEANUP(free) char *to = new ? shelf_key(new) : NULL;
+
+    if (from && !same_place(old, from, new, to))
+        shelves_take(&store->shelves, from, old);
+    if (to)
+        shelves_put(&store->shelves, to, new);
+}
+
 static void on_instance_change(const struct k8s_object *old, const struct k8s_object *new,
                                void *arg)
 {
@@ -183,6 +211,7 @@ static void on_instance_change(const struct k8s_object *old, const struct k8s_ob
         set_active(store, old->value, false);
     if (new)
         set_active(store, new->value, instance_active(instance_of(new)));
+    move_on_shelves(store, old ? instance_of(old) : NULL, new ? instance_of(new) : NULL);
     changed(store, 'i', new ? new->key : old->key);
 }
 
@@ -194,6 +223,7 @@ struct store *store_new(struct loop *loop, struct k8s *k8s, struct rng *rng,
 
     store->loop = loop;
     store->places = places;
+    shelves_init(&store->shelves);
     list_init(&store->active);
     list_init(&store->waiting);
     list_init(&store->changed);
@@ -216,6 +246,7 @@ void store_free(struct store *store)
         return;
     k8s_informer_free(store->workflows);
     k8s_informer_free(store->instances);
+    shelves_done(&store->shelves);
     loop_task_cancel(&store->tell);
     free(store);
 }
@@ -282,7 +313,7 @@ static bool has_instances(const struct store *store, const char *ns, const char 
 {
     CLEANUP(free) char *key = object_key(ns, workflow);
 
-    return k8s_informer_first(store->instances, BY_WORKFLOW, key);
+    return shelves_get(&store->shelves, key);
 }
 
 char *store_workflow_name(const struct store *store, const char *component, const char *id)
@@ -325,21 +356,34 @@ size_t store_workflows(const struct store *store, const char *component,
     return n;
 }
 
-static json_t *(*const encoders[STORE_N_FORMS])(const struct workflow *wf) = {
-    [STORE_PLAIN] = styx_workflow,
-    [STORE_WITH_STATE] = styx_workflow_with_state,
-};
+static bool same_cursor(const struct cursor *a, const struct cursor *b)
+{
+    return a->epoch == b->epoch && a->next == b->next && a->next_offset == b->next_offset;
+}
+
+static void print_workflow(struct held_workflow *held, enum store_form form, instant now)
+{
+    CLEANUP(json_decref) json_t *json = form == STORE_WITH_STATE
+                                            ? styx_workflow_with_state(held->wf, now)
+                                            : styx_workflow(held->wf);
+
+    free(held->texts[form]);
+    held->texts[form] = json_print(json);
+    held->lens[form] = strlen(held->texts[form]);
+}
 
 const char *store_workflow_text(const struct store *store, const struct workflow *wf,
                                 enum store_form form, size_t *ret_len)
 {
     struct held_workflow *held = k8s_informer_get(store->workflows, wf->id.ns, wf->id.name)->value;
+    instant now = loop_now(store->loop, LOOP_OF_DAY);
+    struct cursor cursor =
+        form == STORE_WITH_STATE ? workflow_cursor(held->wf, now) : (struct cursor) {0};
 
-    if (!held->texts[form]) {
-        CLEANUP(json_decref) json_t *json = encoders[form](wf);
-
-        held->texts[form] = json_print(json);
-        held->lens[form] = strlen(held->texts[form]);
+    if (!held->texts[form] || (form == STORE_WITH_STATE && !same_cursor(&cursor, &held->shown))) {
+        print_workflow(held, form, now);
+        if (form == STORE_WITH_STATE)
+            held->shown = cursor;
     }
     *ret_len = held->lens[form];
     return held->texts[form];
@@ -352,41 +396,110 @@ const struct instance *store_instance(const struct store *store, const char *ns,
     return o ? instance_of(o) : NULL;
 }
 
-const struct instance *store_instance_of_pair(const struct store *store, const char *component,
+/* Reading the shelves that have instances of a pair, in one order. */
+struct reader {
+    char *workflow; /* the name of its object */
+    const struct shelf *shelves[2];
+    size_t at[2];
+};
+
+/* An object of that name that is another pair's has other instances. */
+static bool name_is_of(const struct store *store, const char *name, const char *component,
+                       const char *id)
+{
+    const struct workflow *wf = store_workflow_by_name(store, store_place(store, component), name);
+
+    return !wf ||
+           (strcmp(workflow_component(wf), component) == 0 && strcmp(workflow_id(wf), id) == 0);
+}
+
+static void reader_open(struct reader *r, struct store *store, const char *component,
+                        const char *id, const char *from)
+{
+    const char *place = store_place(store, component);
+    CLEANUP(free) char *pair = pair_shelf(place, component, id);
+
+    r->workflow = store_workflow_name(store, component, id);
+    CLEANUP(free) char *object = object_key(place, r->workflow);
+    r->shelves[0] = shelves_get(&store->shelves, pair);
+    r->shelves[1] =
+        name_is_of(store, r->workflow, component, id) ? shelves_get(&store->shelves, object) : NULL;
+    for (int i = 0; i < 2; i++)
+        r->at[i] = r->shelves[i] && from ? shelf_find(&store->shelves, r->shelves[i], from) : 0;
+}
+
+static const struct instance *peek(const struct reader *r, int i)
+{
+    const struct shelf *shelf = r->shelves[i];
+
+    return shelf && r->at[i] < shelf->n ? shelf->items[r->at[i]] : NULL;
+}
+
+static const char *next_parameter(const struct reader *r)
+{
+    const struct instance *a = peek(r, 0), *b = peek(r, 1);
+
+    if (a && b)
+        return strcmp(a->parameter, b->parameter) <= 0 ? a->parameter : b->parameter;
+    return a ? a->parameter : b ? b->parameter : NULL;
+}
+
+/* Of several objects with one parameter, which a workflow that was made again under another name
+ * leaves: the one of the workflow as it is now, else the last one that ran. */
+static const struct instance *preferred(const struct reader *r, const struct instance *a,
+                                        const struct instance *b)
+{
+    if (!a || strcmp(b->workflow, r->workflow) == 0)
+        return b;
+    return strcmp(a->workflow, r->workflow) == 0 || a->run.since >= b->run.since ? a : b;
+}
+
+/* NULL: no more, or none before `to` (NULL: no bound). */
+static const struct instance *reader_next(struct reader *r, const char *to)
+{
+    const char *parameter = next_parameter(r);
+    const struct instance *found = NULL, *inst;
+
+    if (!parameter || (to && strcmp(parameter, to) >= 0))
+        return NULL;
+    for (int i = 0; i < 2; i++)
+        for (; (inst = peek(r, i)) && strcmp(inst->parameter, parameter) == 0; r->at[i]++)
+            found = preferred(r, found, inst);
+    return found;
+}
+
+static void reader_close(struct reader *r)
+{
+    free(r->workflow);
+}
+
+const struct instance *store_instance_of_pair(struct store *store, const char *component,
                                               const char *id, const char *parameter)
 {
-    CLEANUP(free) char *workflow = store_workflow_name(store, component, id);
-    CLEANUP(free) char *name = instance_name(workflow, parameter);
-    const struct instance *inst = store_instance(store, store_place(store, component), name);
+    struct reader reader;
 
-    /* Names are in lower case, parameters are not. */
-    return inst && inst->parameter && strcmp(inst->parameter, parameter) == 0 ? inst : NULL;
+    reader_open(&reader, store, component, id, parameter);
+    const struct instance *inst = reader_next(&reader, NULL);
+    reader_close(&reader);
+    return inst && strcmp(inst->parameter, parameter) == 0 ? inst : NULL;
 }
 
-static int by_parameter(const void *a, const void *b)
+size_t store_instances_of(struct store *store, const char *component, const char *id,
+                          const struct store_range *range, const struct instance ***ret)
 {
-    const struct instance *const *x = a, *const *y = b;
-
-    return strcmp((*x)->parameter ? (*x)->parameter : "", (*y)->parameter ? (*y)->parameter : "");
-}
-
-size_t store_instances_of(const struct store *store, const char *ns, const char *workflow,
-                          const struct instance ***ret)
-{
-    CLEANUP(free) char *key = object_key(ns, workflow);
-    const struct instance **list = NULL;
+    const struct instance **list = NULL, *inst;
     size_t n = 0, cap = 0;
+    struct reader reader;
 
-    for (const struct k8s_object *o = k8s_informer_first(store->instances, BY_WORKFLOW, key); o;
-         o = k8s_informer_next(o, BY_WORKFLOW)) {
+    reader_open(&reader, store, component, id, range->from);
+    while ((range->limit == 0 || n < range->limit) && (inst = reader_next(&reader, range->to))) {
         if (n == cap) {
             cap = cap ? 2 * cap : 64;
             list = xrealloc(list, cap, sizeof(list[0]));
         }
-        list[n++] = instance_of(o);
+        list[n++] = inst;
     }
-    if (n > 0)
-        qsort(list, n, sizeof(list[0]), by_parameter);
+    reader_close(&reader);
     *ret = list;
     return n;
 }
@@ -424,6 +537,11 @@ void store_pair_of(const struct store *store, const struct instance *inst,
 {
     const struct workflow *wf = store_workflow_by_name(store, inst->id.ns, inst->workflow);
 
+    if (inst->run.component_id && inst->run.workflow_id) {
+        *ret_component = inst->run.component_id;
+        *ret_id = inst->run.workflow_id;
+        return;
+    }
     *ret_component = wf ? workflow_component(wf) : inst->id.ns;
     *ret_id = wf ? workflow_id(wf) : inst->workflow;
 }

@@ -43,8 +43,7 @@ const struct workflow *store_workflow(const struct store *store, const char *com
                                       const char *id);
 const struct workflow *store_workflow_by_name(const struct store *store, const char *ns,
                                               const char *name);
-/* The name of the pair's object, or the one it would have had, so that the history of a workflow
- * that was deleted can be read; the caller frees. */
+/* The name of the pair's object, or the one it would have had; the caller frees. */
 char *store_workflow_name(const struct store *store, const char *component, const char *id);
 /* All that are meant by their pair; component NULL: all.  The array is the caller's to free. */
 size_t store_workflows(const struct store *store, const char *component,
@@ -56,20 +55,28 @@ const char *store_workflow_text(const struct store *store, const struct workflow
                                 enum store_form form, size_t *ret_len);
 
 const struct instance *store_instance(const struct store *store, const char *ns, const char *name);
-/* That of a pair and a parameter, whether or not its workflow still exists. */
-const struct instance *store_instance_of_pair(const struct store *store, const char *component,
+/*
+ * History: the instances of a pair to which something has happened, whether or not its workflow
+ * still exists.  They are found by the pair that the operator records with a run; before it has, by
+ * the name of the workflow's object.
+ */
+const struct instance *store_instance_of_pair(struct store *store, const char *component,
                                               const char *id, const char *parameter);
-/* Those of a workflow object, in the order of their parameters as text.  The array is the
- * caller's. */
-size_t store_instances_of(const struct store *store, const char *ns, const char *workflow,
-                          const struct instance ***ret);
+/* In the order of their parameters as text, a page of them.  The array is the caller's. */
+struct store_range {
+    const char *from, *to; /* parameters, `to` exclusive; NULL: no bound */
+    size_t limit;          /* 0: none */
+};
+size_t store_instances_of(struct store *store, const char *component, const char *id,
+                          const struct store_range *range, const struct instance ***ret);
 /* The unfinished ones.  The array is the caller's. */
 size_t store_instances_active(const struct store *store, const struct instance ***ret);
 size_t store_count_active(const struct store *store);
 size_t store_count_instances(const struct store *store);
 size_t store_count_workflows(const struct store *store);
 
-/* The pair of an instance's workflow; of one that is gone, the namespace and its object's name. */
+/* The pair of an instance's workflow; of one that is gone before the operator saw it, the namespace
+ * and its object's name. */
 void store_pair_of(const struct store *store, const struct instance *inst,
                    const char **ret_component, const char **ret_id);
 

@@ -86,7 +86,7 @@ static void on_triggered_again(struct job *job, const struct k8s_reply *reply)
             look(t);
             return;
         }
-        /* fall through */
+        __attribute__((fallthrough));
     default:
         job_fail(job, reply, "Could not trigger");
     }
@@ -106,7 +106,7 @@ static void trigger_again(struct trigger *t, const json_t *object)
 
     job_call(&t->job,
              &(struct k8s_request) {.verb = K8S_PATCH,
-                                    .lane = K8S_LANE_POD,
+                                    .lane = K8S_LANE_TRIGGER,
                                     .resource = &instance_resource,
                                     .ns = t->ns,
                                     .name = t->name,
@@ -184,7 +184,7 @@ static void create(struct trigger *t)
 
     job_call(&t->job,
              &(struct k8s_request) {.verb = K8S_CREATE,
-                                    .lane = K8S_LANE_POD,
+                                    .lane = K8S_LANE_TRIGGER,
                                     .resource = &instance_resource,
                                     .ns = t->ns,
                                     .body = text},

@@ -70,7 +70,8 @@ enum k8s_verb {
 enum k8s_lane {
     K8S_LANE_DEFAULT, /* what fits the verb: STATUS, READ or DELETE */
     K8S_LANE_LEASE,   /* a connection of its own; never waits */
-    K8S_LANE_POD,     /* creates of pods and of instances */
+    K8S_LANE_POD,     /* creates of pods */
+    K8S_LANE_TRIGGER, /* creates of what pods are made for */
     K8S_LANE_STATUS,
     K8S_LANE_READ,
     K8S_LANE_DELETE,

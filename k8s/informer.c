@@ -25,6 +25,7 @@ struct stream {
     struct k8s_call *call;
     struct loop_timer timer; /* when to go on with `state` */
     uint64_t version;        /* everything up to here is in the store; 0: not yet */
+    uint64_t told;           /* by the newest event */
     char *continue_token;
     uint64_t list;   /* the number of the list in progress, or of the last one */
     bool even_older; /* the server went back in time: believe this list */
@@ -160,7 +161,7 @@ static void finish_list(struct stream *s, uint64_t version)
     }
     sweep(s, version);
     if (s->even_older)
-        s->version = inf->stats.newest_version = 0;
+        s->version = s->told = inf->stats.newest_version = 0;
     reach(s, version);
     s->even_older = false;
     s->listed = true;
@@ -259,6 +260,7 @@ static void on_watch_item(enum k8s_event event, const char *text, size_t len, vo
         return;
     inf->stats.events++;
     reach(s, meta.resource_version);
+    s->told = meta.resource_version;
     if (event == K8S_DELETED) {
         k8s_store_delete(&inf->store, &meta);
         k8s_meta_done(&meta);
@@ -433,6 +435,11 @@ size_t k8s_informer_count(const struct k8s_informer *inf)
     return inf->store.objects.n;
 }
 
+size_t k8s_informer_count_indexed(const struct k8s_informer *inf, int index)
+{
+    return inf->store.indexes[index].n;
+}
+
 const struct map *k8s_informer_map(const struct k8s_informer *inf)
 {
     return &inf->store.objects;
@@ -483,6 +490,20 @@ void k8s_informer_observe_gone(struct k8s_informer *inf, const char *ns, const c
     CLEANUP(free) char *key = xasprintf("%s/%s", ns, name);
 
     k8s_store_bury(&inf->store, key, uid);
+}
+
+uint64_t k8s_informer_reached(const struct k8s_informer *inf, const char *ns)
+{
+    const struct stream *s = stream_of(inf, ns);
+
+    return s ? s->version : UINT64_MAX;
+}
+
+uint64_t k8s_informer_told(const struct k8s_informer *inf, const char *ns)
+{
+    const struct stream *s = stream_of(inf, ns);
+
+    return s ? s->told : 0;
 }
 
 struct k8s_informer_stats k8s_informer_stats(const struct k8s_informer *inf)

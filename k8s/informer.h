@@ -84,10 +84,17 @@ struct k8s_object *k8s_informer_first(const struct k8s_informer *informer, int i
                                       const char *key);
 struct k8s_object *k8s_informer_next(const struct k8s_object *object, int index);
 size_t k8s_informer_count(const struct k8s_informer *informer);
+size_t k8s_informer_count_indexed(const struct k8s_informer *informer, int index);
 /* All objects, in the order in which they were first seen. */
 #define k8s_informer_foreach(object, informer)                                                     \
     map_foreach (object, k8s_informer_map(informer), by_key)
 const struct map *k8s_informer_map(const struct k8s_informer *informer);
+
+/* Everything of this namespace up to here has been told; 0: it has not been listed yet.  UINT64_MAX:
+ * it is not watched. */
+uint64_t k8s_informer_reached(const struct k8s_informer *informer, const char *ns);
+/* The version of the newest event of this namespace, a deletion's as well; 0: there was none. */
+uint64_t k8s_informer_told(const struct k8s_informer *informer, const char *ns);
 
 /* Puts in what a write of ours returned, or a live GET; ignored if something newer is known. */
 void k8s_informer_observe(struct k8s_informer *informer, const json_t *object);

@@ -3,10 +3,13 @@
 
 #include <assert.h>
 
-void lanes_init(struct lanes *l, int max_in_flight)
+void lanes_init(struct lanes *l, int max_in_flight, int64_t slow_ms)
 {
     assert(max_in_flight > 0);
-    *l = (struct lanes) {.max = max_in_flight, .window = max_in_flight};
+    *l = (struct lanes) {.max = max_in_flight,
+                         .window = max_in_flight,
+                         .slow_ms = slow_ms,
+                         .narrowed_at = INT64_MIN};
     for (int i = 0; i < K8S_N_LANES; i++)
         list_init(&l->waiting[i]);
 }
@@ -25,7 +28,10 @@ void lanes_remove(struct lanes *l, enum k8s_lane lane, struct list *link)
 
 static bool has_room(const struct lanes *l, int lane)
 {
-    return lane == K8S_LANE_LEASE || l->in_flight < (int) l->window;
+    if (lane == K8S_LANE_LEASE)
+        return true;
+    return l->in_flight < (int) l->window &&
+           (lane != K8S_LANE_READ || l->reads < ((int) l->window + 1) / 2);
 }
 
 struct list *lanes_next(struct lanes *l, int64_t now)
@@ -38,6 +44,7 @@ struct list *lanes_next(struct lanes *l, int64_t now)
         lanes_remove(l, (enum k8s_lane) lane, link);
         if (lane != K8S_LANE_LEASE)
             l->in_flight++;
+        l->reads += lane == K8S_LANE_READ;
         return link;
     }
     return NULL;
@@ -54,23 +61,40 @@ int64_t lanes_opens_at(const struct lanes *l, int64_t now)
     return at;
 }
 
-void lanes_done(struct lanes *l, enum k8s_lane lane, bool answered, bool throttled,
-                int64_t retry_after_ms, int64_t now)
+/* Once for each round: what was under way together fails together. */
+static void narrow(struct lanes *l, const struct lanes_end *end, int64_t now)
 {
+    int least = l->max < LANES_MIN_WINDOW ? l->max : LANES_MIN_WINDOW;
+
+    if (now - end->took_ms < l->narrowed_at)
+        return;
+    l->narrowed_at = now;
+    l->window = l->window / 2 > least ? l->window / 2 : least;
+}
+
+static void widen(struct lanes *l)
+{
+    if (l->window < l->max)
+        l->window += 1 / l->window;
+    if (l->window > l->max)
+        l->window = l->max;
+}
+
+void lanes_done(struct lanes *l, enum k8s_lane lane, const struct lanes_end *end, int64_t now)
+{
+    bool full = l->in_flight >= (int) l->window;
+    bool slow = l->slow_ms > 0 && end->took_ms >= l->slow_ms;
+
     if (lane == K8S_LANE_LEASE)
         return;
-    bool full = l->in_flight >= (int) l->window;
-
     l->in_flight--;
-    if (throttled) {
-        l->window = l->window / 2 > 1 ? l->window / 2 : 1;
-        if (l->closed_until[lane] < now + retry_after_ms)
-            l->closed_until[lane] = now + retry_after_ms;
-    } else if (answered && full && l->window < l->max) {
-        l->window += 1 / l->window;
-        if (l->window > l->max)
-            l->window = l->max;
-    }
+    l->reads -= lane == K8S_LANE_READ;
+    if (end->throttled && l->closed_until[lane] < now + end->retry_after_ms)
+        l->closed_until[lane] = now + end->retry_after_ms;
+    if (end->throttled || end->overdue || (end->answered && slow))
+        narrow(l, end, now);
+    else if (end->answered && full && (l->slow_ms == 0 || end->took_ms < l->slow_ms / 2))
+        widen(l);
 }
 
 size_t lanes_waiting(const struct lanes *l)

@@ -3,9 +3,10 @@
  * Whose turn it is: requests that wait for each other, in order of importance.
  *
  * Not more than `window` requests are under way at once.  The window follows what the API server
- * bears: a 429 halves it, answers while it is full widen it again, by about one for each round.
- * A lane that was told to come back later (Retry-After) is closed until then.
- * The lane of the lease neither waits nor counts.
+ * bears: a 429, a time-out or a slow answer halves it, once for all that were under way by then;
+ * quick answers while it is full widen it again, by about one for each round.  Reads have half of
+ * it at most, since lists take long.  A lane that was told to come back later (Retry-After) is
+ * closed until then.  The lane of the lease neither waits nor counts.
  *
  * Values and lists only: no network, no clock of its own.
  */
@@ -19,11 +20,24 @@ struct lanes {
     struct list waiting[K8S_N_LANES];
     size_t n_waiting[K8S_N_LANES];
     int64_t closed_until[K8S_N_LANES]; /* ms on the caller's clock */
-    int in_flight, max;
+    int in_flight, max, reads;
     double window;
+    int64_t slow_ms;     /* an answer that takes longer tells of trouble; 0: none does */
+    int64_t narrowed_at; /* what was sent before it tells nothing new */
 };
 
-void lanes_init(struct lanes *l, int max_in_flight);
+#define LANES_MIN_WINDOW 2 /* one of them is never a read */
+
+/* How a request ended that was under way. */
+struct lanes_end {
+    bool answered;
+    bool throttled; /* 429 */
+    bool overdue;   /* sent, and not answered in time */
+    int64_t retry_after_ms;
+    int64_t took_ms; /* since it was sent; 0: does not tell */
+};
+
+void lanes_init(struct lanes *l, int max_in_flight, int64_t slow_ms);
 void lanes_add(struct lanes *l, enum k8s_lane lane, struct list *link);
 void lanes_remove(struct lanes *l, enum k8s_lane lane, struct list *link); /* one that waits */
 
@@ -32,9 +46,7 @@ struct list *lanes_next(struct lanes *l, int64_t now);
 /* When lanes_next is worth asking again though nothing has ended; -1: then only. */
 int64_t lanes_opens_at(const struct lanes *l, int64_t now);
 
-/* A request is over.  `throttled`: it got a 429; retry_after_ms closes its lane. */
-void lanes_done(struct lanes *l, enum k8s_lane lane, bool answered, bool throttled,
-                int64_t retry_after_ms, int64_t now);
+void lanes_done(struct lanes *l, enum k8s_lane lane, const struct lanes_end *end, int64_t now);
 size_t lanes_waiting(const struct lanes *l);
 
 #endif

@@ -292,7 +292,7 @@ static void act(void *arg)
         return;
     }
     if (l->state == LEASE_CANDIDATE)
-        replace(&l->found_record, l->exists ? l->record : "");
+        replace(&l->found_record, l->exists && !*l->holder ? l->record : "");
     send(l, l->exists ? K8S_PATCH : K8S_CREATE, &written);
 }
 
@@ -324,6 +324,7 @@ struct lease *lease_new(struct loop *loop, struct k8s *k8s, struct rng *rng,
     replace(&l->version, NULL);
     replace(&l->holder, NULL);
     replace(&l->record, NULL);
+    replace(&l->own_record, NULL); /* and not what the holder before left */
     replace(&l->found_record, NULL);
     return l;
 }

@@ -61,7 +61,8 @@ const char *lease_holder(const struct lease *lease);
 /* A text of the holder's that the next one finds: the newest versions of what it wrote (design,
  * section 4).  Written with the next renewal and with the release. */
 void lease_set_record(struct lease *lease, const char *record);
-/* What the holder before us left, from on_acquired on; "" when there was none. */
+/* What the holder before us left when it released the lease, from on_acquired on; "" when there was
+ * none, or when it did not release it. */
 const char *lease_found_record(const struct lease *lease);
 
 #endif

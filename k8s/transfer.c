@@ -10,6 +10,8 @@
 #define MAX_ITEM (16u * 1024 * 1024) /* an object or an event: several times what etcd accepts */
 #define MAX_REST (1024 * 1024)
 
+#define LAST_SECOND INT64_C(253402300799) /* of the year 9999 */
+
 /* ---- where to ---- */
 
 /* "https://host:port/path" as seen by the certificate's name: only the host is another. */
@@ -88,6 +90,15 @@ static size_t on_answer(char *data, size_t size, size_t n, void *arg)
     return len;
 }
 
+/* Of "HTTP/1.1 200 OK"; 0: none. */
+static int status_of(const char *line)
+{
+    const char *space = strchr(line, ' ');
+    long status = space ? strtol(space, NULL, 10) : 0;
+
+    return status >= 100 && status <= 999 ? (int) status : 0;
+}
+
 /* The value of a header line if it has this name. */
 static const char *header_value(const char *line, size_t len, const char *name)
 {
@@ -99,14 +110,12 @@ static const char *header_value(const char *line, size_t len, const char *name)
     return line + strspn(line, " \t");
 }
 
-static void read_header(struct transfer *t, const char *line, size_t len)
+void transfer_header(struct transfer *t, const char *line, size_t len)
 {
     const char *value;
 
     if (strncmp(line, "HTTP/", 5) == 0) {
-        const char *space = strchr(line, ' ');
-
-        t->status = space ? (int) strtol(space, NULL, 10) : 0;
+        t->status = status_of(line);
     } else if ((value = header_value(line, len, "retry-after"))) {
         long seconds = strtol(value, NULL, 10);
 
@@ -126,7 +135,7 @@ static size_t on_header(char *data, size_t size, size_t n, void *arg)
         memcpy(line, data, len);
         line[len] = '\0';
         line[strcspn(line, "\r\n")] = '\0';
-        read_header(t, line, strlen(line));
+        transfer_header(t, line, strlen(line));
     }
     t->events.on_data(t->arg);
     return len;
@@ -273,5 +282,5 @@ int64_t transfer_date_ms(const struct transfer *t)
 {
     time_t seconds = *t->date ? curl_getdate(t->date, NULL) : -1;
 
-    return seconds > 0 ? (int64_t) seconds * 1000 : 0;
+    return seconds > 0 && seconds <= LAST_SECOND ? (int64_t) seconds * 1000 : 0;
 }

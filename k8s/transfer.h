@@ -68,6 +68,8 @@ void transfer_begin(struct transfer *t, CURL *easy, const struct target *target,
 CURL *transfer_end(struct transfer *t);
 void transfer_done(struct transfer *t);
 
+/* Takes in a line of the answer's head, without its line end; for libcurl's callback and tests. */
+void transfer_header(struct transfer *t, const char *line, size_t len);
 /* The Date of the answer, ms UTC; 0: none. */
 int64_t transfer_date_ms(const struct transfer *t);
 

@@ -6,7 +6,8 @@
 #include <signal.h>
 #include <string.h>
 
-#define TOKEN_MS 60000
+#define TOKEN_MS  60000
+#define SLOW_PART 4 /* of the time for an answer: slower answers narrow the window */
 
 /* ---- wires ---- */
 
@@ -168,7 +169,7 @@ static struct transport *transport_new(struct loop *loop, const struct k8s_confi
     t->loop = loop;
     t->config = config;
     t->limits = with_defaults(limits);
-    lanes_init(&t->lanes, t->limits.max_in_flight);
+    lanes_init(&t->lanes, t->limits.max_in_flight, t->limits.timeout_ms / SLOW_PART);
     list_init(&t->given_up);
     t->deadline = (struct loop_timer) {.on_time = transport_expire, .arg = t};
     t->lane_opens = (struct loop_timer) {.on_time = transport_take_turns, .arg = t};

@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define LEAST_PART 20 /* of a write's time has to be left when it is sent */
+
 static int64_t boot(const struct transport *t)
 {
     return loop_now_fresh(t->loop, LOOP_BOOT);
@@ -65,11 +67,15 @@ static void return_handle(struct transport *t, CURL *easy)
 static void leave_lane(struct call *c)
 {
     const struct transfer *x = &c->transfer;
-    bool throttled = x->status == 429;
+    struct lanes_end how = {
+        .answered = x->status != 0,
+        .throttled = x->status == 429,
+        .overdue = c->overdue,
+        .retry_after_ms = x->status == 429 && x->retry_after_ms == 0 ? 1000 : x->retry_after_ms,
+        .took_ms = c->request.verb == K8S_LIST || c->sent_at == 0 ? 0 : boot(c->t) - c->sent_at,
+    };
 
-    lanes_done(&c->t->lanes, c->request.lane, x->status != 0, throttled,
-               throttled && x->retry_after_ms == 0 ? 1000 : x->retry_after_ms,
-               loop_now(c->t->loop, LOOP_MONOTONIC));
+    lanes_done(&c->t->lanes, c->request.lane, &how, loop_now(c->t->loop, LOOP_MONOTONIC));
     loop_task_queue(c->t->loop, &c->t->pump);
 }
 
@@ -135,6 +141,7 @@ static void on_overdue(struct call *c)
     } else if (c->state == CALL_WAITING) {
         error_set(&c->error, ERROR_UNAVAILABLE, "was not sent in time: too many requests wait");
     } else {
+        c->overdue = true;
         error_set(&c->error, surely_not_done(c) ? ERROR_UNAVAILABLE : ERROR_UNKNOWN,
                   "no answer within %" PRId64 " ms", boot(c->t) - c->sent_at);
     }
@@ -214,11 +221,15 @@ const char *call_method(const struct call *c)
     return methods[c->request.verb].name;
 }
 
-static bool fence_is_open(struct call *c)
+/* How long an effect may still take place; a write that can hardly be answered any more would only
+ * leave a doubt. */
+static int64_t time_left(struct call *c)
 {
     const struct k8s_fence *fence = c->request.fence;
+    int64_t left = c->deadline_ms - boot(c->t),
+            open = fence ? fence->remaining_ms(fence->arg) : left;
 
-    return !fence || fence->remaining_ms(fence->arg) > 0;
+    return open < left ? open : left;
 }
 
 /* libcurl is about to let the first byte of the body go. */
@@ -226,7 +237,7 @@ static bool may_send(void *arg)
 {
     struct call *c = arg;
 
-    return boot(c->t) < c->deadline_ms && fence_is_open(c);
+    return time_left(c) >= c->least_ms;
 }
 
 static void on_data(void *arg)
@@ -270,21 +281,19 @@ static void transmit(struct call *c, int64_t left)
 /* Its turn has come: may it still be sent, and for how long? */
 static void send_call(struct call *c)
 {
-    const struct k8s_fence *fence = c->request.fence;
-    int64_t open = fence ? fence->remaining_ms(fence->arg) : INT64_MAX;
-    int64_t left = c->deadline_ms - boot(c->t);
+    int64_t now = boot(c->t), left = time_left(c);
+    bool late = c->deadline_ms - now < c->least_ms;
 
-    if (open <= 0) {
+    if (left < c->least_ms) {
         c->state = CALL_SENT; /* as far as its lane is concerned */
-        error_set(&c->error, ERROR_FENCED, "not sent: the lease does not last long enough");
+        error_set(&c->error, late ? ERROR_UNAVAILABLE : ERROR_FENCED, "not sent: %s",
+                  late ? "it waited for too long" : "the lease does not last long enough");
         end(c);
         return;
     }
-    if (open < left) {
-        left = open;
-        set_deadline(c, boot(c->t) + left);
-    }
-    transmit(c, left > 1 ? left : 1);
+    if (now + left < c->deadline_ms)
+        set_deadline(c, now + left);
+    transmit(c, left);
 }
 
 void transport_take_turns(void *arg)
@@ -343,6 +352,8 @@ struct k8s_call *transport_call(struct k8s *k8s, const struct k8s_request *reque
     c->handler = *handler;
     c->arg = arg;
     set_deadline(c, boot(t) + time_for(t, request));
+    c->least_ms = k8s_verb_writes(request->verb) ? time_for(t, request) / LEAST_PART : 1;
+    c->least_ms = c->least_ms > 1 ? c->least_ms : 1;
     if (uses_lane(c)) {
         lanes_add(&t->lanes, c->request.lane, &c->waiting);
         loop_task_queue(t->loop, &t->pump);

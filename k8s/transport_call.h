@@ -71,7 +71,9 @@ struct call {
     struct error error;  /* how it ended, if no answer tells */
     json_t *watch_error; /* the Status of an ERROR event */
     bool cut;            /* what has not been handed on is of no interest */
+    bool overdue;        /* it was sent, and not answered in time */
     int64_t deadline_ms, sent_at, heard_at, ended_at; /* BOOT */
+    int64_t least_ms;                                 /* with less time left it is not sent */
     bool *gone; /* set when it is freed within its own callback */
 };
 

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#define SHOWN_MAX 80 /* of a line that is none */
+
 static bool is_space(char c)
 {
     return c == ' ' || c == '\t' || c == '\r';
@@ -17,6 +19,12 @@ static bool skip(const char **at, const char *end, const char *text)
         return false;
     *at += n;
     return true;
+}
+
+static bool refuse(const char *what, const char *line, size_t len, struct error *err)
+{
+    return error_set(err, ERROR_INVALID, "%s: %.*s", what,
+                     (int) (len > SHOWN_MAX ? utf8_cut(line, SHOWN_MAX) : len), line);
 }
 
 bool k8s_watch_line(const char *line, size_t len, enum k8s_event *ret_event, bool *ret_is_error,
@@ -36,8 +44,7 @@ bool k8s_watch_line(const char *line, size_t len, enum k8s_event *ret_event, boo
     while (end > at && is_space(end[-1]))
         end--;
     if (!skip(&at, end, "{\"type\":\""))
-        return error_set(err, ERROR_INVALID, "not a line of a watch: %.*s",
-                         (int) (len > 80 ? 80 : len), line);
+        return refuse("not a line of a watch", line, len, err);
     for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
         if (!skip(&at, end, types[i].name))
             continue;
@@ -49,6 +56,5 @@ bool k8s_watch_line(const char *line, size_t len, enum k8s_event *ret_event, boo
         *ret_len = (size_t) (end - 1 - at);
         return true;
     }
-    return error_set(err, ERROR_INVALID, "not an event of a watch: %.*s",
-                     (int) (len > 80 ? 80 : len), line);
+    return refuse("not an event of a watch", line, len, err);
 }

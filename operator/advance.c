@@ -170,8 +170,7 @@ static char *waits_for(const struct advance_view *v)
 {
     const struct run *run = v->run;
 
-    if (run->state == RUN_QUEUED && v->old_pod_lives && !v->pod &&
-        v->now >= advance_eligible_at(run))
+    if (run->state == RUN_QUEUED && v->old_pod_lives && !v->pod && advance_is_eligible(v))
         return xstrdup(NOTE_PREFIX "an earlier pod of this run has not ended");
     if (run->state == RUN_SUBMITTING && v->create_refused && !v->pod)
         return xasprintf(NOTE_PREFIX "%s", v->create_refused);

@@ -22,10 +22,12 @@ struct advance_view {
      * in the cache. */
     const struct pod *pod;
     bool pod_absent;            /* proven */
+    bool pod_lost;              /* its node is gone */
     bool create_unsettled;      /* a create was sent and its fate is not known */
     const char *create_refused; /* NULL, or why the pod cannot be created for now */
     bool old_pod_lives;         /* another pod of the same run key may still run */
     instant now;
+    bool clock_wrong; /* `now` decides nothing; when it does again, everything is looked at */
     struct rng *rng;
 };
 

@@ -64,23 +64,30 @@ static struct step timed_out(const struct advance_view *v, const char *detail)
 
 instant advance_eligible_at(const struct run *run)
 {
-    return run->since + (run->retry_delay_ms > 0 ? run->retry_delay_ms : 0);
+    return run->since + run->retry_delay_ms;
+}
+
+/* What has no delay does not ask the clock. */
+bool advance_is_eligible(const struct advance_view *v)
+{
+    return v->run->retry_delay_ms <= 0 || has_passed(v, advance_eligible_at(v->run));
 }
 
 /* The limit of a state counts for a try that waits for its turn, too, as in Styx. */
 static struct step in_queued(const struct advance_view *v, const struct settings *settings)
 {
+    bool ready = advance_is_eligible(v);
     instant eligible = advance_eligible_at(v->run);
     instant limit = v->run->since + settings->state_limits_ms[RUN_QUEUED];
 
     if (v->pod) /* this attempt was begun before, by somebody who could not write it */
         return step_apply(step_recorded(v, v->pod->dequeued_at),
                           (struct event) {.type = EVENT_DEQUEUE});
-    if (v->now >= eligible && !v->old_pod_lives)
+    if (ready && !v->old_pod_lives)
         return step_apply(v->now, (struct event) {.type = EVENT_DEQUEUE});
-    if (v->now >= limit)
-        return timed_out(v, v->now >= eligible ? "an earlier pod of this run has not ended" : NULL);
-    return step_wait_until(v->now < eligible && eligible < limit ? eligible : limit);
+    if (has_passed(v, limit))
+        return timed_out(v, ready ? "an earlier pod of this run has not ended" : NULL);
+    return step_wait_for(v, !ready && eligible < limit ? eligible : limit);
 }
 
 /* The description of a pod that was made before, possibly from another version of the workflow. */
@@ -141,7 +148,8 @@ static struct step in_submitting(const struct advance_view *v, const struct sett
     /* Only one attempt may be ahead of what is stored: its pod is how it is found again. */
     if (v->ahead && v->inst->run.attempt < v->run->attempt - 1)
         return step_only(STEP_STORE);
-    if (!v->create_unsettled && v->now >= v->run->since + settings->state_limits_ms[RUN_SUBMITTING])
+    if (!v->create_unsettled &&
+        has_passed(v, v->run->since + settings->state_limits_ms[RUN_SUBMITTING]))
         return timed_out(v, NULL);
     return step_only(advance_write_is_due(v, settings) ? STEP_STORE : STEP_CREATE_POD);
 }
@@ -167,8 +175,8 @@ static struct step until_pod_deadline(const struct advance_view *v, const struct
                                    settings->unschedulable_limit_ms);
     else
         limit = v->run->since + running_limit(v, settings);
-    if (limit == INSTANT_NONE || v->now < limit)
-        return step_wait_until(limit);
+    if (limit == INSTANT_NONE || !has_passed(v, limit))
+        return step_wait_for(v, limit);
     CLEANUP(free) char *waits_for = v->run->state == RUN_SUBMITTED ? pod_waits_for(pod) : NULL;
     return timed_out(v, waits_for);
 }
@@ -183,6 +191,11 @@ static struct step in_pod(const struct advance_view *v, const struct settings *s
         return step_apply(
             v->now, (struct event) {.type = EVENT_RUN_ERROR,
                                     .message = xstrdup("No pod associated with this instance")});
+    if (v->pod_lost && !v->pod->main_terminated)
+        return step_apply(v->now,
+                          (struct event) {.type = EVENT_RUN_ERROR,
+                                          .free = true,
+                                          .message = xstrdup("Lost node running pod")});
     pod_observe(v->pod, v->run->state, &seen);
     switch (seen.kind) {
     case OBSERVED_STARTED:

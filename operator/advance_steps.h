@@ -20,6 +20,17 @@ static inline struct step step_wait_until(instant t)
     return (struct step) {.kind = STEP_NONE, .look_again_at = t};
 }
 
+/* Whether that instant is over, as far as the clock can be believed. */
+static inline bool has_passed(const struct advance_view *v, instant t)
+{
+    return !v->clock_wrong && v->now >= t;
+}
+
+static inline struct step step_wait_for(const struct advance_view *v, instant t)
+{
+    return step_wait_until(v->clock_wrong ? INSTANT_NONE : t);
+}
+
 static inline struct step step_apply(instant at, struct event event)
 {
     return (struct step) {
@@ -38,7 +49,8 @@ bool advance_write_is_due(const struct advance_view *v, const struct settings *s
 
 /* advance_states.c: what follows from the state and its pod. */
 struct step advance_in_state(const struct advance_view *v, const struct settings *settings);
-/* When a QUEUED run may go on. */
+/* When a QUEUED run may go on, and whether it may now. */
 instant advance_eligible_at(const struct run *run);
+bool advance_is_eligible(const struct advance_view *v);
 
 #endif

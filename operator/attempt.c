@@ -32,9 +32,15 @@ struct attempt_ctl {
     /* The run as it is in memory.  Valid while the stored one is still the one it was derived
      * from. */
     bool have_run, ahead;
-    bool starting; /* counted in n_starting */
+    bool starting; /* counted in burst.n_starting */
+    struct burst_waiter store_waits;
     struct run run;
     int64_t base_counter, base_seq;
+
+    /* The name of the pod that was last looked for: it takes a hash to know it. */
+    char pod_name[EXECUTION_ID_MAX];
+    int64_t pod_seq;
+    int pod_attempt;
 
     bool wf_absent, pod_absent;
     char *create_refused; /* by a quota: the server's words; NULL: no */
@@ -54,12 +60,14 @@ static void forget_run(struct attempt_ctl *ctl)
 
 static void set_starting(struct attempt_ctl *ctl, bool starting)
 {
-    ctl->op->n_starting += starting - ctl->starting;
+    ctl->op->burst.n_starting += starting - ctl->starting;
     ctl->starting = starting;
+    burst_check(ctl->op);
 }
 
 static void ctl_free(struct attempt_ctl *ctl)
 {
+    burst_leave(&ctl->store_waits);
     set_starting(ctl, false);
     k8s_cancel(ctl->call);
     work_done(&ctl->work);
@@ -89,6 +97,7 @@ static struct attempt_ctl *ctl_new(struct operator *op, const struct k8s_object 
     work_init(&ctl->work, &op->attempt_queue);
     map_add(&op->attempts, &ctl->by_key, ctl->key);
     unsettled_suspect(&ctl->unsettled, inst, op->settled_at);
+    ghosts_find(&op->ghosts, ctl->key, &ctl->unsettled, loop_now(op->loop, LOOP_MONOTONIC));
     set_starting(ctl, inst->run.state == RUN_NEW);
     return ctl;
 }
@@ -110,7 +119,7 @@ static void derive_run(struct attempt_ctl *ctl, const struct instance *inst)
 static const struct pod *find_pod(struct attempt_ctl *ctl, const struct instance *inst,
                                   const char *name)
 {
-    struct k8s_object *object = k8s_informer_get(ctl->op->pods, inst->id.ns, name);
+    struct k8s_object *object = *name ? k8s_informer_get(ctl->op->pods, inst->id.ns, name) : NULL;
 
     if (!object)
         return NULL;
@@ -133,10 +142,35 @@ static bool other_pod_lives(struct attempt_ctl *ctl, const struct instance *inst
         const struct pod *pod = object->value;
 
         if (pod != current && strcmp(pod->id.ns, inst->id.ns) == 0 && pod_is_ours(pod) &&
-            !pod_gone(pod))
+            !pod_gone(pod) && !reap_is_lost(ctl->op, pod))
             return true;
     }
     return false;
+}
+
+static const char *pod_name(struct attempt_ctl *ctl, const struct instance *inst)
+{
+    int64_t seq = advance_pod_seq(inst, &ctl->run);
+    int attempt = advance_pod_attempt(&ctl->run);
+
+    if (!*ctl->pod_name || seq != ctl->pod_seq || attempt != ctl->pod_attempt)
+        attempt_execution_id(ctl->uid, seq, attempt, ctl->pod_name);
+    ctl->pod_seq = seq;
+    ctl->pod_attempt = attempt;
+    return ctl->pod_name;
+}
+
+/* While it runs, the workflow of that name is its own; history is told under the pair when the
+ * workflow is gone, or when its name is another's. */
+static void note_pair(struct run *run, const struct workflow *wf)
+{
+    const char *component = workflow_component(wf), *id = workflow_id(wf);
+
+    if (run->component_id && run->workflow_id &&
+        (run_state_terminal(run->state) ||
+         (strcmp(run->component_id, component) == 0 && strcmp(run->workflow_id, id) == 0)))
+        return;
+    run_set_pair(run, component, id);
 }
 
 static struct advance_view gather(struct attempt_ctl *ctl, const struct instance *inst)
@@ -144,14 +178,14 @@ static struct advance_view gather(struct attempt_ctl *ctl, const struct instance
     struct operator *op = ctl->op;
     struct k8s_object *wf = k8s_informer_get(op->workflows, inst->id.ns, inst->workflow);
     int64_t now = loop_now(op->loop, LOOP_MONOTONIC);
-    char name[EXECUTION_ID_MAX];
+    const char *name = pod_name(ctl, inst);
 
     find_pod(ctl, inst, ctl->unsettled.pod);
-    attempt_execution_id(ctl->uid, advance_pod_seq(inst, &ctl->run), advance_pod_attempt(&ctl->run),
-                         name);
     const struct pod *pod = find_pod(ctl, inst, name);
-    if (wf)
+    if (wf) {
         ctl->wf_absent = false;
+        note_pair(&ctl->run, wf->value);
+    }
     if (pod) {
         ctl->pod_absent = false;
         free(TAKE(ctl->create_refused));
@@ -164,21 +198,23 @@ static struct advance_view gather(struct attempt_ctl *ctl, const struct instance
         .wf_absent = ctl->wf_absent,
         .pod = pod,
         .pod_absent = ctl->pod_absent,
+        .pod_lost = pod && reap_is_lost(op, pod),
         .create_refused = ctl->create_refused,
         .create_unsettled = unsettled_is_of(&ctl->unsettled, name, now),
         .old_pod_lives = unsettled_is_of_other(&ctl->unsettled, name, now) ||
                          other_pod_lives(ctl, inst, wf ? wf->value : NULL, pod),
         .now = loop_now(op->loop, LOOP_OF_DAY),
+        .clock_wrong = clock_wrong(op),
         .rng = op->rng,
     };
 }
 
 /* ---- what people should see ---- */
 
-static char *instance_text(const struct instance *inst, const struct workflow *wf)
+static char *instance_text(const struct instance *inst, const struct run *run)
 {
-    return xasprintf("%s#%s#%s", wf ? workflow_component(wf) : inst->id.ns,
-                     wf ? workflow_id(wf) : inst->workflow, inst->parameter);
+    return xasprintf("%s#%s#%s", run->component_id ? run->component_id : inst->id.ns,
+                     run->workflow_id ? run->workflow_id : inst->workflow, inst->parameter);
 }
 
 /* The message of the run, and what the container said at its end: the reason that people look
@@ -236,7 +272,7 @@ static void count_exit(struct operator_counters *c, const struct event *e)
 static bool apply_event(struct attempt_ctl *ctl, const struct advance_view *view,
                         const struct step *step)
 {
-    CLEANUP(free) char *text = instance_text(view->inst, view->wf);
+    CLEANUP(free) char *text = instance_text(view->inst, &ctl->run);
     enum run_state from = ctl->run.state;
     struct error err;
 
@@ -350,12 +386,15 @@ static bool is_unsettled(const struct attempt_ctl *ctl)
     return unsettled_exists(&ctl->unsettled, loop_now(ctl->op->loop, LOOP_MONOTONIC));
 }
 
-static bool store_may_wait(const struct attempt_ctl *ctl, instant now)
+/* States that say how it goes; the pod tells the same (its finalizer keeps it). */
+static bool store_waits(struct attempt_ctl *ctl)
 {
     enum run_state state = ctl->run.state;
 
-    return (state == RUN_SUBMITTED || state == RUN_RUNNING) && operator_bursts(ctl->op) &&
-           now >= ctl->run.since && now < ctl->run.since + BURST_WAIT_MS;
+    if (state == RUN_SUBMITTED || state == RUN_RUNNING || state == RUN_DONE)
+        return burst_wait(ctl->op, &ctl->store_waits, &ctl->work);
+    burst_leave(&ctl->store_waits);
+    return false;
 }
 
 static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object *object,
@@ -363,10 +402,7 @@ static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object
 {
     switch (step->kind) {
     case STEP_STORE:
-        if (!store_may_wait(ctl, view->now))
-            return store(ctl, object);
-        work_add_at(&ctl->work, LOOP_OF_DAY, view->now + BURST_LOOK_MS);
-        return WORK_DONE;
+        return store_waits(ctl) ? WORK_DONE : store(ctl, object);
     case STEP_CREATE_POD:
         return create_pod(ctl, view);
     case STEP_FIND_POD:
@@ -543,9 +579,10 @@ static bool is_hidden(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 
 static void relabel(struct attempt_ctl *ctl, const json_t *object)
 {
-    CLEANUP(json_decref) json_t *patch =
-        json_pack("{s:{s:s, s:{s:s}}}", "metadata", "uid", json_text_at(object, "metadata.uid"),
-                  "labels", POD_LABEL, POD_LABEL_VALUE);
+    CLEANUP(json_decref) json_t *patch = json_pack(
+        "{s:{s:s, s:s, s:{s:s}}}", "metadata", "uid", json_text_at(object, "metadata.uid"),
+        "resourceVersion", json_text_at(object, "metadata.resourceVersion"), "labels", POD_LABEL,
+        POD_LABEL_VALUE);
     CLEANUP(free) char *body = json_print(patch);
 
     start_call(ctl, CALL_RELABEL,
@@ -650,6 +687,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
 void attempt_setup(struct operator *op)
 {
     map_init(&op->attempts);
+    map_init(&op->ghosts);
     queue_init(&op->attempt_queue, op->loop, op->rng, advance, op->settings->max_steps);
 }
 
@@ -664,12 +702,23 @@ static void look(struct attempt_ctl *ctl)
         work_add(&ctl->work);
 }
 
+/* A create that is under way goes on without its instance. */
+static void leave_ghost(struct attempt_ctl *ctl)
+{
+    int64_t now = loop_now(ctl->op->loop, LOOP_MONOTONIC);
+
+    if (ctl->call && ctl->calling == CALL_CREATE)
+        unsettled_begin(&ctl->unsettled, ctl->run.execution_id, now);
+    ghosts_add(&ctl->op->ghosts, ctl->key, &ctl->unsettled, now);
+}
+
 void attempt_on_instance(struct operator *op, const struct k8s_object *old,
                          const struct k8s_object *new)
 {
     struct attempt_ctl *ctl = ctl_find(op, (new ? new : old)->key);
 
     if (ctl && (!new || strcmp(ctl->uid, new->meta.uid) != 0)) {
+        leave_ghost(ctl);
         ctl_free(ctl);
         ctl = NULL;
     }
@@ -722,4 +771,5 @@ void attempt_forget(struct operator *op)
 
     map_foreach (ctl, &op->attempts, by_key)
         ctl_free(ctl);
+    ghosts_clear(&op->ghosts);
 }

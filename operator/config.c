@@ -264,7 +264,7 @@ bool config_apply(const struct config *c, struct settings *s, struct error *err)
     s->retry_base_ms = c->retry_base_ms;
     s->max_running_timeout_ms = c->max_running_timeout_ms;
     s->pod_retention_ms = c->pod_retention_ms;
-    s->max_steps = c->max_in_flight > 1 ? (int) c->max_in_flight / 2 : 1;
+    s->max_steps = (int) c->max_in_flight;
     bool ok =
         check_lease(c, err) && apply_timeouts(c, s, err) &&
         apply_pairs(&c->component_namespaces, "component-namespaces", &s->component_ns, err) &&

@@ -8,6 +8,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define LOOKS_AT_ONCE 64 /* at cursors that wait for room, for one run that ends */
+
 enum call_kind { CALL_NONE, CALL_STORE, CALL_CREATE, CALL_READ, CALL_RETRIGGER };
 
 /* A partition as it was when its trigger was asked for.  The cursor may be another one when the
@@ -21,16 +23,61 @@ struct asked {
 struct cursor_ctl {
     struct work work;
     struct map_node by_key;
+    struct list waits; /* in op->cursors_wait */
+    bool triggering;   /* counted in n_triggering */
     struct operator *op;
     char *key;
     char *uid;
-    int64_t done_at;          /* LOOP_MONOTONIC */
     struct asked asked;       /* while a trigger is asked for */
     struct trigger_done done; /* what became of the partition that was asked for */
     struct k8s_call *call;
     enum call_kind calling;
     struct trigger_news news; /* of the status that is being stored */
+    struct burst_waiter store_waits;
 };
+
+/* ---- room in all ---- */
+
+/* Those that are being asked for count, or a moment would ask for too many. */
+static size_t count_unfinished(const struct operator *op)
+{
+    return k8s_informer_count_indexed(op->instances, ACTIVE_BY_WORKFLOW) + op->n_triggering;
+}
+
+/* How many of those that wait are worth looking at.  At the ceiling each run that ends makes room
+ * for one; far below it nobody must be left waiting. */
+static size_t worth_looking(const struct operator *op)
+{
+    size_t n = count_unfinished(op), room = settings_room_to_catch_up(op->settings);
+
+    if (n >= op->settings->max_unfinished)
+        return 0;
+    if (n < room / 2)
+        return SIZE_MAX;
+    return n >= room ? 1 : room - n < LOOKS_AT_ONCE ? room - n : LOOKS_AT_ONCE;
+}
+
+static void look_at_waiting(struct operator *op)
+{
+    struct list *link;
+
+    if (list_empty(&op->cursors_wait))
+        return;
+    for (size_t n = worth_looking(op); n > 0 && (link = list_pop_front(&op->cursors_wait)); n--)
+        work_add(&list_entry(link, struct cursor_ctl, waits)->work);
+}
+
+static void set_triggering(struct cursor_ctl *ctl, bool triggering)
+{
+    struct operator *op = ctl->op;
+
+    if (triggering == ctl->triggering)
+        return;
+    ctl->triggering = triggering;
+    op->n_triggering += triggering ? 1 : (size_t) -1;
+    if (!triggering)
+        look_at_waiting(op);
+}
 
 /* ---- life ---- */
 
@@ -42,9 +89,12 @@ static void done_forget(struct trigger_done *done)
 
 static void ctl_free(struct cursor_ctl *ctl)
 {
+    burst_leave(&ctl->store_waits);
     k8s_cancel(ctl->call);
     work_done(&ctl->work);
     map_remove(&ctl->op->cursors, &ctl->by_key);
+    list_remove(&ctl->waits);
+    set_triggering(ctl, false);
     done_forget(&ctl->done);
     free(ctl->key);
     free(ctl->uid);
@@ -116,6 +166,7 @@ static struct trigger_view gather(struct cursor_ctl *ctl, const struct k8s_objec
         .elder = elder(op, wf),
         .component_ns = settings_component_ns(op->settings, workflow_component(wf)),
         .n_active = count_active(op, object),
+        .n_unfinished = count_unfinished(op),
         .done = &ctl->done,
         .now = loop_now(op->loop, LOOP_OF_DAY),
     };
@@ -131,6 +182,7 @@ static enum work_result start_call(struct cursor_ctl *ctl, enum call_kind kind,
     static const struct k8s_handler handler = {.on_reply = on_reply};
 
     ctl->calling = kind;
+    set_triggering(ctl, kind == CALL_CREATE || kind == CALL_READ || kind == CALL_RETRIGGER);
     ctl->call = k8s_call(ctl->op->k8s, &request, &handler, ctl);
     return WORK_BUSY;
 }
@@ -185,7 +237,7 @@ static enum work_result create(struct cursor_ctl *ctl, const struct workflow *wf
     run_trigger_done(&trigger);
     return start_call(ctl, CALL_CREATE,
                       (struct k8s_request) {.verb = K8S_CREATE,
-                                            .lane = K8S_LANE_POD,
+                                            .lane = K8S_LANE_TRIGGER,
                                             .resource = &instance_resource,
                                             .ns = wf->id.ns,
                                             .name = name,
@@ -209,7 +261,7 @@ static void retrigger(struct cursor_ctl *ctl, const struct workflow *wf,
     CLEANUP(free) char *body = json_print(patch);
     start_call(ctl, CALL_RETRIGGER,
                (struct k8s_request) {.verb = K8S_PATCH,
-                                     .lane = K8S_LANE_POD,
+                                     .lane = K8S_LANE_TRIGGER,
                                      .resource = &instance_resource,
                                      .ns = inst->id.ns,
                                      .name = inst->id.name,
@@ -232,10 +284,9 @@ static void read_instance(struct cursor_ctl *ctl, const struct workflow *wf)
 
 /* The instance is there; that the cursor has passed it may be said when the pods are on their
  * way. */
-static bool store_may_wait(const struct cursor_ctl *ctl)
+static bool store_waits(struct cursor_ctl *ctl)
 {
-    return ctl->done.epoch > 0 && operator_bursts(ctl->op) &&
-           loop_now(ctl->op->loop, LOOP_MONOTONIC) < ctl->done_at + BURST_WAIT_MS;
+    return ctl->done.epoch > 0 && burst_wait(ctl->op, &ctl->store_waits, &ctl->work);
 }
 
 static enum work_result look(struct work *work)
@@ -243,14 +294,16 @@ static enum work_result look(struct work *work)
     struct cursor_ctl *ctl = container_of(work, struct cursor_ctl, work);
     struct k8s_object *object = k8s_informer_get_key(ctl->op->workflows, ctl->key);
 
-    if (!object || strcmp(object->meta.uid, ctl->uid) != 0)
-        return WORK_DONE;
+    if (!object || strcmp(object->meta.uid, ctl->uid) != 0 || clock_wrong(ctl->op))
+        return WORK_DONE; /* when the clock is right again, everything is looked at */
     struct trigger_view view = gather(ctl, object);
     struct trigger_step step = trigger_decide(&view, ctl->op->settings);
     enum work_result result = WORK_DONE;
-    if (step.kind == TRIGGER_STORE && store_may_wait(ctl)) {
-        work_add_at(&ctl->work, LOOP_MONOTONIC,
-                    loop_now(ctl->op->loop, LOOP_MONOTONIC) + BURST_LOOK_MS);
+    list_remove(&ctl->waits);
+    if (step.wants_room)
+        list_push_back(&ctl->op->cursors_wait, &ctl->waits);
+    if (step.kind == TRIGGER_STORE && store_waits(ctl)) {
+        burst_check(ctl->op);
     } else if (step.kind == TRIGGER_STORE) {
         ctl->news = trigger_news(&view.wf->status, &step.status);
         result = store(ctl, object, &step.status);
@@ -270,7 +323,6 @@ static void partition_done(struct cursor_ctl *ctl, bool triggered, const char *r
     struct operator_counters *c = &ctl->op->counters;
 
     done_forget(&ctl->done);
-    ctl->done_at = loop_now(ctl->op->loop, LOOP_MONOTONIC);
     ctl->done = (struct trigger_done) {
         .epoch = ctl->asked.epoch,
         .partition = ctl->asked.partition,
@@ -340,6 +392,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
     ctl->call = NULL;
     ctl->calling = CALL_NONE;
     if (!object) {
+        set_triggering(ctl, false);
         work_finish(&ctl->work, WORK_DONE);
         return;
     }
@@ -353,6 +406,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         on_created(ctl, reply);
     if (kind == CALL_STORE && reply->error.code == ERROR_NONE)
         on_stored(ctl, reply);
+    set_triggering(ctl, false);
     finish_by_reply(ctl->op, &ctl->work, reply, doing[kind], ctl->key);
 }
 
@@ -361,6 +415,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
 void cursor_setup(struct operator *op)
 {
     map_init(&op->cursors);
+    list_init(&op->cursors_wait);
     queue_init(&op->cursor_queue, op->loop, op->rng, look, op->settings->max_steps);
 }
 
@@ -396,7 +451,7 @@ void cursor_on_workflow(struct operator *op, const struct k8s_object *old,
     work_add(&ctl->work);
 }
 
-/* Room below maxActive is made by runs that end. */
+/* Room below maxActive, and in all, is made by runs that end. */
 void cursor_on_instance(struct operator *op, const struct k8s_object *old,
                         const struct k8s_object *new)
 {
@@ -404,6 +459,7 @@ void cursor_on_instance(struct operator *op, const struct k8s_object *old,
 
     if (!was || is)
         return;
+    look_at_waiting(op);
     const struct instance *inst = old->value;
     CLEANUP(free) char *key = object_key(inst->id.ns, inst->workflow);
     struct cursor_ctl *ctl = ctl_find(op, key);

@@ -41,7 +41,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
 
 static json_t *regarding(const struct event_about *about)
 {
-    return json_pack("{s:s, s:s, s:s, s:s, s:s}", "apiVersion", about->api_version, "kind",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s*}", "apiVersion", about->api_version, "kind",
                      about->kind, "namespace", about->ns, "name", about->name, "uid", about->uid);
 }
 
@@ -108,6 +108,19 @@ void operator_event(struct operator *op, struct event_about about, bool is_warni
                                               .body = body,
                                               .fence = op->fence},
                        &handler, c);
+}
+
+void operator_tell(struct operator *op, bool is_warning, const char *reason, const char *action,
+                   const char *note)
+{
+    struct event_about about = {
+        .kind = "Lease",
+        .api_version = "coordination.k8s.io/v1",
+        .ns = op->settings->lease_ns,
+        .name = op->settings->lease_name,
+    };
+
+    operator_event(op, about, is_warning, reason, action, note);
 }
 
 void events_forget(struct operator *op)

@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who may write: the lease, the fence, and the order of starting and stopping. */
 #include "operator/operator.h"
-#include "operator/unsettled.h"
 
 #include "base/log.h"
 
 #include <string.h>
 
-#define DRAIN_MS      3000 /* at most, for the calls in flight when it stops */
+#define DRAIN_MS      1000 /* beyond delta, by which every write has ended */
 #define DRAIN_POLL_MS 10
 
 const struct k8s_resource workflow_resource = {"kharon.dev", "v1alpha1", "workflows", "Workflow"};
@@ -126,6 +125,14 @@ static void look_at_everything(struct operator *op)
         reap_on_pod(op, NULL, object);
 }
 
+static void on_look_task(void *arg)
+{
+    struct operator *op = arg;
+
+    if (op->leading)
+        look_at_everything(op);
+}
+
 static void forget_everything(struct operator *op)
 {
     cursor_forget(op);
@@ -140,9 +147,10 @@ static bool all_synced(const struct operator *op)
            k8s_informer_synced(op->pods);
 }
 
-static void lead_when_ready(struct operator *op)
+void lead_when_ready(struct operator *op)
 {
-    if (op->leading || op->stopping || !lease_held(op->lease) || !all_synced(op))
+    if (op->leading || op->stopping || !lease_held(op->lease) || !all_synced(op) ||
+        !handover_complete(op))
         return;
     op->leading = true;
     log_info("leading", KV("identity", op->settings->identity));
@@ -150,16 +158,11 @@ static void lead_when_ready(struct operator *op)
     pause_queues(op, false);
 }
 
-/* What the last leader wrote may not be in our copy yet, nor in a list that is under way: list
- * again before the first decision. */
 static void on_acquired(void *arg)
 {
     struct operator *op = arg;
 
-    op->settled_at = loop_now(op->loop, LOOP_MONOTONIC) + SETTLED_MS;
-    k8s_informer_resync(op->workflows);
-    k8s_informer_resync(op->instances);
-    k8s_informer_resync(op->pods);
+    handover_begin(op, lease_found_record(op->lease));
 }
 
 static void on_lost(void *arg)
@@ -170,6 +173,7 @@ static void on_lost(void *arg)
                 KV("holder", lease_holder(op->lease)));
     op->leading = false;
     pause_queues(op, true);
+    handover_forget(op);
     forget_everything(op);
 }
 
@@ -184,16 +188,27 @@ static void on_workflow(const struct k8s_object *old, const struct k8s_object *n
 {
     struct operator *op = arg;
 
+    handover_progress(op);
     if (!op->leading)
         return;
     cursor_on_workflow(op, old, new);
     attempt_on_workflow(op, old, new);
 }
 
+/* Counted as they change: there may be very many that have ended. */
+static void count_run(struct operator *op, const struct k8s_object *object, int by)
+{
+    if (object)
+        op->n_runs[((const struct instance *) object->value)->run.state] += by;
+}
+
 static void on_instance(const struct k8s_object *old, const struct k8s_object *new, void *arg)
 {
     struct operator *op = arg;
 
+    count_run(op, old, -1);
+    count_run(op, new, 1);
+    handover_progress(op);
     if (!op->leading)
         return;
     attempt_on_instance(op, old, new);
@@ -205,6 +220,7 @@ static void on_pod(const struct k8s_object *old, const struct k8s_object *new, v
 {
     struct operator *op = arg;
 
+    handover_progress(op);
     if (!op->leading)
         return;
     attempt_on_pod(op, old, new);
@@ -254,27 +270,11 @@ static struct k8s_informer *new_informer(struct operator *op, const struct k8s_k
     return informer;
 }
 
-static void drained(struct operator *op)
-{
-    lease_release(op->lease);
-}
-
 static bool calls_in_flight(struct operator *op)
 {
     if (op->cursor_queue.n_busy + op->attempt_queue.n_busy + op->reap_queue.n_busy > 0)
         return true;
     return op->n_event_calls > 0;
-}
-
-static void on_drain(void *arg)
-{
-    struct operator *op = arg;
-    int64_t now = loop_now(op->loop, LOOP_MONOTONIC);
-
-    if (calls_in_flight(op) && now < op->drain_until)
-        loop_timer_set(op->loop, &op->drain, LOOP_MONOTONIC, now + DRAIN_POLL_MS);
-    else
-        drained(op);
 }
 
 static void on_released(void *arg)
@@ -284,6 +284,36 @@ static void on_released(void *arg)
     op->leading = false;
     if (op->on_stopped)
         op->on_stopped(op->on_stopped_arg);
+}
+
+static void release(struct operator *op)
+{
+    CLEANUP(free) char *record = handover_record(op);
+
+    lease_set_record(op->lease, record);
+    lease_release(op->lease);
+}
+
+static void on_drain(void *arg)
+{
+    struct operator *op = arg;
+    int64_t now = loop_now(op->loop, LOOP_MONOTONIC);
+
+    if (!calls_in_flight(op)) {
+        release(op);
+    } else if (now < op->drain_until) {
+        loop_timer_set(op->loop, &op->drain, LOOP_MONOTONIC, now + DRAIN_POLL_MS);
+    } else {
+        log_warning("a call has not ended: the lease is left to run out");
+        on_released(op);
+    }
+}
+
+static void on_request_ended(const struct k8s_ended *ended, void *arg)
+{
+    handover_note(arg, ended);
+    clock_note(arg, ended);
+    pace_note(arg, ended);
 }
 
 struct operator *operator_new(struct loop *loop, struct k8s *k8s, struct rng *rng,
@@ -296,11 +326,14 @@ struct operator *operator_new(struct loop *loop, struct k8s *k8s, struct rng *rn
         .on_acquired = on_acquired, .on_lost = on_lost, .on_released = on_released};
 
     op->loop = loop;
-    op->k8s = k8s;
+    op->k8s = k8s_tap_new(loop, k8s, on_request_ended, op);
     op->rng = rng;
     op->settings = settings;
     op->drain = (struct loop_timer) {.on_time = on_drain, .arg = op};
+    op->look_task = (struct loop_task) {.on_turn = on_look_task, .arg = op};
     list_init(&op->event_calls);
+    burst_init(&op->burst);
+    handover_setup(op);
     cursor_setup(op);
     attempt_setup(op);
     reap_setup(op);
@@ -308,7 +341,7 @@ struct operator *operator_new(struct loop *loop, struct k8s *k8s, struct rng *rn
     op->workflows = new_informer(op, &workflow_kind, on_workflow);
     op->instances = new_informer(op, &instance_kind, on_instance);
     op->pods = new_informer(op, &pod_kind, on_pod);
-    op->lease = lease_new(loop, k8s, rng, &lease, &handler, op);
+    op->lease = lease_new(loop, op->k8s, rng, &lease, &handler, op);
     op->fence = lease_fence(op->lease);
     return op;
 }
@@ -320,6 +353,7 @@ void operator_free(struct operator *op)
     op->leading = false;
     forget_everything(op);
     loop_timer_cancel(op->loop, &op->drain);
+    loop_task_cancel(&op->look_task);
     k8s_informer_free(op->workflows);
     k8s_informer_free(op->instances);
     k8s_informer_free(op->pods);
@@ -330,6 +364,9 @@ void operator_free(struct operator *op)
     map_done(&op->cursors);
     map_done(&op->attempts);
     map_done(&op->reaps);
+    map_done(&op->ghosts);
+    handover_done(op);
+    k8s_free(op->k8s);
     free(op);
 }
 
@@ -346,7 +383,7 @@ void operator_stop(struct operator *op, void (*on_stopped)(void *arg), void *arg
     op->stopping = true;
     op->on_stopped = on_stopped;
     op->on_stopped_arg = arg;
-    op->drain_until = loop_now(op->loop, LOOP_MONOTONIC) + DRAIN_MS;
+    op->drain_until = loop_now(op->loop, LOOP_MONOTONIC) + op->settings->delta_ms + DRAIN_MS;
     pause_queues(op, true);
     on_drain(op);
 }

@@ -5,7 +5,11 @@
  *     cursor.c    time → triggers: a Workflow's cursor creates WorkflowInstances
  *     attempt.c   a WorkflowInstance's run: its state machine and its pod
  *     reap.c      pods that have done their service
+ *     burst.c     what may wait while many runs start at once
  *     lead.c      who may write: the lease and the fence
+ *     handover.c  from one leader to the next
+ *     clock.c     whether the clock can be believed
+ *     pace.c      whether the control plane keeps up
  *     events.c    Kubernetes Events
  *
  * Each queue looks again at one key at a time (style: one step a turn).  Everything that an event
@@ -19,6 +23,10 @@
 #include "k8s/informer.h"
 #include "k8s/lease.h"
 #include "k8s/queue.h"
+#include "operator/burst.h"
+#include "operator/clock.h"
+#include "operator/handover.h"
+#include "operator/pace.h"
 #include "operator/settings.h"
 
 #define MAX_EVENTS_IN_FLIGHT 64
@@ -32,19 +40,28 @@ struct operator_counters {
 
 struct operator {
     struct loop *loop;
-    struct k8s *k8s;
+    struct k8s *k8s; /* a tap on what operator_new was given */
     struct rng *rng;
     const struct settings *settings;
 
     struct k8s_informer *workflows, *instances, *pods;
     struct queue cursor_queue, attempt_queue, reap_queue;
     struct map cursors, attempts, reaps;
-    int n_starting; /* new runs whose first pod is not created yet */
+    struct map ghosts; /* see unsettled.h */
+    bool nodes_hidden; /* they may not be read */
+    struct burst burst;
+    int n_runs[RUN_N_STATES]; /* instances by state, finished ones too */
+    size_t n_triggering;      /* cursors that are asking for a run */
+    struct list cursors_wait; /* for fewer unfinished runs in all; the first came first */
 
     struct lease *lease;
     const struct k8s_fence *fence;
     bool leading;       /* holds the lease and has seen what was before */
     int64_t settled_at; /* LOOP_MONOTONIC: what the last leader sent has had its effect by then */
+    struct handover handover;
+    struct clock_guard clock;
+    struct pace pace;
+    struct loop_task look_task; /* at everything, once */
     bool stopping;
     struct loop_timer drain;
     int64_t drain_until; /* LOOP_MONOTONIC */
@@ -61,11 +78,14 @@ struct operator *operator_new(struct loop *loop, struct k8s *k8s, struct rng *rn
                               const struct settings *settings);
 void operator_free(struct operator *op);
 void operator_start(struct operator *op);
-/* Finishes the calls in flight, releases the lease, then calls on_stopped. */
+/* Finishes the calls in flight, releases the lease, then calls on_stopped.  If a call does not end,
+ * the lease is not released: it runs out. */
 void operator_stop(struct operator *op, void (*on_stopped)(void *arg), void *arg);
 /* All informers have listed. */
 bool operator_ready(const struct operator *op);
 bool operator_leading(const struct operator *op);
+/* Begins to lead if the lease is held and all that has to be known is. */
+void lead_when_ready(struct operator *op);
 
 extern const struct k8s_resource workflow_resource, instance_resource, pod_resource;
 
@@ -99,16 +119,8 @@ void reap_on_pod(struct operator *op, const struct k8s_object *old, const struct
 void reap_on_instance(struct operator *op, const struct k8s_object *old,
                       const struct k8s_object *new);
 void reap_forget(struct operator *op);
-
-/* Many runs are to start at once: pods come first, and what only says how things stand may wait,
- * for BURST_WAIT_MS at most. */
-#define BURST_RUNS    8
-#define BURST_WAIT_MS 3000
-#define BURST_LOOK_MS 50
-static inline bool operator_bursts(const struct operator *op)
-{
-    return op->n_starting >= BURST_RUNS;
-}
+/* Its node is proven gone, or out of service: nothing of it runs (design, section 4). */
+bool reap_is_lost(struct operator *op, const struct pod *pod);
 
 /* How a queue's step ended, from the reply of its call: what to look at again, and when.  Logs what
  * is worth it. */
@@ -123,6 +135,9 @@ struct event_about {
 struct event_about event_about(const char *kind, const struct identity *id);
 void operator_event(struct operator *op, struct event_about about, bool is_warning,
                     const char *reason, const char *action, const char *note);
+/* About the operator itself: what the Lease says in `kubectl describe`. */
+void operator_tell(struct operator *op, bool is_warning, const char *reason, const char *action,
+                   const char *note);
 void events_forget(struct operator *op);
 
 #endif

@@ -9,10 +9,17 @@
 #include "operator/operator.h"
 #include "operator/unsettled.h"
 
+#include "base/log.h"
+
 #include <inttypes.h>
 #include <string.h>
 
-enum call_kind { CALL_NONE, CALL_DELETE, CALL_RELEASE, CALL_FIND };
+enum call_kind { CALL_NONE, CALL_DELETE, CALL_RELEASE, CALL_FIND, CALL_FIND_NODE };
+
+#define NODE_AGAIN_MS  MINUTE_MS
+#define OUT_OF_SERVICE "node.kubernetes.io/out-of-service"
+
+static const struct k8s_resource node_resource = {"", "v1", "nodes", "Node"};
 
 struct reap_ctl {
     struct work work;
@@ -22,6 +29,8 @@ struct reap_ctl {
     char *uid;
     int64_t seen_at;      /* LOOP_MONOTONIC */
     bool instance_absent; /* proven */
+    bool lost;            /* its node is proven gone or out of service */
+    int64_t node_again;   /* LOOP_MONOTONIC: when its node may be asked for again */
     struct k8s_call *call;
     enum call_kind calling;
 };
@@ -73,7 +82,10 @@ static enum work_result start_call(struct reap_ctl *ctl, enum call_kind kind,
 static enum work_result delete_pod(struct reap_ctl *ctl, const struct k8s_object *object,
                                    bool at_once)
 {
-    CLEANUP(free) char *body = k8s_delete_options(object->meta.uid, NULL, at_once ? 0 : -1);
+    char version[24];
+
+    snprintf(version, sizeof(version), "%" PRIu64, object->meta.resource_version);
+    CLEANUP(free) char *body = k8s_delete_options(object->meta.uid, version, at_once ? 0 : -1);
 
     return start_call(ctl, CALL_DELETE,
                       (struct k8s_request) {.verb = K8S_DELETE,
@@ -122,9 +134,19 @@ static enum work_result find_instance(struct reap_ctl *ctl, const struct pod *po
                                             .name = pod->instance});
 }
 
-static int64_t tombstone_ms(const struct reap_ctl *ctl)
+static enum work_result find_node(struct reap_ctl *ctl, const struct pod *pod)
 {
-    int64_t rest = ctl->seen_at + SETTLED_MS - loop_now(ctl->op->loop, LOOP_MONOTONIC);
+    ctl->node_again = loop_now(ctl->op->loop, LOOP_MONOTONIC) + NODE_AGAIN_MS;
+    return start_call(
+        ctl, CALL_FIND_NODE,
+        (struct k8s_request) {
+            .verb = K8S_GET, .lane = K8S_LANE_READ, .resource = &node_resource, .name = pod->node});
+}
+
+/* How long it is until then, by a clock that nobody sets. */
+static int64_t rest_until(const struct reap_ctl *ctl, int64_t monotonic)
+{
+    int64_t rest = monotonic - loop_now(ctl->op->loop, LOOP_MONOTONIC);
 
     return rest > 0 ? rest : 0;
 }
@@ -144,8 +166,12 @@ static enum work_result look(struct work *work)
         .inst = owner ? owner->value : NULL,
         .inst_absent = ctl->instance_absent,
         .now = loop_now(ctl->op->loop, LOOP_OF_DAY),
+        .clock_wrong = clock_wrong(ctl->op),
         .retention_ms = ctl->op->settings->pod_retention_ms,
-        .tombstone_ms = tombstone_ms(ctl),
+        .tombstone_ms = rest_until(ctl, ctl->seen_at + SETTLED_MS),
+        .lost = ctl->lost,
+        .nodes_hidden = ctl->op->nodes_hidden,
+        .node_wait_ms = rest_until(ctl, ctl->node_again),
     };
     struct retain_step step = retain_decide(&view);
     switch (step.kind) {
@@ -156,6 +182,8 @@ static enum work_result look(struct work *work)
         return release_pod(ctl, object);
     case RETAIN_FIND_INSTANCE:
         return find_instance(ctl, pod);
+    case RETAIN_FIND_NODE:
+        return find_node(ctl, pod);
     case RETAIN_KEEP:
         break;
     }
@@ -164,9 +192,47 @@ static enum work_result look(struct work *work)
     return WORK_DONE;
 }
 
+/* ---- replies ---- */
+
+static bool is_out_of_service(const json_t *node)
+{
+    size_t i;
+    json_t *taint;
+
+    json_array_foreach (json_at(node, "spec.taints"), i, taint) {
+        const char *key = json_text_at(taint, "key");
+
+        if (key && strcmp(key, OUT_OF_SERVICE) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A pod of a node that is no more has ended, whatever its status says. */
+static void on_node(struct reap_ctl *ctl, const struct k8s_reply *reply)
+{
+    struct operator *op = ctl->op;
+    struct k8s_object *object = k8s_informer_get_key(op->pods, ctl->key);
+    enum error_code code = reply->error.code;
+
+    if (code == ERROR_FORBIDDEN) {
+        op->nodes_hidden = true;
+        log_info("may not read nodes: pods of lost nodes are left to Kubernetes",
+                 KV("error", reply->error.text));
+    }
+    ctl->lost = code == ERROR_NOT_FOUND || (code == ERROR_NONE && is_out_of_service(reply->object));
+    if (ctl->lost && object) {
+        log_warning("the node of a pod is lost", KV("pod", ctl->key),
+                    KV("node", ((const struct pod *) object->value)->node));
+        attempt_on_pod(op, object, object);
+    }
+    work_finish(&ctl->work, WORK_AGAIN);
+}
+
 static void on_reply(const struct k8s_reply *reply, void *arg)
 {
-    static const char *const doing[] = {"", "delete pod", "release pod", "read instance"};
+    static const char *const doing[] = {"", "delete pod", "release pod", "read instance",
+                                        "read node"};
     struct reap_ctl *ctl = arg;
     struct operator *op = ctl->op;
     enum call_kind kind = ctl->calling;
@@ -174,6 +240,10 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
 
     ctl->call = NULL;
     ctl->calling = CALL_NONE;
+    if (kind == CALL_FIND_NODE) {
+        on_node(ctl, reply);
+        return;
+    }
     if (reply->error.code == ERROR_NOT_FOUND && kind == CALL_FIND) {
         ctl->instance_absent = true;
         work_finish(&ctl->work, WORK_AGAIN);
@@ -218,6 +288,15 @@ void reap_on_pod(struct operator *op, const struct k8s_object *old, const struct
     if (!ctl)
         ctl = ctl_new(op, new);
     work_add(&ctl->work);
+}
+
+bool reap_is_lost(struct operator *op, const struct pod *pod)
+{
+    if (pod->deleting_since == INSTANT_NONE)
+        return false;
+    CLEANUP(free) char *key = object_key(pod->id.ns, pod->id.name);
+    const struct reap_ctl *ctl = ctl_find(op, key);
+    return ctl && ctl->lost && strcmp(ctl->uid, pod->id.uid) == 0;
 }
 
 void reap_on_instance(struct operator *op, const struct k8s_object *old,

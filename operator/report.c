@@ -32,6 +32,16 @@ COUNTER(events_sent)
 COUNTER(events_dropped)
 COUNTER(errors)
 
+static double read_overdue(void *arg)
+{
+    return (double) ((struct operator *) arg)->pace.n_overdue;
+}
+
+static double read_in_doubt(void *arg)
+{
+    return (double) ((struct operator *) arg)->handover.n_in_doubt;
+}
+
 static const struct {
     const char *name, *help;
     double (*read)(void *arg);
@@ -46,6 +56,10 @@ static const struct {
     {"kharon_events_sent_total", "Kubernetes Events written.", read_events_sent},
     {"kharon_events_dropped_total", "Kubernetes Events that were not written.",
      read_events_dropped},
+    {"kharon_requests_overdue_total", "Requests to Kubernetes that got no answer in time.",
+     read_overdue},
+    {"kharon_writes_in_doubt_total", "Writes of which it was not known whether they took effect.",
+     read_in_doubt},
     {"kharon_request_errors_total", "Requests to Kubernetes that failed.", read_errors},
 };
 
@@ -57,6 +71,16 @@ static double read_leading(void *arg)
 static double read_lag(void *arg)
 {
     return (double) ((struct operator *) arg)->counters.last_trigger_lag_ms / 1000;
+}
+
+static double read_skew(void *arg)
+{
+    return (double) clock_skew_ms(arg) / 1000;
+}
+
+static double read_slow(void *arg)
+{
+    return ((struct operator *) arg)->pace.slow;
 }
 
 static double read_longest_turn(void *arg)
@@ -117,16 +141,11 @@ static void update_exits(struct report *r)
     }
 }
 
-/* Counted when asked for: who watches asks every some seconds, and the copy is in memory. */
 static void update_states(struct report *r)
 {
-    int counts[RUN_N_STATES] = {0};
-    struct k8s_object *object;
-
-    k8s_informer_foreach (object, r->op->instances)
-        counts[((const struct instance *) object->value)->run.state]++;
     for (int i = 0; i < RUN_N_STATES; i++)
-        metric_set(metric_series(r->state_family, run_state_name((enum run_state) i)), counts[i]);
+        metric_set(metric_series(r->state_family, run_state_name((enum run_state) i)),
+                   r->op->n_runs[i]);
 }
 
 static void update(void *arg)
@@ -149,6 +168,12 @@ static void add_metrics(struct report *r)
               "From the due instant of the last natural trigger to its "
               "instance.",
               read_lag, r->op);
+    add_gauge(
+        m, "kharon_clock_skew_seconds",
+        "How much later the API server's clock is, at least. Beyond 5 s nothing is triggered.",
+        read_skew, r->op);
+    add_gauge(m, "kharon_control_plane_slow", "Whether requests get no answer within delta.",
+              read_slow, r->op);
     add_gauge(m, "kharon_longest_turn_seconds",
               "Longest turn of the event loop since the last look.", read_longest_turn, r->op);
     add_queues(m, r->op);
@@ -176,6 +201,10 @@ static int render_ready(struct buf *body, void *arg)
 
     if (operator_ready(r->op)) {
         buf_addf(body, "ok\n%s\n", operator_leading(r->op) ? "leading" : "standby");
+        if (clock_wrong(r->op))
+            buf_adds(body, "the clock is wrong: nothing is triggered\n");
+        if (r->op->pace.slow)
+            buf_adds(body, "the control plane is slow\n");
         return 200;
     }
     buf_adds(body, "the local copy is not complete yet\n");

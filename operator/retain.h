@@ -15,10 +15,14 @@ struct retain_view {
     const struct instance *inst; /* of the owner's name, as it is stored; NULL: not in the cache */
     bool inst_absent;            /* the owner's UID is proven gone */
     instant now;
+    bool clock_wrong; /* `now` decides nothing */
     int64_t retention_ms;
     /* For so long yet its name has to stay taken, by a clock that nobody sets: a create of it may
      * still be under way.  0: no longer. */
     int64_t tombstone_ms;
+    bool lost;            /* its node is proven gone, and nothing of it runs any more */
+    bool nodes_hidden;    /* it may not be asked for nodes */
+    int64_t node_wait_ms; /* for so long yet its node need not be asked for again */
 };
 
 enum retain_kind {
@@ -27,6 +31,7 @@ enum retain_kind {
     RETAIN_DELETE_AT_ONCE, /* grace 0: its containers have ended long ago and it is still there */
     RETAIN_RELEASE,        /* take our finalizer off */
     RETAIN_FIND_INSTANCE,  /* prove that the owner is absent */
+    RETAIN_FIND_NODE,      /* prove that the node is, or out of service */
 };
 
 struct retain_step {

@@ -18,6 +18,7 @@ void settings_default(struct settings *s)
         .pod_retention_ms = 120 * SECOND_MS,
         .coalesce_ms = SECOND_MS,
         .late_ms = MINUTE_MS,
+        .max_unfinished = 20000,
         .max_steps = 16,
     };
     for (int i = 0; i < RUN_N_STATES; i++)
@@ -34,6 +35,11 @@ void settings_done(struct settings *s)
     texts_done(&s->namespaces);
     env_done(&s->component_ns);
     env_done(&s->attempt.execution_env);
+}
+
+size_t settings_room_to_catch_up(const struct settings *s)
+{
+    return s->max_unfinished - s->max_unfinished / 10;
 }
 
 const char *settings_component_ns(const struct settings *s, const char *component)

@@ -25,6 +25,7 @@ struct settings {
     int64_t pod_retention_ms;       /* of a pod that has ended: for its logs, and as a tombstone */
     int64_t coalesce_ms;            /* a state that lasts longer is written */
     int64_t late_ms;                /* catchUp None skips what is due for longer */
+    size_t max_unfinished;          /* runs of all workflows; cursors wait (design, section 8) */
     /* Steps of a queue with a call in flight; the rest waits where waiting costs nothing, not in
      * the client, where it would time out. */
     int max_steps;
@@ -33,6 +34,9 @@ struct settings {
 /* The values that the specification and the design give. */
 void settings_default(struct settings *s);
 void settings_done(struct settings *s);
+
+/* Live before catch-up: what was missed leaves room for what falls due. */
+size_t settings_room_to_catch_up(const struct settings *s);
 
 /* The namespace in which a component's workflows must be (design, section 3). */
 const char *settings_component_ns(const struct settings *s, const char *component);

@@ -25,22 +25,6 @@ static void set_text(char **member, const char *text)
     *member = copy;
 }
 
-/* ---- the schedule ---- */
-
-struct timing {
-    struct schedule schedule;
-    struct offset offset;
-    const char *offset_text;
-};
-
-static bool read_timing(const struct workflow *wf, struct timing *t, struct error *err)
-{
-    if (!schedule_parse(wf->schedule, &t->schedule, err))
-        return false;
-    t->offset_text = wf->offset ? wf->offset : schedule_default_offset_text(&t->schedule);
-    return offset_parse(t->offset_text, &t->offset, err);
-}
-
 /* ---- Ready ---- */
 
 struct verdict {
@@ -140,6 +124,18 @@ static void skip_decided(const struct trigger_view *v, const struct timing *t,
     decided(s, partition_print(&t->schedule, skip->last, text), "Skipped", reason, message, v->now);
 }
 
+static void skip_suspended(const struct trigger_view *v, const struct timing *t,
+                           struct workflow_status *s, const struct cursor_skip *skip)
+{
+    if (skip->count > 0)
+        skip_decided(v, t, s, skip, "Suspended", "they fell due while the workflow was suspended");
+}
+
+static struct cursor_skip pass_due(struct cursor *c, const struct timing *t, instant until)
+{
+    return cursor_pass_due(c, &t->schedule, &t->offset, until);
+}
+
 /* The cursor has run out: `next` stays where it is and nothing is due any more. */
 static void advance(struct cursor *c, const struct timing *t)
 {
@@ -153,25 +149,25 @@ static void advance(struct cursor *c, const struct timing *t)
 static bool set_cursor(const struct trigger_view *v, const struct timing *t,
                        struct workflow_status *s, struct verdict *verdict)
 {
-    const struct cursor_wish *wish = &v->wf->set_next;
+    struct cursor_skip skip;
     struct error err;
 
-    if (s->cursor.epoch == 0 || !text_equal(s->observed_schedule, t->schedule.text) ||
-        !text_equal(s->observed_offset, t->offset_text)) {
-        if (!cursor_start(&s->cursor, &t->schedule, &t->offset, v->now, &err)) {
-            free(verdict->message);
-            *verdict = unfit("Invalid", xstrdup(err.text));
-            return false;
-        }
+    switch (workflow_set_cursor(v->wf, t, v->now, &s->cursor, &skip, &err)) {
+    case CURSOR_NEVER:
+        free(verdict->message);
+        *verdict = unfit("Invalid", xstrdup(err.text));
+        return false;
+    case CURSOR_STARTED:
         set_text(&s->observed_schedule, t->schedule.text);
         set_text(&s->observed_offset, t->offset_text);
         return true;
-    }
-    if (wish->id && !text_equal(wish->id, s->set_next_id)) {
-        cursor_set(&s->cursor, wish->next, wish->next_offset);
-        set_text(&s->set_next_id, wish->id);
+    case CURSOR_WISHED:
+        skip_suspended(v, t, s, &skip);
+        set_text(&s->set_next_id, v->wf->set_next.id);
         s->suspended = false; /* where it stands now is meant: resuming passes nothing by */
         return true;
+    case CURSOR_KEPT:
+        break;
     }
     return false;
 }
@@ -197,17 +193,6 @@ static bool record_done(const struct trigger_view *v, const struct timing *t,
     return true;
 }
 
-/* Moves past everything that is due by then.  A cursor that runs out is never due again. */
-static struct cursor_skip pass_due(struct cursor *c, const struct timing *t, instant until)
-{
-    struct cursor_skip skip;
-
-    if (cursor_skip_due(c, &t->schedule, &t->offset, until, &skip))
-        return skip;
-    c->next_offset = INSTANT_MAX;
-    return (struct cursor_skip) {.count = 1, .first = c->next, .last = c->next};
-}
-
 /* What fell due while it was suspended is passed by, once, when it goes on. */
 static bool resume(const struct trigger_view *v, const struct timing *t, struct workflow_status *s)
 {
@@ -215,8 +200,7 @@ static bool resume(const struct trigger_view *v, const struct timing *t, struct 
         return false;
     s->suspended = false;
     struct cursor_skip skip = pass_due(&s->cursor, t, v->now);
-    if (skip.count > 0)
-        skip_decided(v, t, s, &skip, "Suspended", "they fell due while the workflow was suspended");
+    skip_suspended(v, t, s, &skip);
     return true;
 }
 
@@ -264,17 +248,36 @@ static bool move_cursor(const struct trigger_view *v, const struct timing *t,
     return changed | skip_missed(v, t, s, settings);
 }
 
-/* Styx passes by what has nothing to run, and so do we, without an instance. */
-static const char *blocked_reason(const struct trigger_view *v)
+/* The partition after this one is due, too. */
+static bool is_catching_up(const struct timing *t, const struct cursor *c, instant now)
 {
-    return v->n_active >= v->wf->max_active ? "MaxActive" : NULL;
+    struct cursor probe = *c;
+
+    return cursor_advance(&probe, &t->schedule, &t->offset) && cursor_due(&probe, now);
+}
+
+/* NULL: nothing stands in the way. */
+static const struct obstacle {
+    const char *reason, *message;
+} * obstacle(const struct trigger_view *v, const struct timing *t, const struct cursor *c,
+             const struct settings *settings)
+{
+    static const struct obstacle max_active = {"MaxActive",
+                                               "as many runs as maxActive allows are not finished"};
+    static const struct obstacle too_many = {
+        "TooManyRuns", "as many runs as Kharon takes in all are not finished"};
+
+    if (v->n_active >= v->wf->max_active)
+        return &max_active;
+    size_t room = is_catching_up(t, c, v->now) ? settings_room_to_catch_up(settings)
+                                               : settings->max_unfinished;
+    return v->n_unfinished >= room ? &too_many : NULL;
 }
 
 static struct trigger_step when_due(const struct trigger_view *v, const struct timing *t,
-                                    struct workflow_status *s)
+                                    struct workflow_status *s, const struct settings *settings)
 {
     struct trigger_step step = wait_until(INSTANT_NONE);
-    const char *blocked = blocked_reason(v);
 
     if (v->wf->suspend)
         return step;
@@ -282,9 +285,10 @@ static struct trigger_step when_due(const struct trigger_view *v, const struct t
         return wait_until(s->cursor.next_offset == INSTANT_MAX ? INSTANT_NONE
                                                                : s->cursor.next_offset);
     partition_print(&t->schedule, s->cursor.next, step.partition);
+    const struct obstacle *blocked = obstacle(v, t, &s->cursor, settings);
     if (blocked) {
-        if (decided(s, step.partition, "Waiting", blocked,
-                    "as many runs as maxActive allows are not finished", v->now))
+        step.wants_room = strcmp(blocked->reason, "TooManyRuns") == 0;
+        if (decided(s, step.partition, "Waiting", blocked->reason, blocked->message, v->now))
             step.kind = TRIGGER_STORE;
         return step;
     }
@@ -324,7 +328,7 @@ struct trigger_step trigger_decide(const struct trigger_view *v, const struct se
         return step;
     workflow_status_copy(&s, &v->wf->status);
     struct verdict verdict = judge(v, settings);
-    bool fit = strcmp(verdict.reason, "Valid") == 0 && read_timing(v->wf, &timing, &err);
+    bool fit = strcmp(verdict.reason, "Valid") == 0 && workflow_timing(v->wf, &timing, &err);
     bool changed = set_names(&s, v->wf);
     if (fit) {
         changed |= move_cursor(v, &timing, &s, settings, &verdict);
@@ -334,7 +338,7 @@ struct trigger_step trigger_decide(const struct trigger_view *v, const struct se
     if (fit && !changed)
         changed = pass_by(v, &timing, &s);
     if (fit && !changed)
-        step = when_due(v, &timing, &s);
+        step = when_due(v, &timing, &s, settings);
     if (changed)
         step.kind = TRIGGER_STORE;
     free(verdict.message);

@@ -28,6 +28,7 @@ struct trigger_view {
     const struct workflow *elder; /* an older workflow with the same pair; NULL: none */
     const char *component_ns;     /* where the component's workflows must be */
     int n_active;                 /* unfinished instances */
+    size_t n_unfinished;          /* of all workflows */
     const struct trigger_done *done;
     instant now;
 };
@@ -39,6 +40,7 @@ struct trigger_step {
     struct workflow_status status;      /* STORE */
     char partition[PARTITION_TEXT_MAX]; /* CREATE */
     instant look_again_at;              /* WAIT; INSTANT_NONE: no need */
+    bool wants_room;                    /* waits until fewer runs are unfinished in all */
 };
 
 struct trigger_step trigger_decide(const struct trigger_view *view,

@@ -6,6 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 
+struct ghost {
+    struct map_node by_key;
+    char *key;
+    struct unsettled unsettled;
+};
+
 void unsettled_begin(struct unsettled *u, const char *pod, int64_t now)
 {
     snprintf(u->pod, sizeof(u->pod), "%s", pod);
@@ -42,4 +48,65 @@ bool unsettled_is_of(const struct unsettled *u, const char *pod, int64_t now)
 bool unsettled_is_of_other(const struct unsettled *u, const char *pod, int64_t now)
 {
     return unsettled_exists(u, now) && strcmp(u->pod, pod) != 0;
+}
+
+/* ---- ghosts ---- */
+
+static void ghost_free(struct map *ghosts, struct ghost *g)
+{
+    map_remove(ghosts, &g->by_key);
+    free(g->key);
+    free(g);
+}
+
+/* The oldest come first. */
+static void forget_old(struct map *ghosts, int64_t now)
+{
+    struct ghost *g;
+
+    map_foreach (g, ghosts, by_key) {
+        if (unsettled_exists(&g->unsettled, now))
+            return;
+        ghost_free(ghosts, g);
+    }
+}
+
+void ghosts_add(struct map *ghosts, const char *key, const struct unsettled *u, int64_t now)
+{
+    struct ghost *g;
+
+    forget_old(ghosts, now);
+    if (!unsettled_exists(u, now))
+        return;
+    g = NEW(struct ghost);
+    g->key = xstrdup(key);
+    g->unsettled = *u;
+    map_add(ghosts, &g->by_key, g->key);
+}
+
+/* Of several it is not known which pod comes: then it may be any. */
+void ghosts_find(const struct map *ghosts, const char *key, struct unsettled *u, int64_t now)
+{
+    struct map_node *node = map_get(ghosts, key);
+
+    for (; node; node = map_next_same(node)) {
+        const struct ghost *g = container_of(node, struct ghost, by_key);
+
+        if (!unsettled_exists(&g->unsettled, now))
+            continue;
+        if (unsettled_exists(u, now))
+            u->pod[0] = '\0';
+        else
+            *u = g->unsettled;
+        if (u->until < g->unsettled.until)
+            u->until = g->unsettled.until;
+    }
+}
+
+void ghosts_clear(struct map *ghosts)
+{
+    struct ghost *g;
+
+    map_foreach (g, ghosts, by_key)
+        ghost_free(ghosts, g);
 }

@@ -6,12 +6,16 @@
  * another name may be made for the run.  What settles it: the pod is there, or SETTLED_MS are over,
  * which is many times as long as a write of ours may be on its way.
  *
+ * An instance that goes while such a create is on its way leaves a ghost: whoever gets its name
+ * waits for that pod, too.  It has no owner and is collected, but it may run until then.
+ *
  * Who begins to lead does not know what the last leader sent just before.  A leader's memory is at
  * most one attempt ahead of what is stored (advance.c), so that it is known which pod it may be.
  */
 #ifndef KHARON_OPERATOR_UNSETTLED_H
 #define KHARON_OPERATOR_UNSETTLED_H
 
+#include "base/map.h"
 #include "model/attempt.h"
 
 #define SETTLED_MS (60 * SECOND_MS)
@@ -29,5 +33,11 @@ bool unsettled_exists(const struct unsettled *u, int64_t now);
 /* There is one, and it is of this pod; of another pod. */
 bool unsettled_is_of(const struct unsettled *u, const char *pod, int64_t now);
 bool unsettled_is_of_other(const struct unsettled *u, const char *pod, int64_t now);
+
+/* By the instance's "namespace/name". */
+void ghosts_add(struct map *ghosts, const char *key, const struct unsettled *u, int64_t now);
+/* Adds what is left of it to `u`. */
+void ghosts_find(const struct map *ghosts, const char *key, struct unsettled *u, int64_t now);
+void ghosts_clear(struct map *ghosts);
 
 #endif

@@ -12,20 +12,29 @@
 
 #define UUID_SIZE 16
 
-static void digest(const EVP_MD *type, const void *data, size_t len, uint8_t *ret_digest)
+/* Fetched once: OpenSSL looks for the algorithm anew each time otherwise, which takes longer than
+ * the hash of a short text. */
+static void digest(EVP_MD **type, const char *name, const void *data, size_t len,
+                   uint8_t *ret_digest)
 {
-    if (EVP_Digest(data, len, ret_digest, NULL, type, NULL) != 1)
+    if (!*type)
+        *type = EVP_MD_fetch(NULL, name, NULL);
+    if (!*type || EVP_Digest(data, len, ret_digest, NULL, *type, NULL) != 1)
         abort(); /* only without memory, or without the algorithm */
 }
 
 void sha1(const void *data, size_t len, uint8_t ret_digest[SHA1_SIZE])
 {
-    digest(EVP_sha1(), data, len, ret_digest);
+    static EVP_MD *type;
+
+    digest(&type, "SHA1", data, len, ret_digest);
 }
 
 void sha256(const void *data, size_t len, uint8_t ret_digest[SHA256_SIZE])
 {
-    digest(EVP_sha256(), data, len, ret_digest);
+    static EVP_MD *type;
+
+    digest(&type, "SHA256", data, len, ret_digest);
 }
 
 void hex_encode(const uint8_t *data, size_t len, char *ret_text)

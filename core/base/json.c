@@ -6,6 +6,16 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* Jansson shows what it met, which may be half a character. */
+static bool refuse(const json_error_t *where, struct error *err)
+{
+    __attribute__((cleanup(buf_done_cleanup))) struct buf reason = BUF_INIT;
+
+    buf_add_utf8(&reason, where->text);
+    return error_set(err, ERROR_INVALID, "not JSON: line %d, column %d: %s", where->line,
+                     where->column, buf_text(&reason));
+}
+
 bool json_parse(const char *text, size_t len, json_t **ret_json, struct error *err)
 {
     json_error_t where;
@@ -13,8 +23,7 @@ bool json_parse(const char *text, size_t len, json_t **ret_json, struct error *e
         json_loadb(text, len, JSON_ALLOW_NUL | JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &where);
 
     if (!json)
-        return error_set(err, ERROR_INVALID, "not JSON: line %d, column %d: %s", where.line,
-                         where.column, where.text);
+        return refuse(&where, err);
     *ret_json = json;
     return true;
 }
@@ -159,9 +168,34 @@ json_t *json_text(const char *text)
     return json ? json : repaired(text);
 }
 
+/* Whether it is read back as the same when it is printed with so few digits. */
+static bool survives_15_digits(double real)
+{
+    char text[40];
+
+    snprintf(text, sizeof(text), "%.15g", real);
+    return strtod(text, NULL) == real;
+}
+
+static bool has_long_fraction(const json_t *json)
+{
+    const json_t *value;
+    const char *key;
+    size_t i;
+
+    json_array_foreach (json, i, value)
+        if (has_long_fraction(value))
+            return true;
+    json_object_foreach ((json_t *) (uintptr_t) json, key, value)
+        if (has_long_fraction(value))
+            return true;
+    return json_is_real(json) && !survives_15_digits(json_real_value(json));
+}
+
 char *json_print(const json_t *json)
 {
-    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
+    size_t digits = has_long_fraction(json) ? 17 : 15;
+    char *text = json_dumps(json, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));
 
     if (!text)
         abort();

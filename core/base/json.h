@@ -43,8 +43,8 @@ void json_set_take(json_t *object, const char *key, json_t *value); /* takes val
 /* json_string that never fails: bytes that are not UTF-8 become U+FFFD. */
 json_t *json_text(const char *text);
 
-/* Compact text; the caller frees.  Fractions have 15 significant digits, so that 0.1 is printed as
- * 0.1. */
+/* Compact text, which is read as the same value; the caller frees.  Fractions have 15 significant
+ * digits, so that 0.1 is printed as 0.1, or all have 17 if one of them needs those. */
 char *json_print(const json_t *json) __attribute__((returns_nonnull));
 
 #endif

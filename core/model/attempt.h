@@ -58,6 +58,7 @@ enum pod_phase { POD_PENDING, POD_POD_RUNNING, POD_SUCCEEDED, POD_FAILED, POD_UN
 
 struct pod {
     struct identity id;
+    bool is_ours;    /* see pod_is_ours */
     char *owner_uid; /* of the WorkflowInstance it was made for; NULL: somebody else's pod */
     char *instance;  /* its name */
     bool orphaned;   /* the instance does not control it any more */
@@ -77,6 +78,7 @@ struct pod {
     bool scheduled, gated, unschedulable;
     char *unschedulable_message;
     instant scheduled_at;
+    char *node; /* NULL: it has none yet */
     /* container styx-run */
     char *image; /* of the spec */
     bool has_main, main_ready, main_terminated;
@@ -95,7 +97,10 @@ DEFINE_CLEANUP(struct pod *, pod_free);
 /* No container of it runs, and none will (design, section 4). */
 bool pod_gone(const struct pod *pod);
 /* Its name follows from its record: Kharon made it (invariant 6). */
-bool pod_is_ours(const struct pod *pod);
+static inline bool pod_is_ours(const struct pod *pod)
+{
+    return pod->is_ours;
+}
 
 enum observation_kind {
     OBSERVED_NOTHING,

@@ -91,3 +91,14 @@ bool cursor_skip_due(struct cursor *c, const struct schedule *s, const struct of
     *c = to;
     return true;
 }
+
+struct cursor_skip cursor_pass_due(struct cursor *c, const struct schedule *s,
+                                   const struct offset *o, instant now)
+{
+    struct cursor_skip skip;
+
+    if (cursor_skip_due(c, s, o, now, &skip))
+        return skip;
+    c->next_offset = INSTANT_MAX;
+    return (struct cursor_skip) {.count = 1, .first = c->next, .last = c->next};
+}

@@ -51,5 +51,8 @@ struct cursor_skip {
 #define CURSOR_SKIP_COUNT_MAX 100000
 bool cursor_skip_due(struct cursor *c, const struct schedule *s, const struct offset *o,
                      instant now, struct cursor_skip *ret_skip);
+/* The same, also past the last partition: a cursor that runs out is never due again. */
+struct cursor_skip cursor_pass_due(struct cursor *c, const struct schedule *s,
+                                   const struct offset *o, instant now);
 
 #endif

@@ -73,12 +73,8 @@ bool field_object(const json_t *json, const char *path, char **ret, struct error
         return false;
     if (!value)
         return true;
-    /* With all digits of a fraction, unlike json_print: it is to come back as it was. */
-    char *text = json_dumps(value, JSON_COMPACT | JSON_REAL_PRECISION(17));
-    if (!text)
-        return error_set(err, ERROR_INVALID, "%s: cannot be kept as text", path);
     free(*ret);
-    *ret = text;
+    *ret = json_print(value);
     return true;
 }
 

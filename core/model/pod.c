@@ -138,6 +138,18 @@ static const json_t *named(const json_t *list, const char *name)
     return NULL;
 }
 
+/* An exit code that no process can have is none: cut to an int it might become 0, a success. */
+static void decode_exit(const json_t *terminated, struct pod *pod)
+{
+    const json_t *code = json_at(terminated, "exitCode");
+    int64_t n = json_integer_value(code);
+
+    if (!json_is_integer(code) || n < INT32_MIN || n > INT32_MAX)
+        return;
+    pod->has_exit = true;
+    pod->exit_code = (int) n;
+}
+
 static void decode_main(const json_t *main, struct pod *pod)
 {
     const json_t *terminated = json_at(main, "state.terminated");
@@ -151,8 +163,7 @@ static void decode_main(const json_t *main, struct pod *pod)
     if (!terminated)
         return;
     pod->main_terminated = true;
-    pod->has_exit = json_is_integer(json_at(terminated, "exitCode"));
-    pod->exit_code = (int) json_int_at(terminated, "exitCode", 0);
+    decode_exit(terminated, pod);
     pod->exit_reason = xstrdup(json_text_at(terminated, "reason"));
     pod->exit_message = xstrdup(json_text_at(terminated, "message"));
     pod->finished_at = read_instant(terminated, "finishedAt");
@@ -187,6 +198,14 @@ static enum pod_phase read_phase(const char *name)
     return name ? POD_UNKNOWN : POD_PENDING;
 }
 
+static bool is_ours(const struct pod *pod)
+{
+    char name[EXECUTION_ID_MAX];
+
+    return pod->owner_uid && strcmp(pod->id.name, attempt_execution_id(pod->owner_uid, pod->seq,
+                                                                       pod->attempt, name)) == 0;
+}
+
 struct pod *pod_decode(const json_t *object)
 {
     struct pod *pod = NEW(struct pod);
@@ -204,10 +223,12 @@ struct pod *pod_decode(const json_t *object)
     pod->finished_at = pod->scheduled_at = INSTANT_NONE;
     json_array_foreach (json_at(object, "status.conditions"), i, item)
         decode_condition(item, pod);
+    pod->node = xstrdup(json_text_at(object, "spec.nodeName"));
     pod->image =
         xstrdup(json_text_at(named(json_at(object, "spec.containers"), MAIN_CONTAINER), "image"));
     decode_main(named(json_at(object, "status.containerStatuses"), MAIN_CONTAINER), pod);
     pod->all_terminated = pod->main_terminated && !others_alive(object);
+    pod->is_ours = is_ours(pod);
     return pod;
 }
 
@@ -225,6 +246,7 @@ void pod_free(struct pod *pod)
     free(pod->message);
     free(pod->disruption);
     free(pod->unschedulable_message);
+    free(pod->node);
     free(pod->image);
     free(pod->waiting_reason);
     free(pod->waiting_message);
@@ -236,14 +258,6 @@ void pod_free(struct pod *pod)
 bool pod_gone(const struct pod *pod)
 {
     return pod->phase == POD_SUCCEEDED || pod->phase == POD_FAILED || pod->all_terminated;
-}
-
-bool pod_is_ours(const struct pod *pod)
-{
-    char name[EXECUTION_ID_MAX];
-
-    return pod->owner_uid && strcmp(pod->id.name, attempt_execution_id(pod->owner_uid, pod->seq,
-                                                                       pod->attempt, name)) == 0;
 }
 
 static const char *or_nothing(const char *text)

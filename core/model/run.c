@@ -217,6 +217,8 @@ void run_done(struct run *run)
     for (size_t i = 0; i < run->n_events; i++)
         event_done(&run->events[i]);
     free(run->events);
+    free(run->component_id);
+    free(run->workflow_id);
     run_init(run);
 }
 
@@ -233,6 +235,8 @@ void run_copy(struct run *to, const struct run *from)
     to->events = xcalloc(from->n_events, sizeof(*to->events));
     for (size_t i = 0; i < from->n_events; i++)
         event_copy(&to->events[i], &from->events[i]);
+    to->component_id = xstrdup(from->component_id);
+    to->workflow_id = xstrdup(from->workflow_id);
 }
 
 static void set_text(char **member, const char *text)
@@ -241,6 +245,12 @@ static void set_text(char **member, const char *text)
 
     free(*member);
     *member = copy;
+}
+
+void run_set_pair(struct run *run, const char *component_id, const char *workflow_id)
+{
+    set_text(&run->component_id, component_id);
+    set_text(&run->workflow_id, workflow_id);
 }
 
 static void set_message(struct run *run, enum message_level level, const char *text)

@@ -133,6 +133,7 @@ struct run {
     int64_t halted_through; /* the answer to spec.haltThrough */
     int64_t retry_counter;  /* the answer to spec.retry: the counter that was named; -1: none */
     instant held_since; /* a status was lost, and so the trigger is not taken; or INSTANT_NONE */
+    char *component_id, *workflow_id; /* of its workflow, which it outlives; NULL: not known yet */
 };
 
 const char *run_state_name(enum run_state s);
@@ -147,6 +148,9 @@ bool trigger_type_parse(const char *name, enum trigger_type *ret_type);
 void run_init(struct run *run); /* NEW, nothing happened */
 void run_done(struct run *run);
 void run_copy(struct run *to, const struct run *from); /* `to` is not initialised before */
+
+/* Whose run it is in the HTTP API.  Both are copied. */
+void run_set_pair(struct run *run, const char *component_id, const char *workflow_id);
 
 /* Says what the run waits for, or no longer (NULL): a message without an event, so that no limit of
  * time begins anew. */

@@ -153,24 +153,24 @@ json_t *styx_workflow(const struct workflow *wf)
     return json;
 }
 
-json_t *styx_workflow_state(const struct workflow *wf)
+json_t *styx_workflow_state(const struct workflow *wf, instant now)
 {
     json_t *json = json_object();
-    bool set = wf && wf->status.cursor.epoch > 0;
+    struct cursor c = wf ? workflow_cursor(wf, now) : (struct cursor) {0};
 
     json_set_bool(json, "enabled", wf && !wf->suspend);
-    field_put_instant(json, "next_natural_trigger", set ? wf->status.cursor.next : INSTANT_NONE);
+    field_put_instant(json, "next_natural_trigger", c.epoch > 0 ? c.next : INSTANT_NONE);
     field_put_instant(json, "next_natural_offset_trigger",
-                      set ? wf->status.cursor.next_offset : INSTANT_NONE);
+                      c.epoch > 0 ? c.next_offset : INSTANT_NONE);
     return json;
 }
 
-json_t *styx_workflow_with_state(const struct workflow *wf)
+json_t *styx_workflow_with_state(const struct workflow *wf, instant now)
 {
     json_t *json = json_object();
 
     json_set_take(json, "workflow", styx_workflow(wf));
-    json_set_take(json, "state", styx_workflow_state(wf));
+    json_set_take(json, "state", styx_workflow_state(wf, now));
     return json;
 }
 

@@ -29,9 +29,10 @@ json_t *styx_workflow_instance(const struct styx_instance *id);        /* 4.5 */
 
 /* 4.1, with `component_uri`; the configuration is that of 5.1.  The schedule is canonical. */
 json_t *styx_workflow(const struct workflow *wf);
-/* 4.3.  NULL: of a workflow that does not exist, which Styx answers too (3.8). */
-json_t *styx_workflow_state(const struct workflow *wf);
-json_t *styx_workflow_with_state(const struct workflow *wf); /* 4.4 */
+/* 4.3, with the cursor as it stands now (workflow_cursor).  NULL: of a workflow that does not
+ * exist, which Styx answers too (3.8). */
+json_t *styx_workflow_state(const struct workflow *wf, instant now);
+json_t *styx_workflow_with_state(const struct workflow *wf, instant now); /* 4.4 */
 
 /* 4.7, RunStateData.  An instance whose trigger the operator has not taken yet is QUEUED, as it is
  * in Styx from the moment that the trigger is accepted. */

@@ -45,7 +45,7 @@ void identity_decode(const json_t *object, struct identity *id)
         .name = text_or_empty(object, "metadata.name"),
         .uid = text_or_empty(object, "metadata.uid"),
         .generation = json_int_at(object, "metadata.generation", 0),
-        .created = created,
+        .created = created > 0 ? created : 0,
         .deleting = json_at(object, "metadata.deletionTimestamp") != NULL,
     };
 }

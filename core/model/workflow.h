@@ -35,7 +35,7 @@ struct template {
 struct identity {
     char *ns, *name, *uid; /* never NULL once decoded; "" is absent */
     int64_t generation;
-    instant created; /* whole seconds; 0: not said, which an API server never does */
+    instant created; /* whole seconds; 0: not said, or before 1970, as no API server does */
     bool deleting;
 };
 
@@ -113,6 +113,37 @@ DEFINE_CLEANUP(struct workflow *, workflow_free);
 /* The pair that names the workflow in the HTTP API: spec, or namespace and object name. */
 const char *workflow_component(const struct workflow *wf);
 const char *workflow_id(const struct workflow *wf);
+
+/* Schedule and offset of the spec. */
+struct timing {
+    struct schedule schedule;
+    struct offset offset;
+    const char *offset_text; /* the workflow's, or the schedule's own */
+};
+bool workflow_timing(const struct workflow *wf, struct timing *ret_timing, struct error *err);
+
+/*
+ * What the spec makes of the stored cursor `c`: set anew if it was never set or belongs to another
+ * schedule or offset, else set to a wish that was not obeyed yet.  A wish to a suspended workflow
+ * finds the cursor where time has moved it; what was passed by then is told in `ret_skip`, and
+ * where the cursor stands afterwards is meant: nothing more is passed by when the workflow goes on.
+ */
+enum cursor_setter {
+    CURSOR_KEPT,
+    CURSOR_STARTED,
+    CURSOR_WISHED,
+    CURSOR_NEVER, /* the schedule never comes, says `err`; nothing is changed */
+};
+enum cursor_setter workflow_set_cursor(const struct workflow *wf, const struct timing *t,
+                                       instant now, struct cursor *c, struct cursor_skip *ret_skip,
+                                       struct error *err);
+
+/*
+ * The cursor as it stands now: what the operator makes of the stored one as soon as it looks, or,
+ * of a suspended workflow, if it went on now.  Nobody writes down how time moves that (design,
+ * section 5).  A cursor that was never set stays so.
+ */
+struct cursor workflow_cursor(const struct workflow *wf, instant now);
 
 /*
  * The `spec` object, in the order of the CRD.  What is absent, empty or the CRD's default is left

@@ -155,6 +155,15 @@ static json_t *encode_conditions(const struct workflow_condition *c)
     return json_pack("[o]", json);
 }
 
+/* For people: what a cursor that triggers nothing says would lie in the past before long. */
+static instant next_due(const struct workflow_status *s)
+{
+    bool ready = s->ready.status && strcmp(s->ready.status, "True") == 0;
+    bool set = s->cursor.epoch > 0 && s->cursor.next_offset != INSTANT_MAX;
+
+    return ready && set && !s->suspended ? s->cursor.next_offset : INSTANT_NONE;
+}
+
 json_t *workflow_encode_status(const struct workflow_status *s)
 {
     json_t *status = json_object();
@@ -168,6 +177,7 @@ json_t *workflow_encode_status(const struct workflow_status *s)
     json_set_int(status, "epoch", s->cursor.epoch);
     field_put_instant(status, "next", set ? s->cursor.next : INSTANT_NONE);
     field_put_instant(status, "nextOffset", set ? s->cursor.next_offset : INSTANT_NONE);
+    field_put_instant(status, "nextDue", next_due(s));
     field_put_text(status, "setNextId", s->set_next_id);
     json_set_take(status, "lastDecision", encode_last_decision(s));
     json_set_take(status, "skipped", encode_skipped(s));

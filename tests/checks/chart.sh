@@ -105,7 +105,8 @@ check_rendered()
     renders "definitions are kept by default" 2 '^    helm.sh/resource-policy: keep$'
     renders "definitions are not kept if so wished" 0 'resource-policy' --set crds.keep=false
     renders "definitions are left out if so wished" 0 '^kind: CustomResourceDefinition' --set crds.install=false
-    renders "no right is cluster-wide" 0 '^kind: ClusterRoleBinding' "${both[@]}"
+    renders "one right is cluster-wide, to read a node" 1 '^kind: ClusterRoleBinding' "${both[@]}"
+    renders "no right is cluster-wide if so wished" 0 '^kind: ClusterRoleBinding' "${both[@]}" --set rbac.nodes=false
     renders "no right is a wildcard" 0 '(verbs|resources): .*\*' --show-only templates/rbac.yaml
     renders "no right on secrets" 0 'secrets' --show-only templates/rbac.yaml
     renders "a role for each program in each namespace, and one for the lease" 7 '^kind: Role$' \

@@ -35,7 +35,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
         check_accepted(config, options.allow_insecure);
         k8s_config_free(config);
     } else {
-        FUZZ_CHECK(!config && err.code != ERROR_NONE && *err.text);
+        CLEANUP(free) char *text = xstrndup((const char *) data + 1, len - 1);
+
+        FUZZ_CHECK(!config);
+        fuzz_check_error(&err, text);
     }
     return 0;
 }

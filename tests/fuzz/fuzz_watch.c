@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Properties of k8s_watch_line, for any bytes: the object lies within the line; if it is JSON, so
- * is the whole line, with this object and this type.
+ * is the whole line, with this object and this type; what is no such line has a reason.
  */
 #include "k8s/watch.h"
 
@@ -19,6 +19,14 @@ static const char *type_name(enum k8s_event event, bool is_error)
     return is_error ? "ERROR" : names[event];
 }
 
+static void check_refusal(const struct error *err, const char *line, size_t len)
+{
+    CLEANUP(free) char *text = xstrndup(line, len);
+
+    FUZZ_CHECK(err->code == ERROR_INVALID);
+    fuzz_check_error(err, text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     const char *line = (const char *) data, *object;
@@ -29,7 +37,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     bool is_error;
 
     if (!k8s_watch_line(line, len, &event, &is_error, &object, &object_len, &err)) {
-        FUZZ_CHECK(err.code == ERROR_INVALID);
+        check_refusal(&err, line, len);
         return 0;
     }
     FUZZ_CHECK(object > line && object + object_len < line + len);

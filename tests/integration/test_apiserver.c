@@ -252,6 +252,9 @@ TEST(a_new_workflow_is_suspended_and_stays_so)
     CHECK(!json_at(object, "spec.template.image"));
     ASK("PATCH", "/v3/workflows/c/new/state", "{\"enabled\":true}", 200);
     OWNERS("c.new", false);
+    ASK("PATCH", "/v3/workflows/c/new/state", "{\"enabled\":false}", 200);
+    OWNERS("c.new", true);
+    ASK("PATCH", "/v3/workflows/c/new/state", "{\"enabled\":true}", 200);
     ASK("POST", "/v3/workflows/c", "{\"id\":\"new\",\"schedule\":\"daily\"}", 200);
     OWNERS("c.new", false);
     ASK("GET", "/v3/workflows/c/new/state", NULL, 200);
@@ -303,6 +306,9 @@ TEST(a_field_that_somebody_else_manages_is_left_alone)
     ASK("PATCH", "/v3/workflows/c/owned/state", "{\"enabled\":false}", 409);
     CHECK_STR(a.reason,
               "spec.suspend is managed by \"helm\"; change it there, or give the field up there");
+    ASK("PATCH", "/v3/workflows/c/owned/state",
+        "{\"enabled\":false,\"next_natural_trigger\":\"2026-01-05T00:00:00Z\"}", 409);
+    CHECK(!json_at(get(&workflow_resource, "c.owned"), "spec.setNext"));
     /* The same values are no conflict. */
     ASK("POST", "/v3/workflows/c",
         "{\"id\":\"owned\",\"schedule\":\"daily\",\"docker_image\":\"busybox:1\"}", 200);

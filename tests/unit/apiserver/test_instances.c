@@ -191,11 +191,35 @@ TEST(no_limit_means_168)
     tear_down();
 }
 
+/* An instance moves with what becomes of it. */
+TEST(what_changes_is_listed_as_it_is)
+{
+    set_up_report(NULL);
+    make_instance("report", "2026-01-05", NULL);
+    make_instance("report", "2026-01-06", QUEUED);
+    settle();
+    PARAMETERS("", "2026-01-06");
+    fake_patch_status(w.fake, &instance_resource, "billing", "report.2026-01-05",
+                      "{\"status\":" QUEUED "}");
+    fake_patch_status(w.fake, &instance_resource, "billing", "report.2026-01-06",
+                      "{\"status\":" DONE "}");
+    settle();
+    PARAMETERS("", "2026-01-05 2026-01-06");
+    CHECK_HAS(w.last->body, "SUCCESS");
+    CHECK(fake_delete(w.fake, &instance_resource, "billing", "report.2026-01-05"));
+    settle();
+    PARAMETERS("", "2026-01-06");
+    CHECK(fake_delete(w.fake, &instance_resource, "billing", "report.2026-01-06"));
+    settle();
+    PARAMETERS("", "");
+    tear_down();
+}
+
 /* STYX-API-13 */
 TEST(a_tail_ends_before_the_next_trigger)
 {
-    set_up_report(
-        "{\"epoch\":1,\"next\":\"2026-01-08T00:00:00Z\",\"nextOffset\":\"2026-01-09T00:00:00Z\"}");
+    set_up_report("{\"observedSchedule\":\"days\",\"observedOffset\":\"P1D\",\"epoch\":1,"
+                  "\"next\":\"2026-01-08T00:00:00Z\",\"nextOffset\":\"2026-01-09T00:00:00Z\"}");
     make_instance("report", "2026-01-04", DONE);
     make_instance("report", "2026-01-05", DONE);
     make_instance("report", "2026-01-07", DONE);
@@ -209,6 +233,11 @@ TEST(a_tail_ends_before_the_next_trigger)
                       "{\"status\":{\"next\":\"2026-01-07T12:00:00Z\"}}");
     settle();
     PARAMETERS("?tail=true&limit=2", "2026-01-05");
+    /* Of a suspended workflow it is where time has moved it: the 10th. */
+    fake_patch(w.fake, &workflow_resource, "billing", "report", "{\"spec\":{\"suspend\":true}}");
+    settle();
+    PARAMETERS("?tail=true&limit=2", "2026-01-08");
+    PARAMETERS("?tail=true&limit=3", "2026-01-07 2026-01-08");
     REFUSED("GET", V3 "/workflows/billing/nope/instances?tail=true", NULL, 404,
             "Could not find workflow.");
     make(&workflow_resource, "billing", "new", "{\"schedule\":\"daily\"}", NULL);
@@ -228,6 +257,89 @@ TEST(the_history_of_a_deleted_workflow_is_there)
     PARAMETERS("", "2026-01-05");
     CHECK_INT(ask("GET", V3 "/workflows/billing/report/instances/2026-01-05", NULL)->status, 200);
     CHECK_HAS(ask("GET", V3 "/status/events/billing/report/2026-01-05", NULL)->body, "success");
+    tear_down();
+}
+
+/* With the pair that the operator records. */
+static void make_recorded(const char *workflow, const char *parameter, const char *component,
+                          const char *id, const char *status)
+{
+    CLEANUP(free) char *recorded =
+        xasprintf("{\"componentId\":\"%s\",\"workflowId\":\"%s\",%s", component, id, status + 1);
+
+    make_instance(workflow, parameter, recorded);
+}
+
+/* 3.6, 3.11: whatever its object was called.  STYX-API-07, STYX-API-14, STYX-API-22 */
+TEST(the_history_of_a_deleted_workflow_is_found_by_its_pair)
+{
+#define OTHER V3 "/workflows/money/w%2F1"
+    set_up();
+    make(&workflow_resource, "billing", "by-hand",
+         "{\"componentId\":\"money\",\"workflowId\":\"w/1\",\"schedule\":\"daily\"}", NULL);
+    make_recorded("by-hand", "2026-01-06", "money", "w/1", QUEUED);
+    make_recorded("by-hand", "2026-01-05", "money", "w/1", DONE);
+    settle();
+    for (int i = 0; i < 2; i++) {
+        check_parameters(__LINE__, OTHER "/instances", "2026-01-05 2026-01-06");
+        check_parameters(__LINE__, OTHER "/instances?offset=2026-01-06", "2026-01-06");
+        CHECK_HAS(ask("GET", OTHER "/instances/2026-01-05", NULL)->body, "\"status\":\"SUCCESS\"");
+        CHECK_HAS(w.last->body, "\"workflow_id\":{\"component_id\":\"money\",\"id\":\"w/1\"}");
+        CHECK_HAS(ask("GET", V3 "/status/events/money/w%2F1/2026-01-05", NULL)->body, "terminate");
+        CHECK_HAS(ask("GET", V3 "/status/activeStates?component=money", NULL)->body, "2026-01-06");
+        if (i == 0)
+            ASK("DELETE", OTHER, NULL, 204, "");
+        settle();
+    }
+    REFUSED("GET", OTHER "/instances?tail=true", NULL, 404, "Could not find workflow.");
+    /* Another workflow gets the name: the history is not its. */
+    make(&workflow_resource, "billing", "by-hand", "{\"schedule\":\"daily\"}", NULL);
+    make_recorded("by-hand", "2026-01-07", "billing", "by-hand", DONE);
+    settle();
+    check_parameters(__LINE__, V3 "/workflows/billing/by-hand/instances", "2026-01-07");
+    check_parameters(__LINE__, OTHER "/instances", "2026-01-05 2026-01-06");
+    tear_down();
+}
+
+/* Made again under another name, a workflow goes on with its history. */
+TEST(a_workflow_that_was_made_again_has_all_its_history)
+{
+    set_up_report(NULL);
+    make_recorded("report", "2026-01-04", "billing", "report", DONE);
+    make_recorded("report", "2026-01-06", "billing", "report", DONE);
+    settle();
+    ASK("DELETE", V3 "/workflows/billing/report", NULL, 204, "");
+    make(&workflow_resource, "billing", "billing.report",
+         "{\"componentId\":\"billing\",\"workflowId\":\"report\",\"schedule\":\"daily\"}", NULL);
+    make_recorded("billing.report", "2026-01-05", "billing", "report", DONE);
+    make_recorded("billing.report", "2026-01-06", "billing", "report", QUEUED);
+    make_instance("billing.report", "2026-01-07", QUEUED); /* the pair is not recorded yet */
+    settle();
+    PARAMETERS("", "2026-01-04 2026-01-05 2026-01-06 2026-01-07");
+    PARAMETERS("?limit=3", "2026-01-04 2026-01-05 2026-01-06");
+    PARAMETERS("?start=2026-01-05&stop=2026-01-07", "2026-01-05 2026-01-06");
+    CHECK(!strstr(ask("GET", V3 "/workflows/billing/report/instances/2026-01-06", NULL)->body,
+                  "SUCCESS"));
+    /* Gone again: what ran last. */
+    fake_patch_status(w.fake, &instance_resource, "billing", "billing.report.2026-01-06",
+                      "{\"status\":{\"since\":\"2026-01-06T00:00:00Z\"}}");
+    ASK("DELETE", V3 "/workflows/billing/report", NULL, 204, "");
+    settle();
+    CHECK(!strstr(ask("GET", V3 "/workflows/billing/report/instances/2026-01-06", NULL)->body,
+                  "SUCCESS"));
+    tear_down();
+}
+
+/* Whoever may write in another namespace writes no history of ours. */
+TEST(history_is_read_where_the_component_lives)
+{
+    set_up_report(NULL);
+    make(&instance_resource, "kharon", "x.2026-01-05",
+         "{\"workflow\":\"x\",\"parameter\":\"2026-01-05\"}",
+         "{\"componentId\":\"billing\",\"workflowId\":\"report\",\"state\":\"DONE\",\"seq\":1,"
+         "\"counter\":0,\"events\":[]}");
+    settle();
+    PARAMETERS("", "");
     tear_down();
 }
 

@@ -71,6 +71,32 @@ TEST(what_is_in_order_is_left_alone)
     HAND_OVER(OBJECT("{\"manager\":\"kharon-api\",\"operation\":\"Apply\",\"fieldsV1\":7}"), NULL);
 }
 
+static void check_foreign(int line, const char *object_text, const char *want)
+{
+    CLEANUP(json_decref) json_t *object = parse(line, object_text);
+    CLEANUP(free) char *got = owner_foreign_text(object, "suspend");
+
+    CHECK_STR_AT(line, got, want);
+}
+
+#define FOREIGN(object, want) check_foreign(__LINE__, object, want)
+
+TEST(others_that_manage_a_field_are_named)
+{
+    FOREIGN(OBJECT(ENTRY("helm", "Apply", BOTH)), "spec.suspend is managed by \"helm\"");
+    FOREIGN(OBJECT(ENTRY("kubectl-edit", "Update", SUSPEND) "," ENTRY("helm", "Apply", BOTH)),
+            "spec.suspend is managed by \"kubectl-edit\", spec.suspend is managed by \"helm\"");
+    FOREIGN(OBJECT(ENTRY("helm", "Apply", SCHEDULE)), NULL);
+    FOREIGN(
+        OBJECT(ENTRY("kharon-api", "Apply", BOTH) "," ENTRY("kharon-api-state", "Update", SUSPEND)),
+        NULL);
+    FOREIGN(OBJECT("{\"manager\":\"operator\",\"operation\":\"Update\",\"subresource\":\"status\","
+                   "\"fieldsV1\":" SUSPEND "}"),
+            NULL);
+    FOREIGN(OBJECT("7,null,{\"fieldsV1\":" SUSPEND "},{\"manager\":\"a\",\"fieldsV1\":7}"), NULL);
+    FOREIGN("{}", NULL);
+}
+
 #define STATUS(causes) "{\"kind\":\"Status\",\"details\":{\"causes\":[" causes "]}}"
 #define CAUSE(message, field)                                                                      \
     "{\"reason\":\"FieldManagerConflict\",\"message\":\"" message "\",\"field\":\"" field "\"}"

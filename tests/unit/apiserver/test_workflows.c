@@ -21,9 +21,10 @@
 
 /* A cursor as the operator sets it, and how it is shown. */
 #define CURSOR                                                                                     \
-    "{\"epoch\":1,\"next\":\"2026-01-09T00:00:00Z\",\"nextOffset\":\"2026-01-10T00:00:00Z\"}"
-#define NEXT        "\"2026-01-09T00:00:00Z\""
-#define NEXT_OFFSET "\"2026-01-10T00:00:00Z\""
+    "{\"observedSchedule\":\"days\",\"observedOffset\":\"P1D\",\"epoch\":1,"                       \
+    "\"next\":\"2026-01-10T00:00:00Z\",\"nextOffset\":\"2026-01-11T00:00:00Z\"}"
+#define NEXT        "\"2026-01-10T00:00:00Z\""
+#define NEXT_OFFSET "\"2026-01-11T00:00:00Z\""
 
 static void make_workflow(const char *ns, const char *name, const char *spec)
 {
@@ -59,6 +60,31 @@ TEST(workflows_are_read)
     ASK("GET", V3 "/workflows/billing/daily-report/full", NULL, 200,
         "{\"workflow\":" REPORT ",\"state\":" REPORT_STATE "}");
     ASK("GET", V3 "/workflows/billing/daily-report/state", NULL, 200, REPORT_STATE);
+    tear_down();
+}
+
+/* STYX-API-02, STYX-API-08, STYX-API-09, STYX-SCH-09 */
+TEST(the_cursor_of_a_disabled_workflow_moves_with_time)
+{
+    set_up();
+    make(&workflow_resource, "billing", "report", "{\"schedule\":\"daily\",\"suspend\":true}",
+         CURSOR);
+    settle();
+    for (int day = 0; day < 3; day++) {
+        CLEANUP(free) char *state =
+            xasprintf(STATE("false", "\"2026-01-%dT00:00:00Z\"", "\"2026-01-%dT00:00:00Z\""),
+                      10 + day, 11 + day);
+        CLEANUP(free) char *full = xasprintf("{\"workflow\":%s,\"state\":%s}",
+                                             WORKFLOW("billing", "report", "days", "null"), state);
+        CLEANUP(free) char *list = xasprintf("[%s]", full);
+
+        ASK("GET", V3 "/workflows/billing/report/state", NULL, 200, state);
+        ASK("GET", V3 "/workflows/billing/report/full", NULL, 200, full);
+        ASK("GET", V3 "/workflows?full=true", NULL, 200, list);
+        ASK("PATCH", V3 "/workflows/billing/report/state", "{}", 200, state);
+        fake_run(w.fake, DAY_MS);
+    }
+    CHECK_INT(fake_count_requests(w.fake, K8S_PATCH, "workflows"), 0);
     tear_down();
 }
 
@@ -351,8 +377,11 @@ TEST(the_state_is_patched)
          STATE("true", "\"2026-01-05T00:00:00Z\"", "\"2026-01-07T00:00:00Z\"")},
         {__LINE__,
          "{\"enabled\":false,\"next_natural_trigger\":\"2026-01-08T00:00:00Z\","
-         "\"next_natural_offset_trigger\":\"2026-01-09T00:00:00.5Z\"}",
-         STATE("false", "\"2026-01-08T00:00:00Z\"", "\"2026-01-09T00:00:00.500Z\"")},
+         "\"next_natural_offset_trigger\":\"2026-01-12T00:00:00.5Z\"}",
+         STATE("false", "\"2026-01-08T00:00:00Z\"", "\"2026-01-12T00:00:00.500Z\"")},
+        /* Time has moved it on before anybody could read it. */
+        {__LINE__, "{\"next_natural_offset_trigger\":\"2026-01-09T00:00:00Z\"}",
+         STATE("false", NEXT, NEXT_OFFSET)},
     };
 
     set_up();
@@ -403,7 +432,172 @@ TEST(a_wish_that_nobody_answers_is_accepted_only)
     tear_down();
 }
 
-/* A second wish does not inherit from the first. */
+/* ---- one write ---- */
+
+#define BOTH                                                                                       \
+    "{\"enabled\":true,\"next_natural_trigger\":\"2026-01-05T00:00:00Z\","                         \
+    "\"next_natural_offset_trigger\":\"2026-01-06T00:00:00Z\"}"
+
+/* Whenever the workflow changes: enabled and moved, or neither. */
+static void check_whole(const struct k8s_resource *resource, const json_t *old, const json_t *new,
+                        void *arg)
+{
+    int *n = arg;
+
+    (void) old;
+    if (resource != &workflow_resource || !new)
+        return;
+    ++*n;
+    CHECK_INT(!json_bool_at(new, "spec.suspend", false), json_at(new, "spec.setNext") != NULL);
+}
+
+static void set_up_suspended(struct fake_watcher *watcher, int *n_changes)
+{
+    set_up();
+    *n_changes = 0;
+    *watcher = (struct fake_watcher) {.on_change = check_whole, .arg = n_changes};
+    fake_watcher_add(w.fake, watcher);
+    make(&workflow_resource, "billing", "report", "{\"schedule\":\"daily\",\"suspend\":true}",
+         CURSOR);
+    settle();
+}
+
+static bool is_enabled(void)
+{
+    return !json_bool_at(fake_get(w.fake, &workflow_resource, "billing", "report"), "spec.suspend",
+                         false);
+}
+
+/* STYX-API-10: the present fields are written atomically. */
+TEST(enabling_and_moving_is_one_write)
+{
+    struct fake_watcher watcher;
+    int n_changes;
+
+    set_up_suspended(&watcher, &n_changes);
+    ASK("PATCH", V3 "/workflows/billing/report/state", BOTH, 200,
+        STATE("true", "\"2026-01-05T00:00:00Z\"", "\"2026-01-06T00:00:00Z\""));
+    CHECK_INT(fake_count_requests(w.fake, K8S_PATCH, "workflows"), 1);
+    CHECK_INT(fake_count_requests(w.fake, K8S_APPLY, "workflows"), 0);
+    CHECK_STR(object_text(&workflow_resource, "billing", "report", "spec.setNext.next"),
+              "2026-01-05T00:00:00Z");
+    /* What is so already is not written. */
+    ASK("PATCH", V3 "/workflows/billing/report/state", "{\"enabled\":true}", 200, NULL);
+    CHECK_INT(fake_count_requests(w.fake, K8S_PATCH, "workflows"), 1);
+    fake_watcher_remove(&watcher);
+    tear_down();
+}
+
+/* STYX-API-10 */
+TEST(no_fault_leaves_half_a_patch)
+{
+    static const struct {
+        int line;
+        enum fake_fault fault;
+        int n, verb, status;
+    } rows[] = {
+        {__LINE__, FAKE_LOSE_REPLY, 1, K8S_PATCH, 200},
+        {__LINE__, FAKE_LOSE_REQUEST, 1, K8S_PATCH, 200},
+        {__LINE__, FAKE_LATE, 1, K8S_PATCH, 200},
+        {__LINE__, FAKE_CONFLICT, 2, K8S_PATCH, 200},
+        {__LINE__, FAKE_CONFLICT, 100, K8S_PATCH, 409},
+        {__LINE__, FAKE_REFUSE, 1, K8S_PATCH, 503},
+        {__LINE__, FAKE_FORBID, 1, K8S_PATCH, 403},
+        {__LINE__, FAKE_REFUSE, 1, K8S_GET, 503},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct fake_watcher watcher;
+        int n_changes;
+
+        set_up_suspended(&watcher, &n_changes);
+        fake_fail_next(w.fake, rows[i].fault, rows[i].n, rows[i].verb, "workflows");
+        CHECK_INT_AT(rows[i].line, ask("PATCH", V3 "/workflows/billing/report/state", BOTH)->status,
+                     rows[i].status);
+        CHECK_INT_AT(rows[i].line, is_enabled(), rows[i].status == 200);
+        fake_run(w.fake, 10000);
+        CHECK_INT_AT(rows[i].line, is_enabled(), rows[i].status == 200);
+        CHECK_AT(rows[i].line, n_changes > 0);
+        fake_watcher_remove(&watcher);
+        tear_down();
+    }
+}
+
+/* A client that leaves at any time has patched all or nothing. */
+TEST(a_client_that_leaves_has_not_patched_half)
+{
+    int n_enabled = 0;
+
+    for (int64_t ms = 0; ms < 100; ms++) {
+        struct fake_watcher watcher;
+        int n_changes;
+
+        set_up_suspended(&watcher, &n_changes);
+        struct answer *a = begin("PATCH", V3 "/workflows/billing/report/state", BOTH);
+        fake_run(w.fake, ms);
+        answer_free(a);
+        settle();
+        n_enabled += is_enabled();
+        fake_watcher_remove(&watcher);
+        tear_down();
+    }
+    CHECK(n_enabled > 0 && n_enabled < 100);
+}
+
+static void make_managed(const char *manager)
+{
+    CLEANUP(free) char *text = xasprintf(
+        "{\"apiVersion\":\"kharon.dev/v1alpha1\",\"kind\":\"Workflow\",\"metadata\":{\"namespace\":"
+        "\"billing\",\"name\":\"report\",\"managedFields\":[{\"manager\":\"%s\",\"operation\":"
+        "\"Apply\",\"fieldsV1\":{\"f:spec\":{\"f:suspend\":{}}}}]},"
+        "\"spec\":{\"schedule\":\"daily\",\"suspend\":true}}",
+        manager);
+
+    fake_create(w.fake, &workflow_resource, text);
+    fake_patch_status(w.fake, &workflow_resource, "billing", "report", "{\"status\":" CURSOR "}");
+    settle();
+}
+
+/* design, section 6 */
+TEST(what_somebody_else_suspended_stays_so)
+{
+    set_up();
+    make_managed("helm");
+    REFUSED("PATCH", V3 "/workflows/billing/report/state", BOTH, 409,
+            "spec.suspend is managed by \"helm\"; change it there, or give the field up there");
+    CHECK(!json_at(fake_get(w.fake, &workflow_resource, "billing", "report"), "spec.setNext"));
+    CHECK(!is_enabled());
+    /* What it is already, and what helm does not manage. */
+    ASK("PATCH", V3 "/workflows/billing/report/state", "{\"enabled\":false}", 200, NULL);
+    ASK("PATCH", V3 "/workflows/billing/report/state",
+        "{\"enabled\":false,\"next_natural_trigger\":\"2026-01-05T00:00:00Z\"}", 200, NULL);
+    CHECK(!is_enabled());
+    tear_down();
+    set_up();
+    make_managed("kharon-api-state");
+    ASK("PATCH", V3 "/workflows/billing/report/state", BOTH, 200, NULL);
+    CHECK(is_enabled());
+    tear_down();
+}
+
+/* What was accepted and not done yet is not lost by a second wish for something else. */
+TEST(an_accepted_wish_is_not_forgotten)
+{
+    set_up();
+    w.operator_works = false;
+    make(&workflow_resource, "billing", "report", "{\"schedule\":\"daily\"}", CURSOR);
+    settle();
+    ASK("PATCH", V3 "/workflows/billing/report/state",
+        "{\"next_natural_trigger\":\"2026-01-05T00:00:00Z\"}", 202, NULL);
+    ASK("PATCH", V3 "/workflows/billing/report/state",
+        "{\"next_natural_offset_trigger\":\"2026-01-06T00:00:00Z\"}", 202,
+        STATE("true", "\"2026-01-05T00:00:00Z\"", "\"2026-01-06T00:00:00Z\""));
+    ASK("GET", V3 "/workflows/billing/report/state", NULL, 200,
+        STATE("true", "\"2026-01-05T00:00:00Z\"", "\"2026-01-06T00:00:00Z\""));
+    tear_down();
+}
+
+/* A second wish does not inherit from the first, once that is done. */
 TEST(wishes_replace_each_other)
 {
     set_up();

@@ -18,15 +18,22 @@ static int next(int64_t now)
     return link ? (int) (link - links) : -1;
 }
 
+static void done_at(int64_t now, enum k8s_lane lane, struct lanes_end end)
+{
+    lanes_done(&lanes, lane, &end, now);
+}
+
 TEST(the_most_important_goes_first)
 {
-    lanes_init(&lanes, 10);
+    lanes_init(&lanes, 10, 500);
     add(0, K8S_LANE_EVENT);
     add(1, K8S_LANE_STATUS);
+    add(4, K8S_LANE_TRIGGER);
     add(2, K8S_LANE_POD);
     add(3, K8S_LANE_STATUS);
-    CHECK_INT(lanes_waiting(&lanes), 4);
+    CHECK_INT(lanes_waiting(&lanes), 5);
     CHECK_INT(next(0), 2);
+    CHECK_INT(next(0), 4);
     CHECK_INT(next(0), 1);
     CHECK_INT(next(0), 3);
     CHECK_INT(next(0), 0);
@@ -36,7 +43,7 @@ TEST(the_most_important_goes_first)
 
 TEST(so_many_at_once_but_the_lease_always)
 {
-    lanes_init(&lanes, 2);
+    lanes_init(&lanes, 2, 500);
     for (int i = 0; i < 3; i++)
         add(i, K8S_LANE_POD);
     CHECK_INT(next(0), 0);
@@ -44,15 +51,17 @@ TEST(so_many_at_once_but_the_lease_always)
     CHECK_INT(next(0), -1);
     add(3, K8S_LANE_LEASE);
     CHECK_INT(next(0), 3);
-    lanes_done(&lanes, K8S_LANE_LEASE, true, false, 0, 0);
+    done_at(0, K8S_LANE_LEASE,
+            (struct lanes_end) {.answered = true, .throttled = false, .retry_after_ms = 0});
     CHECK_INT(next(0), -1);
-    lanes_done(&lanes, K8S_LANE_POD, true, false, 0, 0);
+    done_at(0, K8S_LANE_POD,
+            (struct lanes_end) {.answered = true, .throttled = false, .retry_after_ms = 0});
     CHECK_INT(next(0), 2);
 }
 
 TEST(one_that_waits_may_leave)
 {
-    lanes_init(&lanes, 2);
+    lanes_init(&lanes, 2, 500);
     add(0, K8S_LANE_POD);
     add(1, K8S_LANE_POD);
     lanes_remove(&lanes, K8S_LANE_POD, &links[0]);
@@ -62,10 +71,11 @@ TEST(one_that_waits_may_leave)
 
 TEST(retry_after_closes_the_lane_only)
 {
-    lanes_init(&lanes, 8);
+    lanes_init(&lanes, 8, 500);
     add(0, K8S_LANE_POD);
     CHECK_INT(next(100), 0);
-    lanes_done(&lanes, K8S_LANE_POD, true, true, 1000, 100);
+    done_at(100, K8S_LANE_POD,
+            (struct lanes_end) {.answered = true, .throttled = true, .retry_after_ms = 1000});
     add(1, K8S_LANE_POD);
     add(2, K8S_LANE_STATUS);
     CHECK_INT(next(200), 2);
@@ -82,18 +92,20 @@ static void rounds(int n)
     for (int i = 0; i < n; i++) {
         while (lanes.in_flight < (int) lanes.window)
             lanes.in_flight++;
-        lanes_done(&lanes, K8S_LANE_STATUS, true, false, 0, 0);
+        done_at(0, K8S_LANE_STATUS,
+                (struct lanes_end) {.answered = true, .throttled = false, .retry_after_ms = 0});
     }
 }
 
 TEST(the_window_halves_on_429_and_grows_back)
 {
-    lanes_init(&lanes, 32);
+    lanes_init(&lanes, 32, 500);
     for (int i = 0; i < 10; i++) {
         lanes.in_flight = 1;
-        lanes_done(&lanes, K8S_LANE_STATUS, true, true, 0, 0);
+        done_at(0, K8S_LANE_STATUS,
+                (struct lanes_end) {.answered = true, .throttled = true, .retry_after_ms = 0});
     }
-    CHECK_INT(lanes.window, 1); /* never none */
+    CHECK_INT(lanes.window, LANES_MIN_WINDOW); /* never none */
     rounds(12);
     CHECK(lanes.window >= 4 && lanes.window < 8);
     rounds(2000);
@@ -102,14 +114,68 @@ TEST(the_window_halves_on_429_and_grows_back)
 
 TEST(a_window_that_is_not_used_does_not_grow)
 {
-    lanes_init(&lanes, 32);
+    lanes_init(&lanes, 32, 500);
     lanes.window = 8;
     for (int i = 0; i < 100; i++) {
         lanes.in_flight = 3;
-        lanes_done(&lanes, K8S_LANE_STATUS, true, false, 0, 0);
+        done_at(0, K8S_LANE_STATUS,
+                (struct lanes_end) {.answered = true, .throttled = false, .retry_after_ms = 0});
     }
     CHECK_INT(lanes.window, 8);
     lanes.in_flight = 8; /* no answer is no sign of health */
-    lanes_done(&lanes, K8S_LANE_STATUS, false, false, 0, 0);
+    done_at(0, K8S_LANE_STATUS,
+            (struct lanes_end) {.answered = false, .throttled = false, .retry_after_ms = 0});
     CHECK_INT(lanes.window, 8);
+}
+
+/* Those that were under way together are one sign, not many. */
+TEST(time_outs_halve_the_window_once_a_round)
+{
+    struct lanes_end overdue = {.overdue = true, .took_ms = 2000};
+
+    lanes_init(&lanes, 32, 500);
+    lanes.in_flight = 32;
+    for (int i = 0; i < 32; i++)
+        done_at(10000, K8S_LANE_POD, overdue);
+    CHECK_INT(lanes.window, 16);
+    lanes.in_flight = 16;
+    done_at(11999, K8S_LANE_POD, overdue); /* sent before that was known */
+    CHECK_INT(lanes.window, 16);
+    done_at(12000, K8S_LANE_POD, overdue);
+    CHECK_INT(lanes.window, 8);
+    for (int64_t t = 14000; t < 30000; t += 2000)
+        done_at(t, K8S_LANE_POD, overdue);
+    CHECK_INT(lanes.window, LANES_MIN_WINDOW);
+}
+
+TEST(slow_answers_narrow_it_and_quick_ones_widen_it)
+{
+    lanes_init(&lanes, 32, 500);
+    lanes.in_flight = 32;
+    done_at(1000, K8S_LANE_POD, (struct lanes_end) {.answered = true, .took_ms = 500});
+    CHECK_INT(lanes.window, 16);
+    lanes.in_flight = 16;
+    done_at(2000, K8S_LANE_POD, (struct lanes_end) {.answered = true, .took_ms = 300});
+    CHECK_INT(lanes.window, 16); /* neither */
+    lanes.in_flight = 16;
+    done_at(2000, K8S_LANE_POD, (struct lanes_end) {.answered = true, .took_ms = 200});
+    CHECK(lanes.window > 16);
+}
+
+/* Lists may take half a minute; what runs must not wait for them. */
+TEST(reads_have_half_of_it)
+{
+    lanes_init(&lanes, 4, 500);
+    for (int i = 0; i < 4; i++)
+        add(i, K8S_LANE_READ);
+    CHECK_INT(next(0), 0);
+    CHECK_INT(next(0), 1);
+    CHECK_INT(next(0), -1);
+    add(4, K8S_LANE_EVENT);
+    CHECK_INT(next(0), 4);
+    done_at(0, K8S_LANE_READ, (struct lanes_end) {.answered = true});
+    CHECK_INT(next(0), 2);
+    lanes_init(&lanes, 1, 500); /* and one of one */
+    add(0, K8S_LANE_READ);
+    CHECK_INT(next(0), 0);
 }

@@ -266,6 +266,7 @@ TEST(no_answer_in_time)
     CHECK_INT(ASK(.verb = K8S_CREATE, .body = "{}", .timeout_ms = 200), ERROR_UNKNOWN);
     CHECK(seen.at - begin >= 200 && seen.at - begin < 1000);
     CHECK_HAS(seen.error.text, "no answer within");
+    CHECK_INT(k8s_transport_stats(k8s).window, 32); /* half */
     tear_down();
 }
 
@@ -302,7 +303,7 @@ TEST(the_lease_does_not_wait_for_others)
     set_up((struct k8s_limits) {.max_in_flight = 2});
     behave = hold;
     for (int i = 0; i < 4; i++)
-        call((struct k8s_request) {.verb = K8S_GET, .lane = K8S_LANE_READ, .timeout_ms = 400});
+        call((struct k8s_request) {.verb = K8S_GET, .lane = K8S_LANE_STATUS, .timeout_ms = 400});
     wait_until(&n_requests, 2);
     behave = answer_ok;
     CHECK_INT(ASK(.verb = K8S_GET, .lane = K8S_LANE_LEASE), ERROR_NONE);
@@ -385,6 +386,10 @@ TEST(a_fence_that_closes_on_the_way_stops_the_request)
     CHECK_INT(ASK(.verb = K8S_CREATE, .body = "{}", .fence = &fence), ERROR_UNKNOWN);
     CHECK(seen.at - begin < 1000);
     CHECK_HAS(last_path, "timeout=150ms");
+    n_requests = 0;
+    left = 99; /* which would only leave a doubt */
+    CHECK_INT(ASK(.verb = K8S_CREATE, .body = "{}", .fence = &fence), ERROR_FENCED);
+    CHECK_INT(n_requests, 0);
     tear_down();
 }
 

@@ -279,6 +279,8 @@ static struct instance *largest_instance(void)
                                           .key = repeat('k', 1024),
                                           .workflow_uid = repeat('u', 64)};
     fill_env(&inst->trigger.env, "TR", LIMIT_TRIGGER_ENV);
+    CLEANUP(free) char *id = repeat('"', 256);
+    run_set_pair(&inst->run, id, id);
     return inst;
 }
 

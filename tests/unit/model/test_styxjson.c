@@ -64,8 +64,9 @@ static struct instance *instance(const char *text)
     " 'deploymentSource': {'source': 'git', 'repository': 'acme/etl'},"                            \
     " 'deploymentTime': '2026-01-01T10:00:00.25Z',"                                                \
     " 'flyteExecConf': {'reference_id': {'name': 'n'}}},"                                          \
-    " 'status': {'epoch': 1, 'next': '2026-01-02T00:00:00Z', 'nextOffset': "                       \
-    "'2026-01-02T01:00:00Z'}}"
+    " 'status': {'observedSchedule': 'days', 'observedOffset': 'PT1H', 'epoch': 1,"                \
+    " 'next': '2026-01-02T00:00:00Z', 'nextOffset': '2026-01-02T01:00:00Z'}}"
+#define NOW INT64_C(1768046400000) /* 2026-01-10T12:00:00Z */
 
 #define FULL_CONFIGURATION                                                                         \
     "{'id': 'daily', 'schedule': 'days', 'offset': 'PT1H', 'commit_sha': 'c0ffee',"                \
@@ -90,8 +91,8 @@ TEST(a_workflow_with_everything)
     CLEANUP(workflow_free) struct workflow *wf = workflow(FULL);
 
     CHECK_JSON(styx_workflow(wf), FULL_WORKFLOW);
-    CHECK_JSON(styx_workflow_state(wf), FULL_STATE);
-    CHECK_JSON(styx_workflow_with_state(wf),
+    CHECK_JSON(styx_workflow_state(wf, NOW), FULL_STATE);
+    CHECK_JSON(styx_workflow_with_state(wf, NOW),
                "{'workflow': " FULL_WORKFLOW ", 'state': " FULL_STATE "}");
 }
 
@@ -109,15 +110,26 @@ TEST(a_workflow_with_nothing)
                " 'service_account': null, 'resources': [], 'env': {}, 'running_timeout': null,"
                " 'retry_condition': null, 'flyte_exec_conf': null, 'deployment_source': null,"
                " 'deployment_time': null}}");
-    CHECK_JSON(styx_workflow_state(wf), "{'enabled': false, 'next_natural_trigger': null,"
-                                        " 'next_natural_offset_trigger': null}");
+    CHECK_JSON(styx_workflow_state(wf, NOW), "{'enabled': false, 'next_natural_trigger': null,"
+                                             " 'next_natural_offset_trigger': null}");
+}
+
+/* STYX-SCH-09: its cursor moves with time. */
+TEST(the_state_of_a_suspended_workflow)
+{
+    CLEANUP(workflow_free) struct workflow *wf = workflow(FULL);
+
+    wf->suspend = true;
+    CHECK_JSON(styx_workflow_state(wf, NOW),
+               "{'enabled': false, 'next_natural_trigger': '2026-01-11T00:00:00Z',"
+               " 'next_natural_offset_trigger': '2026-01-11T01:00:00Z'}");
 }
 
 /* Styx answers the state of a workflow that does not exist (3.8). */
 TEST(the_state_of_no_workflow)
 {
-    CHECK_JSON(styx_workflow_state(NULL), "{'enabled': false, 'next_natural_trigger': null,"
-                                          " 'next_natural_offset_trigger': null}");
+    CHECK_JSON(styx_workflow_state(NULL, NOW), "{'enabled': false, 'next_natural_trigger': null,"
+                                               " 'next_natural_offset_trigger': null}");
 }
 
 TEST(what_could_not_be_decoded_is_shown_as_it_is)

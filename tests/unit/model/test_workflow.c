@@ -66,7 +66,8 @@ static instant at(const char *text)
 #define FULL_STATUS                                                                                \
     "{'componentId': 'billing', 'workflowId': 'daily-report', 'observedGeneration': 2,"            \
     " 'observedSchedule': 'days', 'observedOffset': 'P1D', 'epoch': 3,"                            \
-    " 'next': '2026-01-02T00:00:00Z', 'nextOffset': '2026-01-03T00:00:00Z', 'setNextId': 'w0',"    \
+    " 'next': '2026-01-02T00:00:00Z', 'nextOffset': '2026-01-03T00:00:00Z', 'nextDue': null,"      \
+    " 'setNextId': 'w0',"                                                                          \
     " 'lastDecision': {'partition': '2026-01-01', 'at': '2026-01-02T00:00:00.007Z',"               \
     "  'result': 'Triggered', 'reason': 'Due', 'message': 'as planned'},"                          \
     " 'skipped': [{'from': '2025-12-01T00:00:00Z', 'to': '2025-12-03T00:00:00Z', 'count': 3,"      \
@@ -326,8 +327,38 @@ TEST(what_is_absent_from_status_is_null)
     CHECK_JSON(workflow_encode_status(&wf->status),
                "{'componentId': null, 'workflowId': null, 'observedGeneration': 0,"
                " 'observedSchedule': null, 'observedOffset': null, 'epoch': 0, 'next': null,"
-               " 'nextOffset': null, 'setNextId': null, 'lastDecision': null, 'skipped': null,"
+               " 'nextOffset': null, 'nextDue': null, 'setNextId': null, 'lastDecision': null,"
+               " 'skipped': null,"
                " 'suspended': null, 'conditions': null}");
+}
+
+/* The column NEXT of kubectl: nothing rather than an instant that will be in the past. */
+TEST(when_the_next_is_due_is_told_while_anything_is_triggered)
+{
+#define CURSOR_READY(offset, ready)                                                                \
+    "{'status': {'epoch': 1, 'next': '2026-01-02T00:00:00Z', 'nextOffset': '" offset "',"          \
+    " 'conditions': [{'type': 'Ready', 'status': '" ready "',"                                     \
+    "  'lastTransitionTime': '2026-01-01T00:00:00Z'}]}}"
+    static const struct {
+        int line;
+        const char *object;
+        bool suspended;
+        const char *want;
+    } rows[] = {
+        {__LINE__, CURSOR_READY("2026-01-03T00:00:00Z", "True"), false, "2026-01-03T00:00:00Z"},
+        {__LINE__, CURSOR_READY("2026-01-03T00:00:00Z", "True"), true, NULL},
+        {__LINE__, CURSOR_READY("2026-01-03T00:00:00Z", "False"), false, NULL},
+        {__LINE__, CURSOR_READY("9999-12-31T23:59:59.999Z", "True"), false, NULL},
+        {__LINE__, "{}", false, NULL},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP(workflow_free) struct workflow *wf = decode(rows[i].object);
+
+        wf->status.suspended = rows[i].suspended;
+        CLEANUP(json_decref) json_t *status = workflow_encode_status(&wf->status);
+        CHECK_STR_AT(rows[i].line, json_text_at(status, "nextDue"), rows[i].want);
+    }
 }
 
 TEST(a_zeroed_status_says_as_little)

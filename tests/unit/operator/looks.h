@@ -70,7 +70,7 @@ struct look {
     const char *pod_more;    /* more annotations of it */
     const char *metadata;    /* more of the instance's */
     const char *now;
-    bool no_wf, wf_absent, no_such_pod, no_record, unsettled, old_pod;
+    bool no_wf, wf_absent, no_such_pod, no_record, unsettled, old_pod, clock_wrong, pod_lost;
     const char *refused; /* why the pod cannot be created for now */
     struct settings *settings;
 };
@@ -208,10 +208,12 @@ TEST_UNUSED static void look_begin(int line, const struct look *look, struct loo
         .wf_absent = look->wf_absent,
         .pod = l->pod,
         .pod_absent = look->no_such_pod,
+        .pod_lost = look->pod_lost,
         .create_unsettled = look->unsettled,
         .old_pod_lives = look->old_pod,
         .create_refused = look->refused,
         .now = instant_at(line, strchr(OR(look->now, ""), 'Z') ? look->now : now),
+        .clock_wrong = look->clock_wrong,
         .rng = &l->rng,
     };
 }

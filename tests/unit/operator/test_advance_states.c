@@ -236,6 +236,28 @@ TEST(a_pod_that_runs_for_too_long_times_out)
            .now = "2026-02-01T00:00:00Z");
 }
 
+/* Design, section 5.  What does not ask the clock goes on. */
+TEST(a_wrong_clock_decides_no_timeout_and_no_delay)
+{
+    DECIDE("none", WAITS(180000), .now = "01:04:00", .clock_wrong = true);
+    DECIDE("none", QUEUED SAYS("an earlier pod of this run has not ended"), .old_pod = true,
+           .now = "2026-01-03T01:00:00Z", .clock_wrong = true);
+    DECIDE("dequeue", QUEUED, .clock_wrong = true);
+    DECIDE("dequeue", QUEUED, .now = "00:00:00", .clock_wrong = true);
+    DECIDE("create", SUBMITTING, .now = "2026-01-03T01:00:00Z", .clock_wrong = true);
+    DECIDE("none", SUBMITTED, .pod = PENDING, .now = "01:10:00", .clock_wrong = true);
+    DECIDE("none", RUNNING, .pod = POD_RUNS, .now = "2026-01-03T01:00:00Z", .clock_wrong = true);
+    DECIDE("terminate 3: Exit code: 3", RUNNING, .pod = POD_EXITS("3"), .clock_wrong = true);
+}
+
+/* What it has said at its end counts all the same. */
+TEST(a_pod_whose_node_is_lost)
+{
+    DECIDE("runError free: Lost node running pod", RUNNING, .pod = POD_RUNS, .pod_lost = true);
+    DECIDE("runError free: Lost node running pod", SUBMITTED, .pod = PENDING, .pod_lost = true);
+    DECIDE("terminate 3: Exit code: 3", RUNNING, .pod = POD_EXITS("3"), .pod_lost = true);
+}
+
 TEST(limits_are_settings)
 {
     struct settings settings;

@@ -55,3 +55,21 @@ TEST(the_last_leaders_create_comes_too_late)
         world_done(&w);
     }
 }
+
+/* The instance is deleted and made again while a create of its pod is on its way: that pod has no
+ * owner any more and is collected, but it may run until then. */
+TEST(the_create_for_an_instance_that_is_gone)
+{
+    for (uint64_t i = 0; i < 10; i++) {
+        struct world w;
+
+        begin_late_create(&w, test_seed() + i);
+        world_delete(&w, &instance_resource, "job.2025");
+        world_run(&w, i % 2 ? 5 : 3 * SECOND_MS); /* before or after it is given up */
+        world_run_by_hand(&w, "job", "2025");
+        CHECK(world_run_until(&w, 2 * MINUTE_MS, "job.2025", "RUNNING"));
+        world_run(&w, MINUTE_MS);
+        CHECK_INT(w.n_most_at_once, 1);
+        world_done(&w);
+    }
+}

@@ -362,6 +362,12 @@ TEST(catch_up_latest_skips_the_rest_and_says_so)
     world_done(&w);
 }
 
+/* The column NEXT. */
+static const char *next_due(struct world *w)
+{
+    return json_text_at(world_get(w, &workflow_resource, "report"), "status.nextDue");
+}
+
 /* STYX-SCH-09: what falls due while it is suspended is lost, and recorded once. */
 TEST(a_suspended_workflow_skips)
 {
@@ -370,8 +376,10 @@ TEST(a_suspended_workflow_skips)
     begin(&w);
     world_deploy(&w, "report", HOURLY);
     world_run(&w, 90 * MINUTE_MS);
+    CHECK_STR(next_due(&w), "2026-01-01T02:00:00Z");
     world_patch(&w, &workflow_resource, "report", "{'spec': {'suspend': true}}");
     world_run(&w, MINUTE_MS);
+    CHECK_STR(next_due(&w), NULL);
     uint64_t writes = fake_count_requests(w.fake, K8S_PATCH, "workflows/status");
     world_run(&w, 5 * HOUR_MS);
     CHECK_INT(fake_count_requests(w.fake, K8S_PATCH, "workflows/status"), writes);
@@ -381,6 +389,88 @@ TEST(a_suspended_workflow_skips)
     const json_t *skipped = json_at(world_get(&w, &workflow_resource, "report"), "status.skipped");
     CHECK_INT(json_int_at(json_array_get(skipped, 0), "count", 0), 5);
     CHECK_STR(json_text_at(json_array_get(skipped, 0), "reason"), "Suspended");
+    CHECK_STR(next_due(&w), "2026-01-01T08:00:00Z");
+    world_done(&w);
+}
+
+static void check_pair(int line, struct world *w, const char *instance, const char *component,
+                       const char *id)
+{
+    const json_t *object = world_get(w, &instance_resource, instance);
+
+    CHECK_STR_AT(line, json_text_at(object, "status.componentId"), component);
+    CHECK_STR_AT(line, json_text_at(object, "status.workflowId"), id);
+}
+
+/* 3.6: history stays readable, under the pair, when the workflow is gone. */
+TEST(a_run_knows_its_pair_when_its_workflow_is_gone)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan.run_ms = HOUR_MS;
+    world_deploy(&w, "plain", BY_HAND);
+    world_deploy(&w, "report",
+                 "{'componentId': '" WORLD_NS "', 'workflowId': 'w/1', 'schedule': 'yearly',"
+                 " 'template': {'image': 'busybox:1'}}");
+    world_run(&w, SECOND_MS);
+    world_run_by_hand(&w, "plain", "2025");
+    world_run_by_hand(&w, "report", "2025");
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(state_of(&w, "report.2025"), "RUNNING");
+    check_pair(__LINE__, &w, "plain.2025", WORLD_NS, "plain");
+    check_pair(__LINE__, &w, "report.2025", WORLD_NS, "w/1");
+    CHECK(world_delete(&w, &workflow_resource, "report"));
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(state_of(&w, "report.2025"), "ERROR");
+    check_pair(__LINE__, &w, "report.2025", WORLD_NS, "w/1");
+    /* Another workflow of that name: what ran was not its, what runs is. */
+    world_deploy(&w, "report", BY_HAND);
+    world_run(&w, MINUTE_MS);
+    check_pair(__LINE__, &w, "report.2025", WORLD_NS, "w/1");
+    world_run_by_hand(&w, "report", "2024");
+    world_run(&w, MINUTE_MS);
+    check_pair(__LINE__, &w, "report.2024", WORLD_NS, "report");
+    world_patch(&w, &instance_resource, "report.2025", "{'spec': {'trigger': {'seq': 2}}}");
+    world_run(&w, MINUTE_MS);
+    check_pair(__LINE__, &w, "report.2025", WORLD_NS, "report");
+    world_done(&w);
+}
+
+static int count_walked(struct world *w, const char *workflow)
+{
+    struct operator *op = w->operators[0];
+    CLEANUP(free) char *key = object_key(WORLD_NS, workflow);
+    struct k8s_object *object = k8s_informer_first(op->instances, ACTIVE_BY_WORKFLOW, key);
+    int n = 0;
+
+    for (; object; object = k8s_informer_next(object, ACTIVE_BY_WORKFLOW))
+        n++;
+    return n;
+}
+
+/* Finished instances are kept and kept.  What a look at their workflow, or a change of it, walks
+ * through are those that are not finished, and nothing is remembered of the others. */
+TEST(finished_instances_are_in_nobodys_way)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", "{'schedule': '* * * * *', 'template': {'image': 'busybox:1'}}");
+    world_run(&w, 3 * HOUR_MS);
+    struct operator *op = w.operators[0];
+    CHECK_INT(world_count(&w, "DONE"), 180);
+    CHECK_INT(count_walked(&w, "report"), 0);
+    CHECK_INT(op->attempts.n, 0);
+    CHECK_INT(op->n_runs[RUN_DONE], 180);
+    w.plan.run_ms = HOUR_MS;
+    world_run(&w, MINUTE_MS + SECOND_MS);
+    CHECK_INT(count_walked(&w, "report"), 1);
+    CHECK_INT(op->attempts.n, 1);
+    CHECK_INT(op->n_runs[RUN_RUNNING], 1);
+    CHECK(world_delete(&w, &instance_resource, "report.2026-01-01t00-01-00z"));
+    world_run(&w, SECOND_MS);
+    CHECK_INT(op->n_runs[RUN_DONE], 179);
     world_done(&w);
 }
 
@@ -556,5 +646,51 @@ TEST(a_quota_is_waited_for)
     world_run(&w, 5 * MINUTE_MS);
     CHECK_STR(state_of(&w, "job.2025"), "DONE");
     CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.retryCostTenths"), "0");
+    world_done(&w);
+}
+
+struct deletes {
+    int n, unguarded;
+};
+
+static void on_request(const char *user, const struct k8s_request *request, int status, void *arg)
+{
+    struct deletes *d = arg;
+
+    (void) user;
+    (void) status;
+    if (request->verb != K8S_DELETE)
+        return;
+    d->n++;
+    d->unguarded += !strstr(request->body, "\"uid\"") || !strstr(request->body, "resourceVersion");
+}
+
+static void on_change(const struct k8s_resource *resource, const json_t *old, const json_t *new,
+                      void *arg)
+{
+    (void) resource;
+    (void) old;
+    (void) new;
+    (void) arg;
+}
+
+/* Design, section 4: by uid and resourceVersion, so that what is deleted is what was looked at. */
+TEST(a_pod_is_deleted_as_it_was_seen)
+{
+    struct deletes deletes = {0};
+    struct fake_watcher watcher = {
+        .on_change = on_change, .on_request = on_request, .arg = &deletes};
+    struct world w;
+
+    begin(&w);
+    fake_watcher_add(w.fake, &watcher);
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK_INT(world_pods(&w), 0);
+    CHECK(deletes.n > 0);
+    CHECK_INT(deletes.unguarded, 0);
+    fake_watcher_remove(&watcher);
     world_done(&w);
 }

@@ -18,6 +18,7 @@ struct look {
     const char *deleting;     /* at; NULL: it is not */
     const char *finalizers;   /* NULL: ours alone */
     const char *name, *owner; /* NULL: as we made them */
+    const char *node;         /* NULL: none */
 };
 
 #define OURS "'kharon.dev/outcome'"
@@ -42,9 +43,11 @@ static struct pod *pod_of(int line, const struct look *look)
                   " 'creationTimestamp': '2026-01-01T01:00:00Z', 'finalizers': [%s],"
                   " 'annotations': {'kharon.dev/seq': '1', 'kharon.dev/attempt': '1',"
                   "  'kharon.dev/instance': 'i', 'kharon.dev/instance-uid': '" UID "'},"
-                  " 'ownerReferences': [%s] %s}, 'status': {'phase': '%s' %s}}",
+                  " 'ownerReferences': [%s] %s}, 'spec': {'nodeName': %s%s%s},"
+                  " 'status': {'phase': '%s' %s}}",
                   look->name ? look->name : NAME, look->finalizers ? look->finalizers : OURS,
-                  look->owner ? look->owner : OWNER, deletion, look->phase, statuses);
+                  look->owner ? look->owner : OWNER, deletion, look->node ? "'" : "",
+                  look->node ? look->node : "null", look->node ? "'" : "", look->phase, statuses);
     CLEANUP(json_decref) json_t *json = json_of_at(line, text);
 
     return pod_decode(json);
@@ -79,7 +82,8 @@ static const char *kind_name(enum retain_kind kind)
                                         [RETAIN_DELETE] = "delete",
                                         [RETAIN_DELETE_AT_ONCE] = "delete at once",
                                         [RETAIN_RELEASE] = "release",
-                                        [RETAIN_FIND_INSTANCE] = "find"};
+                                        [RETAIN_FIND_INSTANCE] = "find",
+                                        [RETAIN_FIND_NODE] = "find node"};
 
     return names[kind];
 }
@@ -264,4 +268,67 @@ TEST(a_sidecar_keeps_its_pod)
     RETAIN(POD("Running", state), CURRENT("DONE"), "02:00:00", "keep", "02:02:00");
     RETAIN(POD("Running", state), CURRENT("DONE"), "02:02:00", "delete", NONE);
     RETAIN(POD("Running", state, "02:02:00"), CURRENT("DONE"), "05:00:00", "keep", NONE);
+}
+
+/* One that never said when it ended is not waited for for ever. */
+TEST(what_is_stuck_and_never_said_when_it_ended)
+{
+    RETAIN(POD("Failed", NULL, .deleting = "03:00:00", .finalizers = ""), CURRENT("ERROR"),
+           "03:29:59", "keep", "03:30:00");
+    RETAIN(POD("Failed", NULL, .deleting = "03:00:00", .finalizers = ""), CURRENT("ERROR"),
+           "03:30:00", "delete at once", NONE);
+}
+
+/* ---- nodes ---- */
+
+static void check_node(int line, struct look look, struct retain_view view, const char *now,
+                       const char *want, const char *again)
+{
+    CLEANUP(pod_free) struct pod *pod = pod_of(line, &look);
+    CLEANUP(instance_free) struct instance *inst = instance_of(line, CURRENT("RUNNING"));
+    CLEANUP(free) char *text = xasprintf("2026-01-01T%sZ", now);
+
+    view.pod = pod;
+    view.inst = inst;
+    view.now = instant_at(line, text);
+    view.retention_ms = 120 * SECOND_MS;
+    struct retain_step step = retain_decide(&view);
+    CHECK_STR_AT(line, kind_name(step.kind), want);
+    CLEANUP(free) char *again_text = xasprintf("2026-01-01T%sZ", again ? again : "00:00:00");
+    if (again)
+        CHECK_INSTANT_AT(line, step.look_again_at, again_text);
+    else
+        CHECK_INT_AT(line, step.look_again_at, INSTANT_NONE);
+}
+
+#define NODE(look, now, want, again, ...)                                                          \
+    check_node(__LINE__, look, (struct retain_view) {__VA_ARGS__}, now, want, again)
+#define STOPPING(...) POD("Running", RUNS, .deleting = "03:00:00", .node = "n", __VA_ARGS__)
+
+/* Design, section 4: a pod that was told to end and does not. */
+TEST(a_node_is_asked_for_when_its_pod_does_not_end)
+{
+    NODE(STOPPING(), "03:00:00", "keep", "03:00:30");
+    NODE(STOPPING(), "03:00:30", "find node", NULL);
+    NODE(STOPPING(), "03:00:31", "keep", "03:01:01", .node_wait_ms = 30000);
+    NODE(STOPPING(), "04:00:00", "keep", NULL, .nodes_hidden = true);
+    NODE(STOPPING(), "04:00:00", "keep", NULL, .clock_wrong = true);
+    NODE(STOPPING(), "04:00:00", "keep", NULL, .lost = true);
+    NODE(POD("Running", RUNS, .node = "n"), "04:00:00", "keep", NULL);
+    NODE(POD("Pending", NULL, .deleting = "03:00:00"), "04:00:00", "keep", NULL);
+    NODE(POD("Failed", ENDED, .deleting = "03:00:00", .node = "n"), "04:00:00", "keep", NULL);
+}
+
+TEST(a_pod_of_a_lost_node_is_gone)
+{
+    struct look look = STOPPING();
+    CLEANUP(pod_free) struct pod *pod = pod_of(__LINE__, &look);
+    CLEANUP(instance_free) struct instance *inst = instance_of(__LINE__, CURRENT("ERROR"));
+    struct retain_view view = {.pod = pod, .inst = inst, .retention_ms = 120 * SECOND_MS};
+
+    view.now = instant_at(__LINE__, "2026-01-01T03:10:00Z");
+    view.node_wait_ms = 1000;
+    CHECK_STR(kind_name(retain_decide(&view).kind), "keep");
+    view.lost = true;
+    CHECK_STR(kind_name(retain_decide(&view).kind), "release");
 }

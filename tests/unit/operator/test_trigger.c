@@ -3,6 +3,7 @@
 #include "operator/trigger.h"
 
 #include "base/buf.h"
+#include "base/rng.h"
 #include "unit/model/instants.h"
 #include "unit/model/json_text.h"
 
@@ -103,6 +104,7 @@ struct look {
     const char *component_ns; /* NULL: team */
     bool elder;
     int n_active;
+    size_t n_unfinished;
     struct trigger_done done;
 };
 
@@ -156,6 +158,7 @@ static void check_decide(int line, const char *want, struct look look)
         .elder = look.elder ? elder : NULL,
         .component_ns = look.component_ns ? look.component_ns : "team",
         .n_active = look.n_active,
+        .n_unfinished = look.n_unfinished,
         .done = &look.done,
         .now = instant_at(line, look.now),
     };
@@ -227,6 +230,19 @@ TEST(a_wish_sets_the_cursor_once)
     DECIDE("store epoch=5|next=2026-01-02T00:00:00Z|wish=a|suspended=1",
            "'suspend': true, " WISH("a", ", 'next': '2026-01-02T00:00:00Z'"), AT_5,
            "2026-01-01T05:30Z");
+    /* To a suspended workflow: what is left as it is, is as it was shown. */
+    DECIDE("store epoch=5|next=2025-12-24T00:00:00Z|due=2026-01-01T10:00:00Z|wish=a"
+           "|decision=2026-01-01T08 Skipped Suspended"
+           "|why=they fell due while the workflow was suspended"
+           "|skipped=Suspended 2026-01-01T05:00:00Z..2026-01-01T08:00:00Z 4|suspended=0",
+           WISH("a", ", 'next': '2025-12-24T00:00:00Z'"), SUSPENDED_AT_5, "2026-01-01T09:30Z");
+    DECIDE("store epoch=5|next=2026-01-01T02:00:00Z|due=2026-01-01T03:00:00Z|wish=a|suspended=0",
+           WISH("a", ", 'next': '2026-01-01T02:00:00Z', 'nextOffset': '2026-01-01T03:00:00Z'"),
+           SUSPENDED_AT_5, "2026-01-01T05:30Z");
+    DECIDE("store epoch=5|next=2026-01-01T02:00:00Z|due=2026-01-01T03:00:00Z|wish=a",
+           "'suspend': true, " WISH(
+               "a", ", 'next': '2026-01-01T02:00:00Z', 'nextOffset': '2026-01-01T03:00:00Z'"),
+           SUSPENDED_AT_5, "2026-01-01T05:30Z");
     /* First things first: the wish is seen to at the next look. */
     DECIDE("store schedule=days|offset=P1D|epoch=5|next=2026-01-01T00:00:00Z"
            "|due=2026-01-02T00:00:00Z",
@@ -333,6 +349,64 @@ TEST(what_fell_due_while_it_was_suspended_is_skipped)
            "'schedule': 'hourly', 'offset': 'PT2H'" IMAGE, SUSPENDED_AT_5, "2026-01-01T09:30Z");
 }
 
+/* The cursor that the API shows while a workflow is suspended is the one that the operator makes of
+ * it when it goes on at that time. */
+static struct cursor resume_at(struct workflow *wf, instant now)
+{
+    struct trigger_done nothing = {0};
+    struct trigger_view view = {.wf = wf, .component_ns = "team", .done = &nothing, .now = now};
+    struct settings settings;
+
+    settings_default(&settings);
+    wf->suspend = false;
+    struct trigger_step step = trigger_decide(&view, &settings);
+    CHECK_INT(step.kind, TRIGGER_STORE);
+    CHECK(!step.status.suspended);
+    struct cursor c = step.status.cursor;
+    trigger_step_done(&step);
+    settings_done(&settings);
+    return c;
+}
+
+static void check_shown(int line, const char *schedule, const char *offset, const char *more,
+                        instant now)
+{
+    CLEANUP(free) char *spec = xasprintf(
+        "'suspend': true, 'schedule': '%s', 'offset': '%s'%s" IMAGE, schedule, offset, more);
+    CLEANUP(free) char *status =
+        xasprintf("'observedSchedule': '%s', 'observedOffset': '%s', 'epoch': 4,"
+                  " 'next': '2026-01-01T05:00:00Z', 'nextOffset': '2026-01-01T06:00:00Z',"
+                  " 'suspended': true, " KNOWN,
+                  schedule, offset);
+    struct look look = {spec, status};
+    CLEANUP(workflow_free) struct workflow *wf = workflow_of(line, &look);
+    struct cursor shown = workflow_cursor(wf, now);
+
+    CHECK_AT(line, *more || !cursor_due(&shown, now));
+    struct cursor made = resume_at(wf, now);
+    CHECK_INT_AT(line, shown.next, made.next);
+    CHECK_INT_AT(line, shown.next_offset, made.next_offset);
+    CHECK_INT_AT(line, shown.epoch, made.epoch);
+    struct cursor before = workflow_cursor(wf, now); /* asked for, and not seen by the operator */
+    CHECK_INT_AT(line, before.next_offset, made.next_offset);
+}
+
+/* STYX-SCH-09, STYX-API-09 */
+TEST(what_is_shown_while_suspended_is_what_resuming_makes_of_it)
+{
+    static const char *const schedules[] = {"hours", "days",        "weeks",      "months",
+                                            "years", "*/7 3 * * *", "0 0 31 * 1", "* * * * *"};
+    static const char *const offsets[] = {"PT0S", "PT1H", "-P3DT2H", "P1M", "-P1M1D", "P1Y"};
+    struct rng rng;
+
+    rng_init(&rng, test_seed());
+    for (int i = 0; i < 500; i++)
+        check_shown(__LINE__, schedules[rng_below(&rng, ARRAY_SIZE(schedules))],
+                    offsets[rng_below(&rng, ARRAY_SIZE(offsets))], "",
+                    1767225600000 + rng_between(&rng, 0, 900 * DAY_MS));
+    check_shown(__LINE__, "years", "PT0S", "", 253370764800000 + DAY_MS); /* and it has run out */
+}
+
 /* ---- catching up ---- */
 
 #define LATEST "'catchUp': 'Latest', " HOURLY
@@ -387,6 +461,22 @@ TEST(as_many_as_max_active_allows)
            .n_active = 2);
     DECIDE("until 2026-01-01T06:00:00Z", "'maxActive': 2, " HOURLY, AT_5, "2026-01-01T05:30Z",
            .n_active = 5);
+}
+
+/* Design, section 8: 20,000 in all; what is due now goes before what was missed. */
+TEST(as_many_as_there_may_be_in_all)
+{
+    DECIDE("create 2026-01-01T05", HOURLY, AT_5, "2026-01-01T06:00Z", .n_unfinished = 19999);
+    DECIDE("store decision=2026-01-01T05 Waiting TooManyRuns"
+           "|why=as many runs as Kharon takes in all are not finished",
+           HOURLY, AT_5, "2026-01-01T06:00Z", .n_unfinished = 20000);
+    DECIDE("create 2026-01-01T05", HOURLY, AT_5, "2026-01-01T06:59:59Z", .n_unfinished = 18000);
+    DECIDE("create 2026-01-01T05", HOURLY, AT_5, "2026-01-01T07:00Z", .n_unfinished = 17999);
+    DECIDE("store decision=2026-01-01T05 Waiting TooManyRuns"
+           "|why=as many runs as Kharon takes in all are not finished",
+           HOURLY, AT_5, "2026-01-01T07:00Z", .n_unfinished = 18000);
+    DECIDE("wait", "'maxActive': 2, " HOURLY, AT_5 ", " WAITING, "2026-01-01T06:30Z", .n_active = 2,
+           .n_unfinished = 20000);
 }
 
 TEST(without_an_image_partitions_pass_by)

@@ -56,3 +56,44 @@ TEST(what_the_last_leader_may_have_sent)
     SUSPECT(RUN_DONE, 1, 2, 2, 2, 3);
     SUSPECT(RUN_DONE, 1, 2, 3, 0, 0); /* the second trigger may have been taken, too */
 }
+
+static struct unsettled until(const char *pod, int64_t at)
+{
+    struct unsettled u = {.until = at};
+
+    snprintf(u.pod, sizeof(u.pod), "%s", pod);
+    return u;
+}
+
+static void check_ghost(int line, const struct map *ghosts, const char *key, struct unsettled u,
+                        const char *want_pod, int64_t want_until)
+{
+    ghosts_find(ghosts, key, &u, 1000);
+    CHECK_STR_AT(line, u.pod, want_pod);
+    CHECK_INT_AT(line, u.until, want_until);
+}
+
+#define GHOST(...) check_ghost(__LINE__, __VA_ARGS__)
+
+TEST(what_an_instance_leaves_behind)
+{
+    struct map ghosts;
+    struct unsettled a = until("a", 2000), b = until("b", 3000), old = until("c", 500);
+
+    map_init(&ghosts);
+    ghosts_add(&ghosts, "team/x", &a, 1000);
+    ghosts_add(&ghosts, "team/y", &a, 1000);
+    ghosts_add(&ghosts, "team/y", &b, 1000);
+    ghosts_add(&ghosts, "team/z", &old, 1000); /* settled by now */
+    CHECK_INT(ghosts.n, 3);
+    GHOST(&ghosts, "team/x", until("", 0), "a", 2000);
+    GHOST(&ghosts, "team/y", until("", 0), "", 3000); /* either */
+    GHOST(&ghosts, "team/x", until("d", 1500), "", 2000);
+    GHOST(&ghosts, "team/x", until("d", 2500), "", 2500);
+    GHOST(&ghosts, "team/z", until("d", 1500), "d", 1500);
+    ghosts_add(&ghosts, "team/w", &b, 2000); /* what is settled goes then */
+    CHECK_INT(ghosts.n, 2);
+    ghosts_clear(&ghosts);
+    CHECK_INT(ghosts.n, 0);
+    map_done(&ghosts);
+}

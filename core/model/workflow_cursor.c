@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a workflow's spec and the time make of its cursor (workflow.h). */
+#include "model/workflow.h"
+
+#include <string.h>
+
+static bool text_equal(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+bool workflow_timing(const struct workflow *wf, struct timing *ret_timing, struct error *err)
+{
+    struct timing t;
+
+    if (!wf->schedule)
+        return error_set(err, ERROR_INVALID, "schedule: missing");
+    if (!schedule_parse(wf->schedule, &t.schedule, err))
+        return false;
+    t.offset_text = wf->offset ? wf->offset : schedule_default_offset_text(&t.schedule);
+    if (!offset_parse(t.offset_text, &t.offset, err))
+        return false;
+    *ret_timing = t;
+    return true;
+}
+
+enum cursor_setter workflow_set_cursor(const struct workflow *wf, const struct timing *t,
+                                       instant now, struct cursor *c, struct cursor_skip *ret_skip,
+                                       struct error *err)
+{
+    const struct cursor_wish *wish = &wf->set_next;
+    const struct workflow_status *s = &wf->status;
+
+    *ret_skip = (struct cursor_skip) {0};
+    if (c->epoch == 0 || !text_equal(s->observed_schedule, t->schedule.text) ||
+        !text_equal(s->observed_offset, t->offset_text))
+        return cursor_start(c, &t->schedule, &t->offset, now, err) ? CURSOR_STARTED : CURSOR_NEVER;
+    if (!wish->id || text_equal(wish->id, s->set_next_id))
+        return CURSOR_KEPT;
+    if (s->suspended)
+        *ret_skip = cursor_pass_due(c, &t->schedule, &t->offset, now);
+    cursor_set(c, wish->next, wish->next_offset);
+    return CURSOR_WISHED;
+}
+
+struct cursor workflow_cursor(const struct workflow *wf, instant now)
+{
+    struct cursor c = wf->status.cursor;
+    struct cursor_skip ignored_skip;
+    struct error ignored;
+    struct timing t;
+
+    if (c.epoch == 0 || !workflow_timing(wf, &t, &ignored))
+        return c;
+    enum cursor_setter setter = workflow_set_cursor(wf, &t, now, &c, &ignored_skip, &ignored);
+    bool stands = setter == CURSOR_NEVER || (setter == CURSOR_WISHED && !wf->suspend);
+    if (!stands && (wf->suspend || wf->status.suspended))
+        cursor_pass_due(&c, &t.schedule, &t.offset, now);
+    return c;
+}

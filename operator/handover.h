@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From one leader to the next (design, section 4: "A new leader has seen what the old one wrote").
+ *
+ *     the old one   notes the version of everything that it writes; gives the lease up with no call
+ *                   in flight, and leaves the marks there - unless a write is in doubt
+ *     the new one   waits until its copy has reached these marks, and begins.  Without marks (a
+ *                   crash, a doubt), or if they are not reached within HANDOVER_WAIT_MS (etcd was
+ *                   restored): lists everything again, consistently, and counts with late writes.
+ *
+ * A write is in doubt from when its fate became unknown until SETTLED_MS later.  Whoever takes over
+ * in doubt is in doubt himself for as long.
+ */
+#ifndef KHARON_OPERATOR_HANDOVER_H
+#define KHARON_OPERATOR_HANDOVER_H
+
+#include "base/loop.h"
+#include "k8s/tap.h"
+#include "operator/marks.h"
+
+#define HANDOVER_WAIT_MS 3000
+
+struct operator;
+
+struct handover {
+    struct marks written, wanted;
+    int64_t doubt_until; /* LOOP_MONOTONIC: then the last write in doubt has had its effect */
+    bool waiting;        /* for `wanted` */
+    struct loop_timer give_up;
+    struct loop_task look; /* whether `wanted` is reached */
+    uint64_t n_in_doubt;
+};
+
+void handover_setup(struct operator *op);
+void handover_done(struct operator *op);
+
+/* Every request that ended. */
+void handover_note(struct operator *op, const struct k8s_ended *ended);
+/* For the lease, when it is given up; "" in doubt.  The caller frees. */
+char *handover_record(struct operator *op);
+
+/* The lease was taken: waits, or lists, and calls lead_when_ready then (lead.c). */
+void handover_begin(struct operator *op, const char *record);
+/* The copy has changed. */
+void handover_progress(struct operator *op);
+void handover_forget(struct operator *op);
+bool handover_complete(const struct operator *op);
+
+#endif

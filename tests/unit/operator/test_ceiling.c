@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Design, section 8: so many unfinished runs in all, and cursors that wait for fewer. */
+#include "sim/world.h"
+
+#include "test.h"
+
+#define HOURLY  "{'schedule': 'hourly', 'template': {'image': 'busybox:1'}}"
+#define CEILING 10
+
+static void begin(struct world *w, int n_workflows, int64_t run_ms)
+{
+    world_init(w, test_seed());
+    w->settings[0].max_unfinished = CEILING;
+    w->plan.run_ms = run_ms;
+    world_start(w, 0);
+    for (int i = 0; i < n_workflows; i++) {
+        CLEANUP(free) char *name = xasprintf("w%d", i);
+
+        world_deploy(w, name, HOURLY);
+    }
+    world_run(w, SECOND_MS);
+}
+
+static int unfinished(struct world *w)
+{
+    return world_count(w, NULL) - world_count(w, "DONE");
+}
+
+struct waiting {
+    const char *reason;
+    int n;
+};
+
+static void count_waiting(const json_t *workflow, void *arg)
+{
+    struct waiting *c = arg;
+    const char *result = json_text_at(workflow, "status.lastDecision.result");
+    const char *reason = json_text_at(workflow, "status.lastDecision.reason");
+
+    c->n += result && strcmp(result, "Waiting") == 0 && strcmp(reason, "TooManyRuns") == 0;
+}
+
+static int waiting(struct world *w)
+{
+    struct waiting c = {.n = 0};
+
+    fake_foreach(w->fake, &workflow_resource, count_waiting, &c);
+    return c.n;
+}
+
+/* They say why, and each goes on when there is room: none is forgotten. */
+TEST(cursors_wait_for_room_and_say_so)
+{
+    struct world w;
+
+    begin(&w, 25, 10 * MINUTE_MS);
+    world_run(&w, 65 * MINUTE_MS);
+    CHECK_INT(unfinished(&w), CEILING);
+    CHECK_INT(waiting(&w), 25 - CEILING);
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK_INT(unfinished(&w), CEILING);
+    world_run(&w, 20 * MINUTE_MS);
+    CHECK_INT(world_count(&w, "DONE"), 25);
+    CHECK_INT(waiting(&w), 0);
+    world_done(&w);
+}
+
+/* What was missed leaves a tenth of the room to what falls due. */
+TEST(what_is_due_now_goes_before_what_was_missed)
+{
+    struct world w;
+
+    begin(&w, 1, FAKE_NEVER);
+    world_kill(&w, 0);
+    world_run(&w, 30 * HOUR_MS);
+    world_start(&w, 0);
+    world_deploy(&w, "live", HOURLY);
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK_INT(unfinished(&w), CEILING - 1);
+    world_run(&w, HOUR_MS);
+    CHECK_INT(unfinished(&w), CEILING);
+    CHECK_STR(world_text(&w, &workflow_resource, "live", "status.lastDecision.result"),
+              "Triggered");
+    world_done(&w);
+}
+
+/* A workflow that goes away while it waits is waited for by nobody. */
+TEST(one_that_waits_may_be_deleted)
+{
+    struct world w;
+
+    begin(&w, 20, 10 * MINUTE_MS);
+    world_run(&w, 65 * MINUTE_MS);
+    CHECK_INT(waiting(&w), 10);
+    for (int i = 0; i < 20; i++) {
+        CLEANUP(free) char *name = xasprintf("w%d", i);
+
+        if (strcmp(world_text(&w, &workflow_resource, name, "status.lastDecision.result"),
+                   "Waiting") == 0 &&
+            i % 2)
+            world_delete(&w, &workflow_resource, name);
+    }
+    int left = waiting(&w);
+    CHECK(left < 10);
+    world_run(&w, 20 * MINUTE_MS);
+    CHECK_INT(world_count(&w, "DONE"), CEILING + left);
+    world_done(&w);
+}

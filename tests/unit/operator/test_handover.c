@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From one leader to the next: what the second one must have seen before it decides anything. */
+#include "operator/unsettled.h"
+#include "sim/world.h"
+
+#include "test.h"
+
+#define BY_HAND "{'schedule': 'yearly', 'template': {'image': 'busybox:1'}}"
+
+static const struct k8s_resource leases = {"coordination.k8s.io", "v1", "leases", "Lease"};
+
+/* Operator 0 leads, operator 1 stands by with a warm copy, and a run of job.2025 goes on. */
+static void begin(struct world *w)
+{
+    world_init(w, test_seed());
+    w->plan.run_ms = FAKE_NEVER;
+    world_start(w, 0);
+    world_run(w, SETTLED_MS + SECOND_MS); /* whoever had the lease before did not leave in order */
+    world_start(w, 1);
+    world_deploy(w, "job", BY_HAND);
+    world_run_by_hand(w, "job", "2025");
+    CHECK(world_run_until(w, MINUTE_MS, "job.2025", "RUNNING"));
+    world_run(w, SECOND_MS);
+}
+
+static uint64_t lists(struct world *w)
+{
+    return fake_count_requests(w->fake, K8S_LIST, "workflows") +
+           fake_count_requests(w->fake, K8S_LIST, "workflowinstances") +
+           fake_count_requests(w->fake, K8S_LIST, "pods");
+}
+
+static bool one_leads(void *arg)
+{
+    const struct world *w = arg;
+
+    return operator_leading(w->operators[1]);
+}
+
+/* How long operator 1 takes to lead; -1: it does not. */
+static int64_t until_it_leads(struct world *w, int64_t ms)
+{
+    int64_t began = loop_now(w->loop, LOOP_BOOT);
+
+    return fake_run_until(w->fake, ms, one_leads, w) ? loop_now(w->loop, LOOP_BOOT) - began : -1;
+}
+
+static const char *record(struct world *w)
+{
+    const json_t *annotations =
+        json_at(fake_get(w->fake, &leases, WORLD_NS, "kharon-operator"), "metadata.annotations");
+    const char *text = json_string_value(json_object_get(annotations, "kharon.dev/written"));
+
+    return text ? text : "";
+}
+
+/* What somebody left who went in order, by hand. */
+static void leave(struct world *w, const char *written)
+{
+    CLEANUP(json_decref) json_t *patch =
+        json_pack("{s:{s:{s:s}}, s:{s:s, s:i}}", "metadata", "annotations", "kharon.dev/written",
+                  written, "spec", "holderIdentity", "", "leaseDurationSeconds", 1);
+    CLEANUP(free) char *text = json_print(patch);
+
+    fake_patch(w->fake, &leases, WORLD_NS, "kharon-operator", text);
+}
+
+/* Design, sections 4 and 10: no list, within a second. */
+TEST(a_planned_handover_needs_no_list)
+{
+    struct world w;
+
+    begin(&w);
+    uint64_t before = lists(&w);
+    int64_t began = loop_now(w.loop, LOOP_BOOT);
+    world_stop(&w, 0);
+    CHECK_HAS(record(&w), "workflowinstances/" WORLD_NS);
+    CHECK_HAS(record(&w), "pods/" WORLD_NS);
+    CHECK(until_it_leads(&w, MINUTE_MS) >= 0);
+    CHECK(loop_now(w.loop, LOOP_BOOT) - began <= 1000);
+    CHECK_INT(lists(&w), before);
+    world_done(&w);
+}
+
+/* Nothing of the old leader is under way, so that nothing has to be waited for. */
+TEST(a_planned_handover_leaves_no_doubt)
+{
+    struct world w;
+
+    begin(&w);
+    world_patch(&w, &instance_resource, "job.2025",
+                "{'spec': {'haltThrough': 1, 'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'b',"
+                " 'key': 'b'}}}");
+    world_stop(&w, 0);
+    CHECK(until_it_leads(&w, MINUTE_MS) >= 0);
+    world_run(&w, 40 * SECOND_MS); /* the old pod has been told to end, and has */
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.seq"), "2");
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.state"), "RUNNING");
+    world_done(&w);
+}
+
+TEST(a_crash_is_followed_by_a_list)
+{
+    struct world w;
+
+    begin(&w);
+    uint64_t before = lists(&w);
+    world_kill(&w, 0);
+    CHECK(until_it_leads(&w, 8 * SECOND_MS) >= 0);
+    CHECK(lists(&w) >= before + 3);
+    world_done(&w);
+}
+
+/* A record that an earlier leader left means nothing once another one has led. */
+TEST(a_crash_after_a_handover_is_a_crash)
+{
+    struct world w;
+
+    begin(&w);
+    world_stop(&w, 0);
+    CHECK(until_it_leads(&w, MINUTE_MS) >= 0);
+    CHECK_STR(record(&w), "");
+    world_start(&w, 0);
+    world_run(&w, SECOND_MS);
+    uint64_t before = lists(&w);
+    world_kill(&w, 1);
+    world_run(&w, 8 * SECOND_MS);
+    CHECK(operator_leading(w.operators[0]));
+    CHECK(lists(&w) >= before + 3);
+    world_done(&w);
+}
+
+/* A write whose fate is not known may take effect after the hand-over. */
+TEST(late_writes_are_no_planned_handover)
+{
+    struct world w;
+
+    begin(&w);
+    fake_fail_next(w.fake, FAKE_LATE, 1, K8S_PATCH, "workflowinstances");
+    world_patch(&w, &instance_resource, "job.2025", "{'spec': {'haltThrough': 1}}");
+    world_run(&w, 3 * SECOND_MS);
+    uint64_t before = lists(&w);
+    world_stop(&w, 0);
+    CHECK_STR(record(&w), "");
+    CHECK(until_it_leads(&w, MINUTE_MS) >= 0);
+    CHECK(lists(&w) >= before + 3);
+    world_run(&w, 2 * MINUTE_MS); /* by then there is none left */
+    world_start(&w, 0);
+    world_run(&w, SECOND_MS);
+    world_stop(&w, 1);
+    CHECK_HAS(record(&w), "pods/" WORLD_NS);
+    world_done(&w);
+}
+
+/* Whoever takes over in doubt hands the doubt on. */
+TEST(doubt_is_handed_on)
+{
+    struct world w;
+
+    begin(&w);
+    world_kill(&w, 0);
+    CHECK(until_it_leads(&w, 8 * SECOND_MS) >= 0);
+    world_run(&w, SECOND_MS);
+    world_stop(&w, 1);
+    CHECK_STR(record(&w), "");
+    world_done(&w);
+}
+
+/* The lease is not given up while something is under way: it has to run out. */
+TEST(no_release_with_a_call_in_flight)
+{
+    struct world w;
+
+    world_init(&w, test_seed());
+    w.settings[0].delta_ms = 500;
+    world_start(&w, 0);
+    world_deploy(&w, "job", BY_HAND);
+    world_run(&w, SECOND_MS);
+    fake_fail_next(w.fake, FAKE_LOSE_REQUEST, 1, K8S_PATCH, "workflowinstances");
+    w.plan.run_ms = FAKE_NEVER;
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(!world_run_until(&w, 1100, "job.2025", "RUNNING"));
+    world_stop(&w, 0); /* ends, although the call has not */
+    CHECK(*json_text_at(fake_get(w.fake, &leases, WORLD_NS, "kharon-operator"),
+                        "spec.holderIdentity") != '\0');
+    world_done(&w);
+}
+
+static void leave_with_instance_version(struct world *w, uint64_t version)
+{
+    CLEANUP(free) char *text =
+        xasprintf("{\"workflowinstances/" WORLD_NS "\":\"%llu\"}", (unsigned long long) version);
+
+    world_kill(w, 0);
+    leave(w, text);
+}
+
+/* Versions that never come: etcd was restored, or the record is of another cluster. */
+TEST(versions_that_are_not_reached_are_followed_by_a_list)
+{
+    struct world w;
+
+    begin(&w);
+    uint64_t before = lists(&w);
+    leave_with_instance_version(&w, 999999999);
+    int64_t took = until_it_leads(&w, MINUTE_MS);
+    CHECK(took >= 3000 && took <= 5000);
+    CHECK(lists(&w) >= before + 3);
+    world_done(&w);
+}
+
+/* The next change of any instance has that version. */
+TEST(versions_are_waited_for)
+{
+    struct world w;
+
+    begin(&w);
+    uint64_t before = lists(&w), version;
+    CHECK(k8s_version_parse(
+        json_text_at(world_get(&w, &instance_resource, "job.2025"), "metadata.resourceVersion"),
+        &version));
+    leave_with_instance_version(&w, version + 100);
+    world_run(&w, 1500);
+    CHECK(!operator_leading(w.operators[1]));
+    for (int i = 0; i < 101; i++)
+        world_patch(&w, &instance_resource, "job.2025",
+                    i % 2 ? "{'metadata': {'labels': {'a': '1'}}}"
+                          : "{'metadata': {'labels': {'a': '2'}}}");
+    world_run(&w, 100);
+    CHECK(operator_leading(w.operators[1]));
+    CHECK_INT(lists(&w), before);
+    world_done(&w);
+}
+
+TEST(a_record_that_is_none_is_followed_by_a_list)
+{
+    static const char *const records[] = {
+        "", "x", "[]", "{\"pods/team\":5}", "{\"pods/team\":\"x\"}", "{\"pods\":\"5\"}",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(records); i++) {
+        struct world w;
+
+        begin(&w);
+        uint64_t before = lists(&w);
+        world_kill(&w, 0);
+        leave(&w, records[i]);
+        CHECK(until_it_leads(&w, MINUTE_MS) >= 0);
+        CHECK(lists(&w) >= before + 3);
+        world_done(&w);
+    }
+}
