@@ -75,26 +75,38 @@ static void change_latency(struct storm *s)
 
 /* ---- the API server ---- */
 
-static void server_fails(struct storm *s, enum fake_fault fault, int per_mille, int64_t ms)
-{
-    fake_set_rate(s->w.fake, fault, per_mille);
-    if (s->server_until < storm_now(s) + ms)
-        s->server_until = storm_now(s) + ms;
-}
-
 /* etcd stands still: nothing is answered in time, some writes take effect all the same. */
 static void stall(struct storm *s)
 {
-    int64_t ms = storm_between(s, SECOND_MS, 30 * SECOND_MS);
-
-    server_fails(s, FAKE_LATE, 400, ms);
-    server_fails(s, FAKE_LOSE_REQUEST, 1000, ms);
+    fake_stall(s->w.fake, storm_between(s, SECOND_MS, 30 * SECOND_MS));
 }
 
 static void down(struct storm *s)
 {
-    server_fails(s, FAKE_REFUSE, 1000, storm_between(s, 10 * SECOND_MS, 3 * MINUTE_MS));
-    fake_end_watches(s->w.fake, false);
+    fake_stop_server(s->w.fake, storm_between(s, SECOND_MS, 3 * MINUTE_MS));
+}
+
+/* What happens to one kind is told late. */
+static void lag(struct storm *s)
+{
+    static const struct k8s_resource *const kinds[] = {&workflow_resource, &instance_resource,
+                                                       &pod_resource};
+    int64_t most = storm_one_of(s, 4) ? 2 * MINUTE_MS : storm_one_of(s, 2) ? 10 * SECOND_MS : 0;
+
+    fake_set_lag(s->w.fake, kinds[rng_below(&s->rng, ARRAY_SIZE(kinds))], 0,
+                 storm_between(s, 0, most));
+}
+
+static void no_lag(struct storm *s)
+{
+    fake_set_lag(s->w.fake, &workflow_resource, 0, 0);
+    fake_set_lag(s->w.fake, &instance_resource, 0, 0);
+    fake_set_lag(s->w.fake, &pod_resource, 0, 0);
+}
+
+static void silence(struct storm *s)
+{
+    fake_silence_watches(s->w.fake);
 }
 
 static void restore(struct storm *s)
@@ -105,14 +117,6 @@ static void restore(struct storm *s)
 static void change_skew(struct storm *s)
 {
     fake_set_skew(s->w.fake, storm_between(s, -10, 10) * SECOND_MS);
-}
-
-static void server_recovers(struct storm *s)
-{
-    s->server_until = 0;
-    fake_set_rate(s->w.fake, FAKE_LATE, 0);
-    fake_set_rate(s->w.fake, FAKE_LOSE_REQUEST, 0);
-    fake_set_rate(s->w.fake, FAKE_REFUSE, 0);
 }
 
 /* ---- the operators ---- */
@@ -214,6 +218,86 @@ static void evict(struct storm *s)
         fake_kubelet_evict(s->w.kubelet, WORLD_NS, name);
 }
 
+static void preempt(struct storm *s)
+{
+    CLEANUP(free) char *name = storm_pick(s, &pod_resource);
+
+    if (name)
+        fake_kubelet_preempt(s->w.kubelet, WORLD_NS, name);
+}
+
+static void press(struct storm *s)
+{
+    CLEANUP(free) char *name = storm_pick(s, &pod_resource);
+
+    if (name)
+        fake_kubelet_press(s->w.kubelet, WORLD_NS, name);
+}
+
+/* ---- nodes ---- */
+
+static const char *const nodes[] = {"node-a", "node-b", "node-c"};
+
+void storm_faults_prepare(struct storm *s)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
+        fake_kubelet_add_node(s->w.kubelet, nodes[i]);
+}
+
+/* Its network is gone for a while, or for ever: then somebody says so, one way or the other. */
+static void lose_node(struct storm *s)
+{
+    const char *node = nodes[rng_below(&s->rng, ARRAY_SIZE(nodes))];
+
+    if (s->lost_node || s->mended_node)
+        return;
+    fake_kubelet_lose_node(s->w.kubelet, node);
+    s->lost_node = node;
+    s->regained_at = storm_now(s) + storm_between(s, 5 * SECOND_MS, 12 * MINUTE_MS);
+    s->node_fate = (int) rng_below(&s->rng, 3);
+}
+
+static void end_node_loss(struct storm *s)
+{
+    const char *node = TAKE(s->lost_node);
+
+    if (s->node_fate == 1)
+        fake_kubelet_fence_node(s->w.kubelet, node);
+    else if (s->node_fate == 2)
+        fake_kubelet_remove_node(s->w.kubelet, node);
+    else
+        fake_kubelet_regain_node(s->w.kubelet, node);
+    s->mended_node = node;
+    s->mended_at = storm_now(s) + storm_between(s, MINUTE_MS, 5 * MINUTE_MS);
+}
+
+/* One that was given up comes back as a new machine of its name. */
+static void mend_node(struct storm *s)
+{
+    static const struct k8s_resource node_resource = {"", "v1", "nodes", "Node"};
+    const char *node = TAKE(s->mended_node);
+
+    if (s->node_fate == 0)
+        return;
+    fake_delete(s->w.fake, &node_resource, NULL, node);
+    fake_kubelet_add_node(s->w.kubelet, node);
+}
+
+static void repair_nodes(struct storm *s, int64_t now)
+{
+    if (s->mended_node && now >= s->mended_at)
+        mend_node(s);
+    if (s->lost_node && !s->mended_node && now >= s->regained_at)
+        end_node_loss(s);
+}
+
+static void regain_nodes(struct storm *s)
+{
+    repair_nodes(s, INT64_MAX);
+    repair_nodes(s, INT64_MAX);
+    repair_nodes(s, INT64_MAX);
+}
+
 /* ---- the end of it ---- */
 
 static void thaw(struct storm *s, int i)
@@ -225,8 +309,7 @@ static void thaw(struct storm *s, int i)
 
 void storm_faults_repair(struct storm *s, int64_t now)
 {
-    if (s->server_until && now >= s->server_until)
-        server_recovers(s);
+    repair_nodes(s, now);
     for (int i = 0; i < WORLD_MAX_OPERATORS; i++) {
         if (s->thawed_at[i] && now >= s->thawed_at[i])
             thaw(s, i);
@@ -246,13 +329,20 @@ void storm_faults_end(struct storm *s)
     fake_fail_no_more(s->w.fake);
     fake_set_skew(s->w.fake, 0);
     fake_set_latency(s->w.fake, 1, 5);
-    s->server_until = 0;
+    no_lag(s);
+    regain_nodes(s);
     storm_faults_repair(s, INT64_MAX);
     set_clock_right(s);
 }
 
 static const struct mishap rows[] = {
     {"lose-request", 200, NULL, FAKE_LOSE_REQUEST, "never arrives"},
+    {"hang-up", 200, NULL, FAKE_HANG_UP, "is carried out, the connection closes"},
+    {"timeout", 200, NULL, FAKE_TIMEOUT, "504, and not carried out"},
+    {"no-leader", 100, NULL, FAKE_NO_LEADER, "500, carried out or not"},
+    {"no-route", 50, NULL, FAKE_NO_ROUTE, "404 page not found: proves nothing"},
+    {"no-account", 20, NULL, FAKE_NO_ACCOUNT, "403 for a pod"},
+    {"duplicate", 200, NULL, FAKE_DUPLICATE, "an event comes twice"},
     {"lose-reply", 200, NULL, FAKE_LOSE_REPLY, "is carried out, nobody is told"},
     {"late", 200, NULL, FAKE_LATE, "takes effect seconds after its 504"},
     {"refuse", 200, NULL, FAKE_REFUSE, "503"},
@@ -266,6 +356,8 @@ static const struct mishap rows[] = {
     {"latency", 20, change_latency, 0, "answers take long"},
     {"stall", 6, stall, 0, "etcd stands still for up to 30 s"},
     {"down", 3, down, 0, "the API server is gone for up to 3 min"},
+    {"lag", 20, lag, 0, "events of a kind come late, by up to 2 min"},
+    {"silence", 6, silence, 0, "all watches fall silent"},
     {"restore", 0, restore, 0, "etcd is restored: versions go back"},
     {"skew", 6, change_skew, 0, "the API server's clock is wrong"},
     {"partition", 15, partition, 0, "an operator's network is gone"},
@@ -276,5 +368,8 @@ static const struct mishap rows[] = {
     {"step-clock", 8, step_clock, 0, "an operator's clock is set wrong, by up to 2 h"},
     {"drift", 4, drift, 0, "an operator's clocks run wrong, by up to 0.2 %"},
     {"evict", 20, evict, 0, "a pod is evicted"},
+    {"preempt", 10, preempt, 0, "a pod gives way to another"},
+    {"press", 10, press, 0, "a node is short of memory and ends a pod"},
+    {"lose-node", 4, lose_node, 0, "a node's network is gone, or the node is"},
 };
 const struct mishap_table storm_faults = {"faults", rows, ARRAY_SIZE(rows)};

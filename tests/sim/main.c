@@ -112,6 +112,8 @@ static bool run_seed(const struct plan *plan, const struct config *config, struc
 {
     static struct storm s;
     FILE *out = config->trace ? fopen(config->trace, "w") : NULL;
+    if (out)
+        setvbuf(out, NULL, _IOLBF, 0); /* whole, even if it ends by an assertion */
     struct trace *trace = out || config->hash ? trace_new(out) : NULL;
 
     storm_begin(&s, plan, trace);

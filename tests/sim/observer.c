@@ -12,6 +12,7 @@ struct seen_workflow {
     struct map_node by_name;
     char *name;
     struct workflow *wf; /* NULL: gone */
+    int64_t gone_at;     /* or replaced by another of its name; 0: never */
     int n_natural;       /* active runs that the schedule triggered */
 };
 
@@ -27,6 +28,8 @@ struct seen_pod {
     char *name, *instance;
     int n;           /* how often it was made */
     int64_t gone_at; /* 0: is there */
+    bool has_exit;   /* its container has ended and said so */
+    int exit_code;
 };
 
 static int64_t monotonic(const struct observer *o)
@@ -163,13 +166,27 @@ static const char *living_owner(struct observer *o, const json_t *pod)
     return seen && uid && strcmp(seen->inst->id.uid, uid) == 0 ? name : NULL;
 }
 
+static void note_exit(struct observer *o, const char *name, const json_t *json)
+{
+    const json_t *status = json_array_get(json_at(json, "status.containerStatuses"), 0),
+                 *code = json_at(status, "state.terminated.exitCode");
+    struct seen_pod *seen = code ? find_pod(o, name) : NULL;
+
+    if (!seen)
+        return;
+    seen->has_exit = true;
+    seen->exit_code = (int) json_integer_value(code);
+}
+
 /* A create that arrives when its instance is gone makes a pod that is gone at once, too. */
 static void on_pod(struct observer *o, const json_t *old, const json_t *new)
 {
     const char *name = json_text_at(new ? new : old, "metadata.name");
 
-    if (old && new)
+    if (old && new) {
+        note_exit(o, name, new);
         return;
+    }
     if (old) {
         struct seen_pod *gone = find_pod(o, name);
 
@@ -254,6 +271,8 @@ static void on_workflow(struct observer *o, const json_t *old, const json_t *new
     seen->wf = new ? workflow_decode(new) : NULL;
     if (before && seen->wf)
         check_cursor(o, before, seen->wf);
+    if (!seen->wf || seen->wf->id.deleting)
+        seen->gone_at = monotonic(o);
     workflow_free(before);
 }
 
@@ -283,6 +302,9 @@ static void check_trigger(struct observer *o, const struct instance *old,
         return;
     if (new->trigger.type != TRIGGER_NATURAL || !new->trigger.key)
         return;
+    if (old && new->trigger.seq <= old->run.seq)
+        observer_blame(o, "%s: trigger %" PRId64 " was there before", new->id.name,
+                       new->trigger.seq);
     CLEANUP(free) char *key = partition_key(new->trigger.key, new->parameter);
     struct tally *t = tally(&o->triggered, key);
     o->n_triggers++;
@@ -325,11 +347,63 @@ static void check_events(struct observer *o, const struct instance *old, const s
         observer_blame(o, "%s: the counter is not that of the last event", new->id.name);
 }
 
+/* Nothing but the end of the run comes after it. */
+static bool is_last_of(const struct run *run, size_t i)
+{
+    for (i++; i < run->n_events; i++)
+        if (run->events[i].type == EVENT_SUBMIT || run->events[i].type == EVENT_TERMINATE)
+            return false;
+    return true;
+}
+
+/* By a wish, or because its workflow is not there, not another, or not fit any more. */
+static void check_halt(struct observer *o, const struct instance *inst, const struct event *e)
+{
+    static const char gone[] = "Halted: the workflow was deleted";
+    const struct seen_workflow *seen = see_workflow(o, inst->workflow);
+
+    if (e->message && strcmp(e->message, "Halted") == 0 && inst->halt_through < inst->run.seq)
+        observer_blame(o, "%s was halted though nobody wished it", inst->id.name);
+    if (e->message && strcmp(e->message, gone) == 0 && seen->wf && !seen->gone_at)
+        observer_blame(o, "%s was halted though its workflow is there", inst->id.name);
+}
+
+static void check_exit(struct observer *o, const struct instance *inst, const struct event *e)
+{
+    const char *pod = inst->run.execution_id;
+    const struct seen_pod *seen = pod ? find_pod(o, pod) : NULL;
+
+    if (!seen || !e->has_exit || (seen->has_exit && seen->exit_code == e->exit_code))
+        return;
+    observer_blame(o, "%s: exit code %d is not that of %s", inst->id.name, e->exit_code, pod);
+}
+
+/* The last event of a kind is the only one that the rest of the object still tells about. */
+static void check_new_events(struct observer *o, const struct instance *old,
+                             const struct instance *new)
+{
+    const struct run *run = &new->run;
+
+    for (size_t i = 0; i < run->n_events; i++) {
+        const struct event *e = &run->events[i];
+
+        if (e->counter <= old->run.counter)
+            continue;
+        if (e->type == EVENT_HALT && run->state == RUN_ERROR && i + 1 == run->n_events)
+            check_halt(o, new, e);
+        if (e->type == EVENT_TERMINATE && run->execution_id &&
+            (i + 1 == run->n_events || run_state_terminal(run->state)) &&
+            is_last_of(run, i))
+            check_exit(o, new, e);
+    }
+}
+
 static void check_run(struct observer *o, const struct instance *old, const struct instance *new)
 {
     const struct run *from = &old->run, *to = &new->run;
 
     check_events(o, old, new);
+    check_new_events(o, old, new);
     if (to->counter < from->counter || to->seq < from->seq || to->attempt < from->attempt)
         observer_blame(o, "%s: a number went back", new->id.name);
     if (run_state_terminal(from->state) && to->seq == from->seq &&

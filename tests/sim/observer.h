@@ -7,7 +7,9 @@
  *  - of one attempt there is one pod, ever, while its instance lives;
  *  - a partition is triggered at most once in an epoch of its cursor, and the cursor passes by none
  *    that was not triggered or recorded as skipped;
- *  - a terminal state is final until a new trigger;
+ *  - a terminal state is final until a new trigger, and a trigger has a number of its own;
+ *  - a run records what its container said at its end, and is not halted unless somebody wished so
+ *    or its workflow was deleted;
  *  - counters grow by one with each event, and events are only appended;
  *  - an instance stays within INSTANCE_MAX, and the natural runs of a workflow within maxActive;
  *  - only who holds the lease writes (a request that was late on its way is not judged), and nobody

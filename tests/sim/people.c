@@ -278,8 +278,8 @@ static void delete_pod(struct storm *s)
         world_delete(&s->w, &pod_resource, name);
 }
 
-/* Not one that nothing keeps, nor one whose run is gone: its container may run on unseen, as
- * Kubernetes warns. */
+/* Only one that something should keep, since its run is going on: another's container may run on
+ * unseen, as Kubernetes warns. */
 static void force_delete_pod(struct storm *s)
 {
     CLEANUP(free) char *name = storm_pick(s, &pod_resource);
@@ -287,10 +287,24 @@ static void force_delete_pod(struct storm *s)
     if (!name)
         return;
     CLEANUP(pod_free) struct pod *pod = pod_decode(world_get(&s->w, &pod_resource, name));
-    if (pod->has_finalizer && pod->instance &&
-        strcmp(world_text(&s->w, &instance_resource, pod->instance, "metadata.uid"),
-               pod->owner_uid) == 0)
+    if (!pod->instance)
+        return;
+    const char *uid = world_text(&s->w, &instance_resource, pod->instance, "metadata.uid");
+    if (strcmp(uid, pod->owner_uid) != 0)
+        return;
+    const char *current =
+        world_text(&s->w, &instance_resource, pod->instance, "status.executionId");
+    if (pod->has_finalizer || strcmp(current, name) == 0)
         fake_delete_now(s->w.fake, &pod_resource, WORLD_NS, name);
+}
+
+static void delete_cascading(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+
+    if (inst)
+        fake_delete_cascading(s->w.fake, &instance_resource, WORLD_NS, inst->id.name,
+                              "Foreground");
 }
 
 /* Our watch no longer shows it, and nobody of us would know of it: not done unless asked for. */
@@ -387,6 +401,7 @@ static const struct mishap rows[] = {
     {"halt-and-trigger", 40, halt_and_trigger, 0, "both at once"},
     {"retry-now", 25, retry_now, 0, "a retry is brought forward"},
     {"delete-instance", 30, delete_instance, 0, "an instance is deleted, perhaps made again"},
+    {"delete-foreground", 8, delete_cascading, 0, "an instance is deleted in the foreground"},
     {"restore-instance", 2, restore_instance, 0, "an instance is restored without its status"},
     {"delete-pod", 20, delete_pod, 0, "a pod is deleted"},
     {"force-delete-pod", 20, force_delete_pod, 0, "a pod is deleted by force"},

@@ -132,6 +132,7 @@ void storm_begin(struct storm *s, const struct plan *plan, struct trace *trace)
     s->w.on_plan = plan_pod;
     s->w.plan_arg = s;
     set_up_operators(s);
+    storm_faults_prepare(s);
     for (size_t i = 0; plan_mishap(i); i++)
         if (plan_mishap(i)->act)
             s->total_rate += plan->rates[i];

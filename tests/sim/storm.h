@@ -32,7 +32,9 @@ struct storm {
     bool bad_weather;   /* until... */
     int64_t weather_until, next_act, next_tidy;
     double total_rate; /* of what is done, not of what happens to requests */
-    int64_t server_until;                     /* what is wrong with the API server ends; 0: nothing */
+    const char *lost_node, *mended_node; /* NULL: none */
+    int64_t regained_at, mended_at;
+    int node_fate; /* 0: it was the network only; 1: it is fenced; 2: removed */
     int64_t healed_at[WORLD_MAX_OPERATORS];   /* its network; 0: is */
     int64_t started_at[WORLD_MAX_OPERATORS];  /* it runs again */
     int64_t thawed_at[WORLD_MAX_OPERATORS];
@@ -84,7 +86,8 @@ bool storm_is_held(struct storm *s, const struct instance *inst);
 /* faults.c: the end of all of it, and of what has lasted long enough. */
 void storm_faults_end(struct storm *s);
 void storm_faults_repair(struct storm *s, int64_t now);
-void storm_faults_begin(struct storm *s); /* bad weather begins */
+void storm_faults_begin(struct storm *s);   /* bad weather begins */
+void storm_faults_prepare(struct storm *s); /* before anything */
 
 /* people.c: what is deployed in the beginning, and again; housekeeping. */
 void storm_deploy_all(struct storm *s);
