@@ -227,8 +227,9 @@ static void retry_now(struct storm *s)
 {
     CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
 
-    if (!inst || inst->run.counter < 0)
-        return;
+    if (!inst || inst->run.counter < 0 ||
+        (inst->has_retry && inst->retry_counter >= inst->run.counter))
+        return; /* wishes only grow */
     CLEANUP(free) char *patch =
         xasprintf("{'spec': {'retry': {'counter': %" PRId64 ", 'delayMillis': %d}}}",
                   inst->run.counter, (int) rng_below(&s->rng, 5000));
