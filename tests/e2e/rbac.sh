@@ -4,7 +4,7 @@
 # What the service accounts of an installed chart may do: exactly what rbac/NAME.txt lists, which is the output of
 # `kubectl auth can-i --list` for it; and whom the admission policy refuses.
 #
-# usage: KUBECONFIG=... tests/e2e/rbac.sh     the chart is installed as release kharon in the namespace kharon
+# usage: tests/e2e/rbac.sh     the chart is installed as release kharon in the namespace kharon
 #        KHARON_UPDATE=1 rewrites the lists: look at the difference before you commit it.
 set -uo pipefail
 
@@ -15,7 +15,7 @@ passed=0
 failed=0
 tmp=$(mktemp -d)
 
-: "${KUBECONFIG:?names the cluster to test against}"
+"$(dirname "$0")/../cluster/guard" || exit 1
 
 finish()
 {

@@ -4,7 +4,7 @@
 # Stories of an installed Kharon, with real pods: each is told to the API server by kubectl or to Kharon by curl, and
 # judged by what the cluster then shows.
 #
-# usage: KUBECONFIG=... KHARON_URL=... tests/e2e/stories.sh     the chart is installed as release kharon in the namespace
+# usage: tests/e2e/stories.sh     the chart is installed as release kharon in the namespace
 #        kharon with the values of values.yaml beside this file; STORIES="success halt" tells some of them
 # shellcheck disable=SC2016 # commands for containers, with variables of theirs
 set -uo pipefail
@@ -15,7 +15,7 @@ failed=0
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-: "${KUBECONFIG:?names the cluster to test against}"
+"$(dirname "$0")/../cluster/guard" || exit 1
 : "${KHARON_URL:?where the API server answers}"
 
 k() { kubectl --namespace "$ns" "$@"; }

@@ -16,6 +16,14 @@ helm_bin=$cache/helm-$HELM_VERSION
 go_root=$cache/go-v$GO_VERSION
 PATH=$kubernetes_bin:$etcd_bin:$helm_bin:$PATH:/usr/sbin:/sbin
 
+# What would send helm to another cluster, namespace or store than KUBECONFIG and its options say.
+helm_variables=()
+for variable in "${!HELM_KUBE@}" HELM_NAMESPACE HELM_DRIVER; do
+    [ -z "${!variable+set}" ] || helm_variables+=("$variable")
+done
+
+cluster_kubeconfig() { printf '%s/cluster/%s/kubeconfig' "$cache" "$1"; } # NAME
+
 say() { printf '%s %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
 
 die() {
