@@ -50,7 +50,7 @@ by_hand()
 # run_of NAME ARGS [MORE]: a workflow that runs a shell command, once a year and now by hand.
 run_of()
 {
-    workflow "$1" "{schedule: yearly, template: {image: 'localhost/busybox:1', args: [sh, -c, '$2']${3:-}}}"
+    workflow "$1" "{schedule: yearly, template: {image: 'busybox:1', args: [sh, -c, '$2']${3:-}}}"
     by_hand "$1" 2025
 }
 
@@ -136,7 +136,7 @@ tell_missing_image()
 
 tell_refused_pod()
 {
-    workflow refused "{schedule: yearly, template: {image: 'localhost/busybox:1', podTemplate: {priorityClassName: nope}}}"
+    workflow refused "{schedule: yearly, template: {image: 'busybox:1', podTemplate: {priorityClassName: nope}}}"
     by_hand refused 2025
     k wait kwfi/refused.2025 --for=jsonpath='{.status.consecutiveFailures}'=1 --timeout=30s >/dev/null || wrong "no failure"
     has message "$(field refused.2025 .status.message.line)" "no PriorityClass with name nope was found"
@@ -180,7 +180,7 @@ tell_operator_deleted()
 
 tell_natural_trigger()
 {
-    workflow minutely "{schedule: '* * * * *', template: {image: 'localhost/busybox:1', args: [echo, '{}']}}"
+    workflow minutely "{schedule: '* * * * *', template: {image: 'busybox:1', args: [echo, '{}']}}"
     local first
     k wait kwf/minutely --for=condition=Ready --timeout=30s >/dev/null || wrong "not Ready"
     first=$(k get kwf minutely -o 'jsonpath={.status.next}')
@@ -197,7 +197,7 @@ tell_rest()
 {
     local code
     code=$(api /api/v3/workflows/e2e -o "$tmp/out" -w '%{http_code}' -d \
-        '{"id":"by rest","schedule":"hourly","docker_image":"localhost/busybox:1","docker_args":["sh","-c","sleep 600"]}')
+        '{"id":"by rest","schedule":"hourly","docker_image":"busybox:1","docker_args":["sh","-c","sleep 600"]}')
     equal "POST workflow" "$code" 200
     equal enabled "$(api /v3/workflows/e2e/by%20rest/state | jq .enabled)" false
     code=$(api /api/v3/scheduler/trigger -o "$tmp/out" -w '%{http_code}' -d \
@@ -219,7 +219,7 @@ tell_rest()
 
 tell_suspended()
 {
-    workflow asleep "{schedule: '* * * * *', suspend: true, template: {image: 'localhost/busybox:1'}}"
+    workflow asleep "{schedule: '* * * * *', suspend: true, template: {image: 'busybox:1'}}"
     k wait kwf/asleep --for=jsonpath='{.status.suspended}'=true --timeout=30s >/dev/null || wrong "not seen as suspended"
     equal instances "$(k get kwfi --field-selector spec.workflow=asleep -o name)" ""
 }

@@ -26,7 +26,7 @@ start_run()
 apiVersion: kharon.dev/v1alpha1
 kind: Workflow
 metadata: {name: lasting}
-spec: {schedule: yearly, template: {image: "localhost/busybox:1", args: [sleep, "12"]}}
+spec: {schedule: yearly, template: {image: "busybox:1", args: [sleep, "12"]}}
 ---
 apiVersion: kharon.dev/v1alpha1
 kind: WorkflowInstance

@@ -8,7 +8,7 @@
 
 images=$cache/images
 pause_image=localhost/pause:1
-busybox_image=localhost/busybox:1
+busybox_image=docker.io/library/busybox:1 # what pods mean by busybox:1
 base_image=localhost/debian:$DEBIAN_SUITE-slim
 
 buildah_() { buildah --root "$cache/buildah" --runroot /run/kharon/buildah --storage-driver overlay "$@"; }
@@ -34,9 +34,9 @@ image_ensure_basics() {
     image_ensure "$pause_image" image_make_pause && image_ensure "$busybox_image" image_make_busybox
 }
 
-# image_archive NAME ROOT FILE COMMAND...: the tree ROOT as a docker-archive of one layer, the same bytes every time.
+# image_archive NAMES ROOT FILE COMMAND...: the tree ROOT as a docker-archive of one layer, the same bytes every time.
 image_archive() {
-    local name=$1 root=$2 file=$3 work sum command
+    local names=$1 root=$2 file=$3 work sum command
     shift 3
     command=$(printf ',"%s"' "$@")
     work=$(mktemp -d) || return 1
@@ -47,7 +47,7 @@ image_archive() {
  "config":{"Env":["PATH=/bin:/usr/bin"],"Cmd":[${command#,}]},
  "rootfs":{"type":"layers","diff_ids":["sha256:$sum"]}}
 END
-    printf '[{"Config":"config.json","RepoTags":["%s"],"Layers":["layer.tar"]}]' "$name" >"$work/manifest.json"
+    printf '[{"Config":"config.json","RepoTags":["%s"],"Layers":["layer.tar"]}]' "${names// /\",\"}" >"$work/manifest.json"
     tar -C "$work" -c manifest.json config.json layer.tar | write_file "$file"
     rm -rf "$work"
 }
@@ -86,7 +86,7 @@ image_make_busybox() { # FILE
     for applet in $("$work/bin/busybox" --list); do
         [ -e "$work/bin/$applet" ] || ln -s busybox "$work/bin/$applet"
     done
-    image_archive "$busybox_image" "$work" "$1" sh
+    image_archive "$busybox_image localhost/busybox:1" "$work" "$1" sh
     rm -rf "$work"
 }
 
