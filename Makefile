@@ -11,7 +11,7 @@ CLUSTER := tests/cluster/cluster
 KINDS :=
 
 help:            ## list the targets
-	@sed -n 's/\$$\$$/$$/; s/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/\$$\$$/$$/; s/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 packages:        ## install the Debian packages that are missing
 	@$(CLUSTER) packages build test
