@@ -31,7 +31,7 @@ result()
 
 render()
 {
-    "$helm" template kharon "$chart" --namespace kharon "$@"
+    "$helm" template kharon "$chart" --namespace kharon --set image.repository=registry.example/kharon "$@"
 }
 
 # refused NAME MESSAGE OPTION...: these values are refused, and the error says MESSAGE.
@@ -59,7 +59,7 @@ renders()
 
 check_lint()
 {
-    "$helm" lint --strict --quiet "$chart" >"$tmp/why" 2>&1
+    "$helm" lint --strict --quiet "$chart" --set image.repository=registry.example/kharon >"$tmp/why" 2>&1
     result "helm lint" $?
     "$top/manifests/render" --check >"$tmp/why" 2>&1
     result "manifests are what the chart renders" $?
@@ -80,6 +80,8 @@ check_sizes()
 
 check_refused()
 {
+    refused "no image" "image.repository is not set: build an image with the Containerfile" --set image.repository=
+    refused "a digest that is none" "'sha256:12' does not match pattern" --set image.digest=sha256:12
     refused "an unknown value" "additional properties 'replicas' not allowed" --set replicas=2
     refused "an unknown value of a program" "additional properties 'replica' not allowed" --set operator.replica=2
     refused "authentication that does not exist yet" \
@@ -100,7 +102,9 @@ check_refused()
 
 check_rendered()
 {
-    local both=(--set 'watchNamespaces={team-b,team-a,kharon}')
+    local digest both=(--set 'watchNamespaces={team-b,team-a,kharon}')
+
+    digest=sha256:$(printf '0%.0s' {1..64})
 
     renders "definitions are kept by default" 2 '^    helm.sh/resource-policy: keep$'
     renders "definitions are not kept if so wished" 0 'resource-policy' --set crds.keep=false
@@ -125,7 +129,9 @@ check_rendered()
     renders "every pod runs as nobody" 4 '^ +runAsNonRoot: true$'
     renders "every container has the image of the values" 4 'image: "localhost/kharon:7"' \
         --set image.repository=localhost/kharon --set-string image.tag=7
-    renders "the image's tag is the chart's appVersion by default" 4 'image: "kharon/kharon:[0-9.]+"'
+    renders "the image's tag is the chart's appVersion by default" 4 'image: "registry.example/kharon:[0-9.]+"'
+    renders "a digest counts more than a tag" 4 "image: \"registry.example/kharon@$digest\"" \
+        --set image.digest="$digest" --set-string image.tag=7
     renders "pull secrets reach every pod" 4 '^ +- name: registry$' --set 'imagePullSecrets={registry}'
     renders "scrape annotations only if so wished" 0 'prometheus.io'
     renders "scrape annotations on both programs" 2 'prometheus.io/scrape: "true"' --set metrics.annotations=true

@@ -53,7 +53,10 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 
 {{- define "kharon.image" -}}
-image: {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
+{{- with .Values.image }}
+{{- $version := empty .digest | ternary (printf ":%s" (.tag | default $.Chart.AppVersion)) (printf "@%s" .digest) }}
+image: {{ printf "%s%s" .repository $version | quote }}
+{{- end }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- end }}
 
@@ -167,6 +170,9 @@ automountServiceAccountToken: false
 {{/* What the schema of the values cannot say, or not clearly. */}}
 {{- define "kharon.check" -}}
 {{- $api := .Values.apiserver }}
+{{- if not .Values.image.repository }}
+{{- fail "image.repository is not set: build an image with the Containerfile, push it to a registry of yours, and name it here" }}
+{{- end }}
 {{- if ne $api.authentication "none" }}
 {{- fail (printf "apiserver.authentication is %q: this version of Kharon only knows \"none\"" $api.authentication) }}
 {{- end }}
