@@ -93,6 +93,12 @@ check_refused()
     refused "a component in a namespace that is not watched" \
         'componentNamespaces.billing is "team", which is not watched: add it to watchNamespaces' \
         --set componentNamespaces.billing=team
+    refused "a lease that is too short for delta" \
+        'operator.leaseDuration is 6s: it must be more than twice operator.delta, which is 3s' --set operator.delta=3s
+    refused "a delta that is too long" 'operator.delta is 21s: it must be from 0.5s to 20s' --set operator.delta=21s
+    refused "a lease that is too long" 'operator.leaseDuration is 61s: it must be from 3s to 60s' \
+        --set operator.leaseDuration=61s
+    refused "a lease of half a second" "'6.5s' does not match pattern" --set operator.leaseDuration=6.5s
     refused "all namespaces" "'*' does not match pattern" --set 'watchNamespaces={*}'
     refused "a duration that is not ISO-8601" "'3m' does not match pattern" --set operator.retryBase=3m
     refused "a timeout of no state" "additional properties 'sleeping' not allowed" \
@@ -122,6 +128,8 @@ check_rendered()
         --set 'componentNamespaces.a b=team-a' --set componentNamespaces.c=kharon
     renders "timeouts are one argument" 1 '"--timeouts=default=P2D,running=PT1H"' \
         --set operator.timeouts.running=PT1H --set operator.timeouts.default=P2D
+    renders "a longer lease goes with a longer delta" 1 '"--lease-duration=9s"' \
+        --set operator.delta=4s --set operator.leaseDuration=9s
     # shellcheck disable=SC2016  # a reference for the kubelet, not for this shell
     renders "a dollar sign reaches the program" 1 '"--execution-env=A=x\$\$\(B\)"' \
         --set-string 'operator.executionEnv.A=x$(B)'

@@ -179,10 +179,26 @@ automountServiceAccountToken: false
 {{- if ne $api.service.type "ClusterIP" }}
 {{- fail (printf "apiserver.service.type is %q: it must be ClusterIP while apiserver.authentication is \"none\", because whoever reaches the API may run pods" $api.service.type) }}
 {{- end }}
+{{- include "kharon.checkLease" .Values.operator }}
 {{- $namespaces := include "kharon.namespaces" . | fromJsonArray }}
 {{- range $component, $namespace := .Values.componentNamespaces }}
 {{- if not (has $namespace $namespaces) }}
 {{- fail (printf "componentNamespaces.%s is %q, which is not watched: add it to watchNamespaces" $component $namespace) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* As the program has it, which would not start otherwise. */}}
+{{- define "kharon.checkLease" -}}
+{{- $delta := trimSuffix "s" .delta | float64 }}
+{{- $lease := trimSuffix "s" .leaseDuration | float64 }}
+{{- if or (lt $delta 0.5) (gt $delta 20.0) }}
+{{- fail (printf "operator.delta is %s: it must be from 0.5s to 20s" .delta) }}
+{{- end }}
+{{- if or (lt $lease 3.0) (gt $lease 60.0) }}
+{{- fail (printf "operator.leaseDuration is %s: it must be from 3s to 60s" .leaseDuration) }}
+{{- end }}
+{{- if le $lease (mulf $delta 2) }}
+{{- fail (printf "operator.leaseDuration is %s: it must be more than twice operator.delta, which is %s" .leaseDuration .delta) }}
 {{- end }}
 {{- end }}
