@@ -133,6 +133,8 @@ check_rendered()
     # shellcheck disable=SC2016  # a reference for the kubelet, not for this shell
     renders "a dollar sign reaches the program" 1 '"--execution-env=A=x\$\$\(B\)"' \
         --set-string 'operator.executionEnv.A=x$(B)'
+    renders "an upgrade of the chart alone restarts nothing" 0 '^ {8}(helm.sh/chart|app.kubernetes.io/(version|managed-by)):' \
+        --show-only templates/operator.yaml --show-only templates/apiserver.yaml
     renders "every container is locked down" 4 '^ +readOnlyRootFilesystem: true$'
     renders "every pod runs as nobody" 4 '^ +runAsNonRoot: true$'
     renders "every container has the image of the values" 4 'image: "localhost/kharon:7"' \

@@ -10,6 +10,12 @@ app.kubernetes.io/name: {{ .name }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- end }}
 
+{{/* Labels of its pods: nothing that changes with the version of the chart, which would restart them. */}}
+{{- define "kharon.podLabels" -}}
+{{ include "kharon.selector" . }}
+app.kubernetes.io/part-of: kharon
+{{- end }}
+
 {{/* Labels of what belongs to one program, the same argument. */}}
 {{- define "kharon.programLabels" -}}
 {{ include "kharon.selector" . }}
