@@ -57,6 +57,31 @@ renders()
     result "$name" $?
 }
 
+# notes NAME COUNT REGEX OPTION...: what an installation ends with, in the same way.
+notes()
+{
+    local name=$1 count=$2 regex=$3 n
+
+    shift 3
+    KUBECONFIG=$tmp/none "$helm" install kharon "$chart" --namespace kharon --dry-run=client \
+        --set image.repository=registry.example/kharon "$@" 2>"$tmp/why" | sed '1,/^NOTES:$/d' >"$tmp/rendered"
+    n=$(grep -cE -- "$regex" "$tmp/rendered")
+    { cat "$tmp/rendered"; echo "$n lines match $regex, not $count"; } >>"$tmp/why"
+    [ "$n" = "$count" ]
+    result "notes: $name" $?
+}
+
+check_notes()
+{
+    notes "the watched namespaces" 1 'runs workflows of kharon, team-a, team-b\.' --set 'watchNamespaces={team-b,team-a}'
+    notes "the release's namespace alone" 1 'runs workflows of kharon\.'
+    notes "that the API asks nobody who calls" 1 'does not ask who calls'
+    notes "who reaches the API" 1 '^Only pods of kharon, portal reach it' --set 'apiserver.networkPolicy.allowedNamespaces={portal}'
+    notes "that everybody does" 1 '^No NetworkPolicy' --set apiserver.networkPolicy.enabled=false
+    notes "that workflows outlive an uninstall" 1 'uninstall kharon +keeps workflows'
+    notes "that they do not" 1 'uninstall kharon +deletes workflows' --set crds.keep=false
+}
+
 check_lint()
 {
     "$helm" lint --strict --quiet "$chart" --set image.repository=registry.example/kharon >"$tmp/why" 2>&1
@@ -99,6 +124,13 @@ check_refused()
     refused "a lease that is too long" 'operator.leaseDuration is 61s: it must be from 3s to 60s' \
         --set operator.leaseDuration=61s
     refused "a lease of half a second" "'6.5s' does not match pattern" --set operator.leaseDuration=6.5s
+    refused "an argument that a value sets" "apiserver.extraArgs: --authentication is set by the chart already" \
+        --set 'apiserver.extraArgs={--drain=PT1M,--authentication=google}'
+    refused "an argument that a value sets, of the operator" "operator.extraArgs: --delta is set by the chart already" \
+        --set 'operator.extraArgs={--delta=3s}'
+    refused "an argument that a value would set" \
+        "operator.extraArgs: --component-namespaces is set by the chart already" \
+        --set 'operator.extraArgs={--component-namespaces=a=b}'
     refused "all namespaces" "'*' does not match pattern" --set 'watchNamespaces={*}'
     refused "a duration that is not ISO-8601" "'3m' does not match pattern" --set operator.retryBase=3m
     refused "a timeout of no state" "additional properties 'sleeping' not allowed" \
@@ -130,6 +162,10 @@ check_rendered()
         --set operator.timeouts.running=PT1H --set operator.timeouts.default=P2D
     renders "a longer lease goes with a longer delta" 1 '"--lease-duration=9s"' \
         --set operator.delta=4s --set operator.leaseDuration=9s
+    renders "further arguments" 1 '"--drain=PT1M"' --set 'apiserver.extraArgs={--drain=PT1M}'
+    renders "a network policy names who may call the API" 1 'values: \["kharon","portal"\]' \
+        --show-only templates/apiserver.yaml --set 'apiserver.networkPolicy.allowedNamespaces={portal}'
+    renders "no network policy if so wished" 0 '^kind: NetworkPolicy' --set apiserver.networkPolicy.enabled=false
     # shellcheck disable=SC2016  # a reference for the kubelet, not for this shell
     renders "a dollar sign reaches the program" 1 '"--execution-env=A=x\$\$\(B\)"' \
         --set-string 'operator.executionEnv.A=x$(B)'
@@ -158,6 +194,7 @@ check_lint
 check_sizes
 check_refused
 check_rendered
+check_notes
 echo "1..$((passed + failed))"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -58,6 +58,32 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
+{{/*
+What a program is told: by the chart (PROGRAM.arguments), then by extraArgs, which may not say the same again.
+(dict "name" PROGRAM "values" VALUES-OF-THE-PROGRAM "root" $)
+*/}}
+{{- define "kharon.arguments" -}}
+{{- $arguments := include (printf "%s.arguments" .name) .root }}
+{{- $taken := list "--component-namespaces" "--timeouts" "--execution-env" }}
+{{- range fromYamlArray $arguments }}
+{{- $taken = append $taken (splitList "=" . | first) }}
+{{- end }}
+{{- range .values.extraArgs }}
+{{- if has (splitList "=" . | first) $taken }}
+{{- fail (printf "%s.extraArgs: %s is set by the chart already" (trimPrefix "kharon-" $.name) (splitList "=" . | first)) }}
+{{- end }}
+{{- end }}
+{{- $arguments }}
+{{- range .values.extraArgs }}
+- {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* The namespaces whose pods may call the API, as a JSON list. */}}
+{{- define "kharon.apiCallers" -}}
+{{- concat (list .Release.Namespace) .Values.apiserver.networkPolicy.allowedNamespaces | uniq | toJson }}
+{{- end }}
+
 {{- define "kharon.image" -}}
 {{- with .Values.image }}
 {{- $version := empty .digest | ternary (printf ":%s" (.tag | default $.Chart.AppVersion)) (printf "@%s" .digest) }}
