@@ -135,6 +135,13 @@ check_refused()
     refused "a duration that is not ISO-8601" "'3m' does not match pattern" --set operator.retryBase=3m
     refused "a timeout of no state" "additional properties 'sleeping' not allowed" \
         --set operator.timeouts.sleeping=PT1H
+    refused "a pull secret without a name" "missing property 'name'" --set 'imagePullSecrets[0].nam=x'
+    refused "a toleration of no such field" "additional properties 'effects' not allowed" \
+        --set 'operator.tolerations[0].effects=NoSchedule'
+    refused "an affinity of no such kind" "additional properties 'nodeAffinty' not allowed" \
+        --set operator.affinity.nodeAffinty.x=y
+    refused "a level that does not exist" "value must be one of 'debug', 'info', 'warning', 'error'" \
+        --set operator.logLevel=loud
     refused "a name that is no variable" "'1A' does not match pattern" --set-string operator.executionEnv.1A=x
 }
 
@@ -178,7 +185,25 @@ check_rendered()
     renders "the image's tag is the chart's appVersion by default" 4 'image: "registry.example/kharon:[0-9.]+"'
     renders "a digest counts more than a tag" 4 "image: \"registry.example/kharon@$digest\"" \
         --set image.digest="$digest" --set-string image.tag=7
-    renders "pull secrets reach every pod" 4 '^ +- name: registry$' --set 'imagePullSecrets={registry}'
+    renders "pull secrets reach every pod" 4 '^ +- name: registry$' --set 'imagePullSecrets[0].name=registry'
+    renders "an account of one's own is used by pod and roles" 3 '(serviceAccountName|name): batch$' \
+        --set operator.serviceAccount.name=batch --set operator.serviceAccount.create=false
+    renders "and not made" 1 '^kind: ServiceAccount$' --no-hooks \
+        --set operator.serviceAccount.name=batch --set operator.serviceAccount.create=false
+    renders "an account is made with annotations" 1 '^    team: batch$' \
+        --set operator.serviceAccount.annotations.team=batch
+    renders "the admission policy excepts another account" 1 'system:serviceaccount:kharon:api' \
+        --set apiserver.serviceAccount.name=api
+    renders "the test's pod has that account too" 2 'serviceAccountName: api$' --set apiserver.serviceAccount.name=api
+    renders "variables of the programs" 1 'name: HTTPS_PROXY$' \
+        --set 'operator.extraEnv[0].name=HTTPS_PROXY' --set 'operator.extraEnv[0].value=x'
+    renders "labels of pods" 1 '^ {8}team: batch$' --set operator.podLabels.team=batch
+    renders "labels of pods keep what selects them" 0 'name: mine$' \
+        --set 'operator.podLabels.app\.kubernetes\.io/name=mine'
+    renders "a user that the cluster chooses" 0 '65532' \
+        --set podSecurityContext.runAsUser=null --set podSecurityContext.runAsGroup=null
+    renders "a level for logs" 1 '"--log-level=debug"' --set apiserver.logLevel=debug
+    renders "time to start" 2 '^ +startupProbe:$'
     renders "scrape annotations only if so wished" 0 'prometheus.io'
     renders "scrape annotations on both programs" 2 'prometheus.io/scrape: "true"' --set metrics.annotations=true
     renders "no disruption budget by default" 0 '^kind: PodDisruptionBudget'

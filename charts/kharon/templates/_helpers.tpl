@@ -12,8 +12,8 @@ app.kubernetes.io/instance: {{ .root.Release.Name }}
 
 {{/* Labels of its pods: nothing that changes with the version of the chart, which would restart them. */}}
 {{- define "kharon.podLabels" -}}
-{{ include "kharon.selector" . }}
-app.kubernetes.io/part-of: kharon
+{{- $fixed := include "kharon.selector" . | fromYaml }}
+{{- merge (dict "app.kubernetes.io/part-of" "kharon") $fixed .values.podLabels | toYaml }}
 {{- end }}
 
 {{/* Labels of what belongs to one program, the same argument. */}}
@@ -95,19 +95,14 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- define "kharon.imagePullSecrets" -}}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* Every pod of ours satisfies the Pod Security Standard "restricted". */}}
+{{/* With the values as they are, every pod of ours satisfies the Pod Security Standard "restricted". */}}
 {{- define "kharon.podSecurity" -}}
 securityContext:
-  runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
-  seccompProfile: {type: RuntimeDefault}
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
 {{- end }}
 
 {{- define "kharon.containerSecurity" -}}
@@ -119,6 +114,11 @@ securityContext:
 
 {{/* Both programs answer these on port 8081. */}}
 {{- define "kharon.probes" -}}
+startupProbe:
+  httpGet: {path: /livez, port: probes}
+  periodSeconds: 1
+  timeoutSeconds: 3
+  failureThreshold: 60
 livenessProbe:
   httpGet: {path: /livez, port: probes}
   periodSeconds: 10
@@ -186,17 +186,37 @@ spec:
       {{- include "kharon.selector" . | nindent 6 }}
 {{- end }}
 
-{{/* (dict "name" PROGRAM "root" $) */}}
+{{/* The service account of a program: (dict "name" PROGRAM "root" $) */}}
+{{- define "kharon.account" -}}
+{{- $values := index .root.Values (trimPrefix "kharon-" .name) }}
+{{- $values.serviceAccount.name | default .name }}
+{{- end }}
+
+{{/* (dict "name" PROGRAM "values" VALUES-OF-THE-PROGRAM "root" $) */}}
 {{- define "kharon.serviceAccount" -}}
+{{- if .values.serviceAccount.create }}
 ---
 apiVersion: v1
 kind: ServiceAccount
 metadata:
-  name: {{ .name }}
+  name: {{ include "kharon.account" . }}
   namespace: {{ .root.Release.Namespace }}
   labels:
     {{- include "kharon.programLabels" . | nindent 4 }}
+  {{- with .values.serviceAccount.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 automountServiceAccountToken: false
+{{- end }}
+{{- end }}
+
+{{/* What a container finds in its environment besides what Kubernetes puts there. */}}
+{{- define "kharon.env" -}}
+{{- with .values.extraEnv }}
+env:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{/* What the schema of the values cannot say, or not clearly. */}}
