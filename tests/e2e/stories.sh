@@ -111,13 +111,31 @@ tell_final_failure()
     equal message "$(field broken.2025 .status.message.line)" "Exit code: 50"
 }
 
-# The pod is gone before the next try begins.
+# What the first of two pods was when the second was created, as a watch of both tells, a document an event.
+pod_before()
+{
+    jq -rs '(map(.object.metadata.name) | unique_by(.) | length) as $n | .[0].object.metadata.name as $first |
+        if $n != 2 then "\($n) pods" else
+            .[:map(.object.metadata.name == $first) | index(false)] | last |
+            if .type == "DELETED" or (.object.status.containerStatuses // [{}] | all(.state.terminated)) then "gone" else
+                .object.status.phase
+            end
+        end' "$1"
+}
+
+# Time is up, the pod takes longer to end than the next try waits, and it is gone all the same before that begins.
 tell_timeout()
 {
-    run_of slow 'trap "" TERM; sleep 600' ", podTemplate: {terminationGracePeriodSeconds: 1}"
+    local watcher
+    k get pods -l STYX_WORKFLOW_ID=slow --watch --output-watch-events -o json >"$tmp/pods" &
+    watcher=$!
+    run_of slow 'trap "" TERM; sleep 600' ", podTemplate: {terminationGracePeriodSeconds: 10}"
     until_state slow.2025 RUNNING
     until_state slow.2025 QUEUED 60
     equal message "$(field slow.2025 .status.message.line)" "Timed out in RUNNING"
+    until_state slow.2025 RUNNING 60
+    kill "$watcher" && wait "$watcher" 2>/dev/null
+    equal "first pod at the second's start" "$(pod_before "$tmp/pods")" gone
     api /api/v3/scheduler/halt -X POST -d '{"workflow_instance":"kharon/slow/2025"}' >"$tmp/halt"
     until_state slow.2025 ERROR
 }
@@ -217,10 +235,15 @@ tell_rest()
     equal "DELETE workflow" "$(api /api/v3/workflows/e2e/by%20rest -X DELETE -o /dev/null -w '%{http_code}')" 204
 }
 
+# It is not triggered when a twin of it is.
 tell_suspended()
 {
-    workflow asleep "{schedule: '* * * * *', suspend: true, template: {image: 'busybox:1'}}"
+    local spec="schedule: '* * * * *', template: {image: 'busybox:1', args: ['true']}"
+    workflow asleep "{$spec, suspend: true}"
     k wait kwf/asleep --for=jsonpath='{.status.suspended}'=true --timeout=30s >/dev/null || wrong "not seen as suspended"
+    workflow awake "{$spec}"
+    k wait kwf/awake --for=jsonpath='{.status.lastDecision.partition}' --timeout=90s >/dev/null || wrong "its twin was not triggered"
+    k patch kwf awake --type=merge -p '{"spec":{"suspend":true}}' >/dev/null
     equal instances "$(k get kwfi --field-selector spec.workflow=asleep -o name)" ""
 }
 

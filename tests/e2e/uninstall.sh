@@ -26,7 +26,13 @@ start_run()
 apiVersion: kharon.dev/v1alpha1
 kind: Workflow
 metadata: {name: lasting}
-spec: {schedule: yearly, template: {image: "busybox:1", args: [sleep, "12"]}}
+spec:
+  schedule: yearly
+  template:
+    image: "busybox:1"
+    args: [sleep, "600"]
+    runningTimeout: PT1H
+    podTemplate: {terminationGracePeriodSeconds: 1}
 ---
 apiVersion: kharon.dev/v1alpha1
 kind: WorkflowInstance
