@@ -12,7 +12,8 @@ good_when_blind() { # SCRIPT
     grep -q '^not ok' <<<"$out" || echo "it complains of nothing"
 }
 
-for script in $(grep -lE '\bgit |lib/tap\.sh' tests/checks/*.sh); do
+mapfile -t scripts < <(grep -lE '\bgit |lib/tap\.sh' tests/checks/*.sh)
+for script in "${scripts[@]}"; do
     [ "$script" -ef "$0" ] || check "$script without git's files" "$(good_when_blind "$script")"
 done
 check "there are such scripts" "$([ "$n_checks" -ge 5 ] || echo "only $n_checks")"
