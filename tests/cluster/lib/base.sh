@@ -54,6 +54,27 @@ wait_for() {
     done
 }
 
+# with_progress WHAT LOG COMMAND...: what takes long writes to LOG, and every ten seconds is told how long it takes and
+# what it said last. Not within itself.
+with_progress() {
+    local what=$1 log=$2 rc
+    shift 2
+    mkdir -p "$(dirname "$log")"
+    : >"$log"
+    {
+        "$@" >"$log" 2>&1 8>&- # else what it leaves running would keep the teller
+        rc=$?
+    } 8> >(progress_tell "$what" "$log")
+    return $rc
+}
+
+progress_tell() { # WHAT LOG: until standard input ends
+    local started=$SECONDS
+    while read -rt "${progress_every:-10}" _ || [ $? -gt 128 ]; do
+        say "$1: $((SECONDS - started)) s; $(tail -n 1 "$2" | tr -cd '[:print:]' | cut -c1-100)"
+    done
+}
+
 # with_lock FILE COMMAND...: one at a time. What the command leaves running must close descriptor 9 (process_start
 # does), else it would hold the lock for ever.
 with_lock() {
