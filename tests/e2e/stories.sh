@@ -127,7 +127,7 @@ pod_before()
 tell_timeout()
 {
     local watcher
-    k get pods -l STYX_WORKFLOW_ID=slow --watch --output-watch-events -o json >"$tmp/pods" &
+    kubectl --namespace "$ns" get pods -l STYX_WORKFLOW_ID=slow --watch --output-watch-events -o json >"$tmp/pods" &
     watcher=$!
     run_of slow 'trap "" TERM; sleep 600' ", podTemplate: {terminationGracePeriodSeconds: 10}"
     until_state slow.2025 RUNNING
