@@ -47,7 +47,8 @@ cluster-up:      ## start the local Kubernetes
 cluster-down:    ## stop it
 	@$(CLUSTER) down
 
-env:             ## commands for your shell: eval "$$(make -s env)"
+env:             ## commands for your shell: eval "$$(make -s env)"; starts the cluster if it is down
+	@$(CLUSTER) status >/dev/null 2>&1 || $(CLUSTER) up
 	@$(CLUSTER) env
 
 clean:           ## remove what was built here (clusters and caches stay)
