@@ -15,7 +15,7 @@ HOURS := 24
 SECONDS_EACH := 60
 
 help:            ## list the targets
-	@sed -n 's/\$$\$$/$$/; s/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/\$$\$$/$$/; s/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 packages:        ## install the Debian packages that are missing
 	@$(CLUSTER) packages build test
@@ -66,7 +66,8 @@ cluster-up:      ## start the local Kubernetes
 cluster-down:    ## stop it
 	@$(CLUSTER) down
 
-env:             ## commands for your shell: eval "$$(make -s env)"
+env:             ## commands for your shell: eval "$$(make -s env)"; starts the cluster if it is down
+	@$(CLUSTER) status >/dev/null 2>&1 || $(CLUSTER) up
 	@$(CLUSTER) env
 
 clean:           ## remove what was built here (clusters and caches stay)

@@ -90,8 +90,8 @@ size_t k8s_informer_count_indexed(const struct k8s_informer *informer, int index
     map_foreach (object, k8s_informer_map(informer), by_key)
 const struct map *k8s_informer_map(const struct k8s_informer *informer);
 
-/* Everything of this namespace up to here has been told; 0: it has not been listed yet.  UINT64_MAX:
- * it is not watched. */
+/* Everything of this namespace up to here has been told; 0: it has not been listed yet.
+ * UINT64_MAX: it is not watched. */
 uint64_t k8s_informer_reached(const struct k8s_informer *informer, const char *ns);
 /* The version of the newest event of this namespace, a deletion's as well; 0: there was none. */
 uint64_t k8s_informer_told(const struct k8s_informer *informer, const char *ns);

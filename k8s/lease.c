@@ -9,6 +9,8 @@
 static const struct k8s_resource leases = {"coordination.k8s.io", "v1", "leases", "Lease"};
 
 #define RECORD_ANNOTATION "kharon.dev/written"
+#define WATCH_MS          300000
+#define WATCH_AGAIN_MS    60000 /* after one that failed */
 
 enum lease_state {
     LEASE_STOPPED,   /* not started, or released */
@@ -29,6 +31,8 @@ struct lease {
 
     enum lease_state state;
     struct k8s_call *call;
+    struct k8s_call *watch;   /* a candidate's, of the lease */
+    int64_t watch_after;      /* BOOT: not before */
     struct loop_timer next;   /* BOOT: act again */
     struct loop_timer expiry; /* BOOT: the end of what we hold */
 
@@ -162,9 +166,12 @@ static bool is_mine(const struct lease *l)
     return l->exists && strcmp(l->holder, l->identity) == 0;
 }
 
+/* Of one that was deleted the last holder may not know yet. */
 static bool may_take(const struct lease *l)
 {
-    return !l->exists || !*l->holder || is_mine(l) || boot(l) - l->seen_at >= l->holder_duration_ms;
+    bool held = *l->holder && strcmp(l->holder, l->identity) != 0;
+
+    return !held || boot(l) - l->seen_at >= l->holder_duration_ms;
 }
 
 static void send(struct lease *l, enum k8s_verb verb, const struct k8s_handler *handler)
@@ -185,6 +192,68 @@ static void send(struct lease *l, enum k8s_verb verb, const struct k8s_handler *
                            .timeout_ms = l->duration_ms / 5,
                        },
                        handler, l);
+}
+
+/* ---- a candidate's watch: what the holder does is seen at once, a release above all ---- */
+
+static void end_watch(struct lease *l)
+{
+    k8s_cancel(l->watch);
+    l->watch = NULL;
+}
+
+static bool is_newer(const struct lease *l, const json_t *object)
+{
+    uint64_t known, version;
+
+    return !l->exists || !k8s_version_parse(l->version, &known) ||
+           (k8s_version_parse(json_text_at(object, "metadata.resourceVersion"), &version) &&
+            version > known);
+}
+
+static void on_watched(enum k8s_event event, const char *text, size_t len, void *arg)
+{
+    CLEANUP(json_decref) json_t *object = NULL;
+    struct lease *l = arg;
+    struct error ignored;
+
+    if (event == K8S_BOOKMARK || event == K8S_DELETED ||
+        !json_parse(text, len, &object, &ignored) || !is_newer(l, object))
+        return; /* a look in time tells as much */
+    observe(l, object);
+    l->fresh = l->exists && may_take(l);
+    if (l->fresh)
+        act_in(l, 0);
+}
+
+/* One that was refused is not asked for again in a hurry. */
+static void on_watch_over(const struct k8s_reply *reply, void *arg)
+{
+    struct lease *l = arg;
+
+    l->watch = NULL;
+    if (reply->error.code != ERROR_NONE)
+        l->watch_after = boot(l) + WATCH_AGAIN_MS;
+}
+
+static void begin_watch(struct lease *l)
+{
+    static const struct k8s_handler handler = {on_watched, on_watch_over};
+    CLEANUP(free) char *selector = xasprintf("metadata.name=%s", l->name);
+
+    if (l->watch || !l->exists || boot(l) < l->watch_after)
+        return;
+    l->watch = k8s_call(l->k8s,
+                        &(struct k8s_request) {
+                            .verb = K8S_WATCH,
+                            .lane = K8S_LANE_LEASE,
+                            .resource = &leases,
+                            .ns = l->ns,
+                            .field_selector = selector,
+                            .resource_version = l->version,
+                            .timeout_ms = WATCH_MS,
+                        },
+                        &handler, l);
 }
 
 static void lose(struct lease *l)
@@ -208,6 +277,7 @@ static void hold(struct lease *l)
 {
     bool acquired = l->state == LEASE_CANDIDATE;
 
+    end_watch(l);
     l->state = LEASE_HOLDER;
     l->held_from = l->sent_at;
     loop_timer_set(l->loop, &l->expiry, LOOP_BOOT, l->held_from + l->duration_ms);
@@ -250,6 +320,12 @@ static void on_written(const struct k8s_reply *reply, void *arg)
         act_again(l);
 }
 
+static void stand_by(struct lease *l)
+{
+    begin_watch(l);
+    act_again(l);
+}
+
 static void on_seen(const struct k8s_reply *reply, void *arg)
 {
     struct lease *l = arg;
@@ -267,7 +343,7 @@ static void on_seen(const struct k8s_reply *reply, void *arg)
     if (l->fresh)
         act_in(l, 0);
     else if (l->state == LEASE_CANDIDATE)
-        act_again(l);
+        stand_by(l);
     else if (l->state == LEASE_HOLDER)
         lose(l);
     else
@@ -334,6 +410,7 @@ void lease_free(struct lease *l)
     if (!l)
         return;
     k8s_cancel(l->call);
+    end_watch(l);
     loop_timer_cancel(l->loop, &l->next);
     loop_timer_cancel(l->loop, &l->expiry);
     free(l->ns);
@@ -361,6 +438,7 @@ void lease_release(struct lease *l)
     bool held = l->state == LEASE_HOLDER;
 
     loop_timer_cancel(l->loop, &l->expiry);
+    end_watch(l);
     l->state = LEASE_RELEASING;
     l->release_until = boot(l) + (held || l->call ? l->delta_ms : 0);
     act_in(l, 0);

@@ -11,8 +11,8 @@
  *
  * The time runs on CLOCK_BOOTTIME and is cut to what the request's fence leaves, where it is handed
  * to libcurl and once more where its body leaves; a write of whose time less than a twentieth is
- * left is not sent at all, since it would mostly leave a doubt.  After a freeze of the process, overdue requests
- * are taken out before a socket is touched.  Nothing is repeated silently.
+ * left is not sent at all, since it would mostly leave a doubt.  After a freeze of the process,
+ * overdue requests are taken out before a socket is touched.  Nothing is repeated silently.
  *
  * A wire on which a request got no answer, and nothing else came either, is given up: later
  * requests open new connections.  A watch that is silent, without even a bookmark, for

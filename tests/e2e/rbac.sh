@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# What the service accounts of an installed chart may do: exactly what rbac/NAME.txt lists, which is the output of
-# `kubectl auth can-i --list` for it; and whom the admission policy refuses.
+# What the service accounts of an installed chart and its roles for people allow: exactly what rbac/NAME.txt lists, which
+# is the output of `kubectl auth can-i --list`; and whom the admission policy refuses.
 #
-# usage: KUBECONFIG=... tests/e2e/rbac.sh     the chart is installed as release kharon in the namespace kharon
+# usage: tests/e2e/rbac.sh     the chart is installed as release kharon in the namespace kharon
 #        KHARON_UPDATE=1 rewrites the lists: look at the difference before you commit it.
 set -uo pipefail
 
@@ -15,12 +15,12 @@ passed=0
 failed=0
 tmp=$(mktemp -d)
 
-: "${KUBECONFIG:?names the cluster to test against}"
+"$(dirname "$0")/../cluster/guard" || exit 1
 
 finish()
 {
-    kubectl --namespace "$ns" delete role,rolebinding "$writer" --ignore-not-found >"$tmp/delete" 2>&1 ||
-        cat "$tmp/delete" >&2
+    kubectl --namespace "$ns" delete role,rolebinding,serviceaccount --ignore-not-found \
+        "$writer" kharon-e2e-view kharon-e2e-edit kharon-release-pods >"$tmp/delete" 2>&1 || cat "$tmp/delete" >&2
     rm -rf "$tmp"
 }
 
@@ -39,17 +39,17 @@ result()
 }
 
 # The list in a form that does not depend on the width of columns. The order of rows is not defined.
-rights()
+rights() # USER NAMESPACE
 {
-    kubectl auth can-i --list --as="system:serviceaccount:$ns:$1" --namespace "$2" |
+    kubectl auth can-i --list --as="$1" --namespace "$2" |
         sed -E -e 's/ {2,}/  /g' -e 's/ +$//' | { IFS= read -r head && echo "$head" && LC_ALL=C sort; }
 }
 
-test_rights()
+test_rights() # NAME [USER]
 {
-    local account=$1 list=$here/rbac/$1.txt
+    local account=$1 user=${2:-system:serviceaccount:$ns:$1} list=$here/rbac/$1.txt
 
-    rights "$account" "$ns" >"$tmp/now" 2>"$tmp/why"
+    rights "$user" "$ns" >"$tmp/now" 2>"$tmp/why"
     if [ -n "${KHARON_UPDATE:-}" ]; then
         { echo "# SPDX-License-Identifier: Apache-2.0"; cat "$tmp/now"; } >"$list"
     fi
@@ -57,20 +57,44 @@ test_rights()
     result "$account may do what the list says" $?
 
     # Elsewhere: only what every account may.
-    rights "$account" default 2>"$tmp/why" | grep -E 'kharon\.dev|pods|leases|secrets|events' >>"$tmp/why"
+    rights "$user" default 2>"$tmp/why" | grep -E 'kharon\.dev|pods|leases|secrets|events' >>"$tmp/why"
     [ ! -s "$tmp/why" ]
     result "$account may do nothing elsewhere" $?
 }
 
-# may VERB RESOURCE: the writer's right, when the API server has heard of it.
+# may VERB RESOURCE [USER]: the right of the writer or another, when the API server has heard of it.
 may()
 {
     local n
 
     for ((n = 0; n < 100; n++)); do
-        kubectl auth can-i "$1" "$2" --as="$writer" --namespace "$ns" >"$tmp/why" 2>&1 && return 0
+        kubectl auth can-i "$1" "$2" --as="${3:-$writer}" --namespace "$ns" >"$tmp/why" 2>&1 && return 0
     done
     return 1
+}
+
+# The account of the hook that runs before an uninstall exists only then: it is made as the hook has it, without its Job.
+test_hook()
+{
+    local account=kharon-release-pods
+
+    helm get hooks kharon --namespace "$ns" 2>"$tmp/why" |
+        awk 'BEGIN { RS = "---\n" } /name: kharon-release-pods\n/ && /kind: (ServiceAccount|Role|RoleBinding)\n/ { print "---\n" $0 }' |
+        kubectl --namespace "$ns" apply -f - >>"$tmp/why" 2>&1 &&
+        may patch pods "system:serviceaccount:$ns:$account"
+    result "the hook's account can be made" $?
+    test_rights $account
+}
+
+# What a role for people adds to that of Kubernetes: bound alone, to somebody who has nothing else.
+test_person() # ROLE VERB
+{
+    local user=kharon-e2e-$1
+
+    kubectl --namespace "$ns" create rolebinding "$user" --clusterrole="kharon-$1-$ns" --user="$user" \
+        >"$tmp/why" 2>&1 && may "$2" workflows.kharon.dev "$user"
+    result "somebody gets the role to $1" $?
+    test_rights "kharon-$1" "$user"
 }
 
 write_workflow()
@@ -104,6 +128,9 @@ trap finish EXIT
 : >"$tmp/why"
 test_rights kharon-operator
 test_rights kharon-apiserver
+test_hook
+test_person view get
+test_person edit create
 test_admission
 echo "1..$((passed + failed))"
 echo "$passed passed, $failed failed"

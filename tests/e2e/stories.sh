@@ -4,7 +4,7 @@
 # Stories of an installed Kharon, with real pods: each is told to the API server by kubectl or to Kharon by curl, and
 # judged by what the cluster then shows.
 #
-# usage: KUBECONFIG=... KHARON_URL=... tests/e2e/stories.sh     the chart is installed as release kharon in the namespace
+# usage: tests/e2e/stories.sh     the chart is installed as release kharon in the namespace
 #        kharon with the values of values.yaml beside this file; STORIES="success halt" tells some of them
 # shellcheck disable=SC2016 # commands for containers, with variables of theirs
 set -uo pipefail
@@ -15,7 +15,7 @@ failed=0
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
-: "${KUBECONFIG:?names the cluster to test against}"
+"$(dirname "$0")/../cluster/guard" || exit 1
 : "${KHARON_URL:?where the API server answers}"
 
 k() { kubectl --namespace "$ns" "$@"; }
@@ -50,7 +50,7 @@ by_hand()
 # run_of NAME ARGS [MORE]: a workflow that runs a shell command, once a year and now by hand.
 run_of()
 {
-    workflow "$1" "{schedule: yearly, template: {image: 'localhost/busybox:1', args: [sh, -c, '$2']${3:-}}}"
+    workflow "$1" "{schedule: yearly, template: {image: 'busybox:1', args: [sh, -c, '$2']${3:-}}}"
     by_hand "$1" 2025
 }
 
@@ -111,13 +111,31 @@ tell_final_failure()
     equal message "$(field broken.2025 .status.message.line)" "Exit code: 50"
 }
 
-# The pod is gone before the next try begins.
+# What the first of two pods was when the second was created, as a watch of both tells, a document an event.
+pod_before()
+{
+    jq -rs '(map(.object.metadata.name) | unique_by(.) | length) as $n | .[0].object.metadata.name as $first |
+        if $n != 2 then "\($n) pods" else
+            .[:map(.object.metadata.name == $first) | index(false)] | last |
+            if .type == "DELETED" or (.object.status.containerStatuses // [{}] | all(.state.terminated)) then "gone" else
+                .object.status.phase
+            end
+        end' "$1"
+}
+
+# Time is up, the pod takes longer to end than the next try waits, and it is gone all the same before that begins.
 tell_timeout()
 {
-    run_of slow 'trap "" TERM; sleep 600' ", podTemplate: {terminationGracePeriodSeconds: 1}"
+    local watcher
+    kubectl --namespace "$ns" get pods -l STYX_WORKFLOW_ID=slow --watch --output-watch-events -o json >"$tmp/pods" &
+    watcher=$!
+    run_of slow 'trap "" TERM; sleep 600' ", podTemplate: {terminationGracePeriodSeconds: 10}"
     until_state slow.2025 RUNNING
     until_state slow.2025 QUEUED 60
     equal message "$(field slow.2025 .status.message.line)" "Timed out in RUNNING"
+    until_state slow.2025 RUNNING 60
+    kill "$watcher" && wait "$watcher" 2>/dev/null
+    equal "first pod at the second's start" "$(pod_before "$tmp/pods")" gone
     api /api/v3/scheduler/halt -X POST -d '{"workflow_instance":"kharon/slow/2025"}' >"$tmp/halt"
     until_state slow.2025 ERROR
 }
@@ -136,7 +154,7 @@ tell_missing_image()
 
 tell_refused_pod()
 {
-    workflow refused "{schedule: yearly, template: {image: 'localhost/busybox:1', podTemplate: {priorityClassName: nope}}}"
+    workflow refused "{schedule: yearly, template: {image: 'busybox:1', podTemplate: {priorityClassName: nope}}}"
     by_hand refused 2025
     k wait kwfi/refused.2025 --for=jsonpath='{.status.consecutiveFailures}'=1 --timeout=30s >/dev/null || wrong "no failure"
     has message "$(field refused.2025 .status.message.line)" "no PriorityClass with name nope was found"
@@ -180,7 +198,7 @@ tell_operator_deleted()
 
 tell_natural_trigger()
 {
-    workflow minutely "{schedule: '* * * * *', template: {image: 'localhost/busybox:1', args: [echo, '{}']}}"
+    workflow minutely "{schedule: '* * * * *', template: {image: 'busybox:1', args: [echo, '{}']}}"
     local first
     k wait kwf/minutely --for=condition=Ready --timeout=30s >/dev/null || wrong "not Ready"
     first=$(k get kwf minutely -o 'jsonpath={.status.next}')
@@ -197,7 +215,7 @@ tell_rest()
 {
     local code
     code=$(api /api/v3/workflows/e2e -o "$tmp/out" -w '%{http_code}' -d \
-        '{"id":"by rest","schedule":"hourly","docker_image":"localhost/busybox:1","docker_args":["sh","-c","sleep 600"]}')
+        '{"id":"by rest","schedule":"hourly","docker_image":"busybox:1","docker_args":["sh","-c","sleep 600"]}')
     equal "POST workflow" "$code" 200
     equal enabled "$(api /v3/workflows/e2e/by%20rest/state | jq .enabled)" false
     code=$(api /api/v3/scheduler/trigger -o "$tmp/out" -w '%{http_code}' -d \
@@ -217,10 +235,15 @@ tell_rest()
     equal "DELETE workflow" "$(api /api/v3/workflows/e2e/by%20rest -X DELETE -o /dev/null -w '%{http_code}')" 204
 }
 
+# It is not triggered when a twin of it is.
 tell_suspended()
 {
-    workflow asleep "{schedule: '* * * * *', suspend: true, template: {image: 'localhost/busybox:1'}}"
+    local spec="schedule: '* * * * *', template: {image: 'busybox:1', args: ['true']}"
+    workflow asleep "{$spec, suspend: true}"
     k wait kwf/asleep --for=jsonpath='{.status.suspended}'=true --timeout=30s >/dev/null || wrong "not seen as suspended"
+    workflow awake "{$spec}"
+    k wait kwf/awake --for=jsonpath='{.status.lastDecision.partition}' --timeout=90s >/dev/null || wrong "its twin was not triggered"
+    k patch kwf awake --type=merge -p '{"spec":{"suspend":true}}' >/dev/null
     equal instances "$(k get kwfi --field-selector spec.workflow=asleep -o name)" ""
 }
 

@@ -3,14 +3,14 @@
 #
 # An uninstall while pods run: nothing is left that only an operator could remove, and nothing is lost.
 #
-# usage: KUBECONFIG=... tests/e2e/uninstall.sh     uninstalls the release kharon and deletes its namespace
+# usage: tests/e2e/uninstall.sh     uninstalls the release kharon and deletes its namespace
 set -uo pipefail
 
 ns=kharon
 n=0
 bad=0
 
-: "${KUBECONFIG:?names the cluster to test against}"
+"$(dirname "$0")/../cluster/guard" || exit 1
 
 k() { kubectl --namespace "$ns" "$@"; }
 
@@ -26,7 +26,13 @@ start_run()
 apiVersion: kharon.dev/v1alpha1
 kind: Workflow
 metadata: {name: lasting}
-spec: {schedule: yearly, template: {image: "localhost/busybox:1", args: [sleep, "12"]}}
+spec:
+  schedule: yearly
+  template:
+    image: "busybox:1"
+    args: [sleep, "600"]
+    runningTimeout: PT1H
+    podTemplate: {terminationGracePeriodSeconds: 1}
 ---
 apiVersion: kharon.dev/v1alpha1
 kind: WorkflowInstance

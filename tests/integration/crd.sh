@@ -12,7 +12,7 @@
 # Runs of blanks are one blank in the comparison, an age is AGE, the namespace NAMESPACE, and the API server's remark
 # that a rule was not asked because of another fault is left out.
 #
-# usage: KUBECONFIG=... tests/integration/crd.sh     TAP, and "N passed, N failed" at the end
+# usage: tests/integration/crd.sh     TAP, and "N passed, N failed" at the end
 #        KHARON_UPDATE=1 rewrites the expected output: look at the difference before you commit it.
 set -uo pipefail
 
@@ -23,7 +23,7 @@ passed=0
 failed=0
 tmp=$(mktemp -d)
 
-: "${KUBECONFIG:?names the cluster to test against}"
+"$here/../cluster/guard" || exit 1
 
 finish()
 {

@@ -6,6 +6,8 @@
  */
 #include "test.h"
 
+#include "integration/guard.h"
+
 #include "apiserver/api.h"
 #include "apiserver/route.h"
 #include "apiserver/store.h"

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The Kubernetes client against a real API server, that of KUBECONFIG.  Works in a namespace of its
- * own, with a kind of its own, and removes both.
+ * own, with a kind of its own, and removes both.  Runs from the top folder.
  */
 #include "test.h"
+
+#include "integration/guard.h"
 
 #include "base/buf.h"
 #include "k8s/informer.h"

@@ -10,6 +10,12 @@ app.kubernetes.io/name: {{ .name }}
 app.kubernetes.io/instance: {{ .root.Release.Name }}
 {{- end }}
 
+{{/* Labels of its pods: nothing that changes with the version of the chart, which would restart them. */}}
+{{- define "kharon.podLabels" -}}
+{{- $fixed := include "kharon.selector" . | fromYaml }}
+{{- merge (dict "app.kubernetes.io/part-of" "kharon") $fixed .values.podLabels | toYaml }}
+{{- end }}
+
 {{/* Labels of what belongs to one program, the same argument. */}}
 {{- define "kharon.programLabels" -}}
 {{ include "kharon.selector" . }}
@@ -52,27 +58,51 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
+{{/*
+What a program is told: by the chart (PROGRAM.arguments), then by extraArgs, which may not say the same again.
+(dict "name" PROGRAM "values" VALUES-OF-THE-PROGRAM "root" $)
+*/}}
+{{- define "kharon.arguments" -}}
+{{- $arguments := include (printf "%s.arguments" .name) .root }}
+{{- $taken := list "--component-namespaces" "--timeouts" "--execution-env" }}
+{{- range fromYamlArray $arguments }}
+{{- $taken = append $taken (splitList "=" . | first) }}
+{{- end }}
+{{- range .values.extraArgs }}
+{{- if has (splitList "=" . | first) $taken }}
+{{- fail (printf "%s.extraArgs: %s is set by the chart already" (trimPrefix "kharon-" $.name) (splitList "=" . | first)) }}
+{{- end }}
+{{- end }}
+{{- $arguments }}
+{{- range .values.extraArgs }}
+- {{ . | quote }}
+{{- end }}
+{{- end }}
+
+{{/* The namespaces whose pods may call the API, as a JSON list. */}}
+{{- define "kharon.apiCallers" -}}
+{{- concat (list .Release.Namespace) .Values.apiserver.networkPolicy.allowedNamespaces | uniq | toJson }}
+{{- end }}
+
 {{- define "kharon.image" -}}
-image: {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
+{{- with .Values.image }}
+{{- $version := empty .digest | ternary (printf ":%s" (.tag | default $.Chart.AppVersion)) (printf "@%s" .digest) }}
+image: {{ printf "%s%s" .repository $version | quote }}
+{{- end }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- end }}
 
 {{- define "kharon.imagePullSecrets" -}}
 {{- with .Values.imagePullSecrets }}
 imagePullSecrets:
-  {{- range . }}
-  - name: {{ . }}
-  {{- end }}
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 
-{{/* Every pod of ours satisfies the Pod Security Standard "restricted". */}}
+{{/* With the values as they are, every pod of ours satisfies the Pod Security Standard "restricted". */}}
 {{- define "kharon.podSecurity" -}}
 securityContext:
-  runAsNonRoot: true
-  runAsUser: 65532
-  runAsGroup: 65532
-  seccompProfile: {type: RuntimeDefault}
+  {{- toYaml .Values.podSecurityContext | nindent 2 }}
 {{- end }}
 
 {{- define "kharon.containerSecurity" -}}
@@ -84,6 +114,11 @@ securityContext:
 
 {{/* Both programs answer these on port 8081. */}}
 {{- define "kharon.probes" -}}
+startupProbe:
+  httpGet: {path: /livez, port: probes}
+  periodSeconds: 1
+  timeoutSeconds: 3
+  failureThreshold: 60
 livenessProbe:
   httpGet: {path: /livez, port: probes}
   periodSeconds: 10
@@ -151,32 +186,71 @@ spec:
       {{- include "kharon.selector" . | nindent 6 }}
 {{- end }}
 
-{{/* (dict "name" PROGRAM "root" $) */}}
+{{/* The service account of a program: (dict "name" PROGRAM "root" $) */}}
+{{- define "kharon.account" -}}
+{{- $values := index .root.Values (trimPrefix "kharon-" .name) }}
+{{- $values.serviceAccount.name | default .name }}
+{{- end }}
+
+{{/* (dict "name" PROGRAM "values" VALUES-OF-THE-PROGRAM "root" $) */}}
 {{- define "kharon.serviceAccount" -}}
+{{- if .values.serviceAccount.create }}
 ---
 apiVersion: v1
 kind: ServiceAccount
 metadata:
-  name: {{ .name }}
+  name: {{ include "kharon.account" . }}
   namespace: {{ .root.Release.Namespace }}
   labels:
     {{- include "kharon.programLabels" . | nindent 4 }}
+  {{- with .values.serviceAccount.annotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
 automountServiceAccountToken: false
+{{- end }}
+{{- end }}
+
+{{/* What a container finds in its environment besides what Kubernetes puts there. */}}
+{{- define "kharon.env" -}}
+{{- with .values.extraEnv }}
+env:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{/* What the schema of the values cannot say, or not clearly. */}}
 {{- define "kharon.check" -}}
 {{- $api := .Values.apiserver }}
+{{- if not .Values.image.repository }}
+{{- fail "image.repository is not set: build an image with the Containerfile, push it to a registry of yours, and name it here" }}
+{{- end }}
 {{- if ne $api.authentication "none" }}
 {{- fail (printf "apiserver.authentication is %q: this version of Kharon only knows \"none\"" $api.authentication) }}
 {{- end }}
 {{- if ne $api.service.type "ClusterIP" }}
 {{- fail (printf "apiserver.service.type is %q: it must be ClusterIP while apiserver.authentication is \"none\", because whoever reaches the API may run pods" $api.service.type) }}
 {{- end }}
+{{- include "kharon.checkLease" .Values.operator }}
 {{- $namespaces := include "kharon.namespaces" . | fromJsonArray }}
 {{- range $component, $namespace := .Values.componentNamespaces }}
 {{- if not (has $namespace $namespaces) }}
 {{- fail (printf "componentNamespaces.%s is %q, which is not watched: add it to watchNamespaces" $component $namespace) }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* As the program has it, which would not start otherwise. */}}
+{{- define "kharon.checkLease" -}}
+{{- $delta := trimSuffix "s" .delta | float64 }}
+{{- $lease := trimSuffix "s" .leaseDuration | float64 }}
+{{- if or (lt $delta 0.5) (gt $delta 20.0) }}
+{{- fail (printf "operator.delta is %s: it must be from 0.5s to 20s" .delta) }}
+{{- end }}
+{{- if or (lt $lease 3.0) (gt $lease 60.0) }}
+{{- fail (printf "operator.leaseDuration is %s: it must be from 3s to 60s" .leaseDuration) }}
+{{- end }}
+{{- if le $lease (mulf $delta 2) }}
+{{- fail (printf "operator.leaseDuration is %s: it must be more than twice operator.delta, which is %s" .leaseDuration .delta) }}
 {{- end }}
 {{- end }}

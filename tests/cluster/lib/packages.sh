@@ -26,10 +26,9 @@ packages_install() { # LIST...
 # lock of the lists knows no waiting and is tried again. Old lists are good enough if they cannot be renewed.
 apt_install() { # PACKAGE...
     local log=$cache/log/packages.log try
-    mkdir -p "$cache/log"
     say "packages: installing $*"
     for try in $(seq 60); do
-        if apt_try "$@" >"$log" 2>&1; then
+        if with_progress packages "$log" apt_try "$@"; then
             say "packages: done"
             return 0
         fi

@@ -13,14 +13,17 @@ release_image() { # prints the name with the tag
 }
 
 release_install() { # [ARG...]
-    local image
+    local image rc log=$cache/log/install.log
     if [ "$name" != existing ]; then need_up install; else cluster_use; fi
     command -v helm >/dev/null || with_lock "$cache/binaries.lock" helm_fetch || return 1
     image=$(release_image) || return 1
     say "$image: installing the chart"
-    helm upgrade --install kharon "$repo/charts/kharon" --namespace kharon --create-namespace \
+    with_progress "waiting for Kharon" "$log" helm upgrade --install kharon "$repo/charts/kharon" --namespace kharon --create-namespace \
         --set image.repository="${image%:*}" --set image.tag="${image##*:}" --set image.pullPolicy=IfNotPresent \
-        --wait --timeout 3m "$@" >&2 || {
+        --wait --timeout 3m "$@"
+    rc=$?
+    cat "$log" >&2
+    [ $rc = 0 ] || {
         kubectl -n kharon get pods >&2
         kubectl -n kharon get events --sort-by .lastTimestamp 2>/dev/null | tail -n 10 >&2
         return 1

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Design, section 3: what comes back from a backup without its status is not run again unasked. */
+#include "sim/world.h"
+
+#include "test.h"
+
+#define BY_HAND "{'schedule': 'yearly', 'template': {'image': 'busybox:1'}}"
+
+/* As a restore leaves it: triggered by a workflow that had another UID, and no status. */
+static void begin(struct world *w)
+{
+    world_init(w, test_seed());
+    world_start(w, 0);
+    world_deploy(w, "job", BY_HAND);
+    world_run(w, SECOND_MS);
+    fake_create(w->fake, &instance_resource,
+                "{\"metadata\":{\"name\":\"job.2025\",\"namespace\":\"" WORLD_NS "\"},"
+                "\"spec\":{\"workflow\":\"job\",\"parameter\":\"2025\",\"trigger\":{\"seq\":1,"
+                "\"type\":\"natural\",\"id\":\"x\",\"key\":\"old/1\",\"workflowUID\":\"old\"}}}");
+    world_run(w, 10 * MINUTE_MS);
+}
+
+static const char *condition(struct world *w, const char *type)
+{
+    size_t i;
+    json_t *c;
+
+    json_array_foreach (json_at(world_get(w, &instance_resource, "job.2025"), "status.conditions"),
+                        i, c)
+        if (strcmp(json_text_at(c, "type"), type) == 0)
+            return json_text_at(c, "status");
+    return "";
+}
+
+TEST(a_restored_trigger_is_held)
+{
+    struct world w;
+
+    begin(&w);
+    CHECK_INT(w.n_started, 0);
+    CHECK_STR(condition(&w, "Held"), "True");
+    CHECK_INT(fake_count_requests(w.fake, K8S_CREATE, "events"), 1);
+    world_kill(&w, 0); /* and no other leader is of another opinion, or says it again */
+    world_start(&w, 0);
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK_INT(w.n_started, 0);
+    CHECK_INT(fake_count_requests(w.fake, K8S_CREATE, "events"), 1);
+    world_done(&w);
+}
+
+TEST(whoever_triggers_it_anew_gets_it)
+{
+    struct world w;
+
+    begin(&w);
+    CLEANUP(free) char *patch = xasprintf(
+        "{'spec': {'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'y', 'key': 'y', 'workflowUID':"
+        " '%s'}}}",
+        world_text(&w, &workflow_resource, "job", "metadata.uid"));
+    world_patch(&w, &instance_resource, "job.2025", patch);
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.seq"), "2");
+    CHECK_INT(w.n_started, 1);
+    world_done(&w);
+}
+
+/* A halt is answered, so that nobody waits for it. */
+TEST(whoever_halts_it_gets_that)
+{
+    struct world w;
+
+    begin(&w);
+    world_patch(&w, &instance_resource, "job.2025", "{'spec': {'haltThrough': 1}}");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "ERROR"));
+    world_run(&w, SECOND_MS);
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.haltedThrough"), "1");
+    CHECK_INT(w.n_started, 0);
+    world_done(&w);
+}
+
+/* Its workflow is not there at all: that is for everybody to see, too. */
+TEST(a_restored_trigger_without_a_workflow)
+{
+    struct world w;
+
+    begin(&w);
+    world_delete(&w, &workflow_resource, "job");
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.message.line"),
+              "Halted: the workflow was deleted");
+    CHECK_INT(w.n_started, 0);
+    world_done(&w);
+}
