@@ -61,7 +61,8 @@ static bool send_event(struct fake_call *c, struct fake_event *e)
     struct fake *f = c->client->fake;
     int twice = f->per_mille[FAKE_DUPLICATE];
 
-    return send_once(c, e) && (!twice || (int) rng_below(&f->rng, 1000) >= twice || send_once(c, e));
+    return send_once(c, e) &&
+           (!twice || (int) rng_below(&f->rng, 1000) >= twice || send_once(c, e));
 }
 
 static bool send_bookmark(struct fake_call *c)
@@ -70,8 +71,9 @@ static bool send_bookmark(struct fake_call *c)
     CLEANUP(json_decref) json_t *bookmark =
         json_pack("{s:s, s:{s:o}}", "kind", kind->kind, "metadata", "resourceVersion",
                   json_sprintf("%" PRIu64, c->version));
-    CLEANUP(free) char *text = json_print(bookmark);
+    CLEANUP(free) char *text = fake_print(bookmark);
 
+    c->marked = c->version;
     return send_text(c, K8S_BOOKMARK, text);
 }
 
@@ -179,7 +181,7 @@ static void lose(struct fake_call *c)
     fake_call_fail(c, ERROR_UNKNOWN, "the connection was lost");
 }
 
-/* The server's time is up: it says where it was and closes. */
+/* The server's time is up: it says where it was, if that is news, and closes. */
 void fake_watch_on_end(void *arg)
 {
     struct fake_call *c = arg;
@@ -188,7 +190,7 @@ void fake_watch_on_end(void *arg)
         lose(c);
         return;
     }
-    if (is_caught_up(c)) {
+    if (is_caught_up(c) && c->marked < c->client->fake->server.version) {
         c->version = c->client->fake->server.version;
         if (!send_bookmark(c))
             return;
@@ -275,6 +277,7 @@ void fake_watch_begin(struct fake_call *c)
         refuse(c, fake_fault_refusal(f, &c->request, FAKE_EXPIRE));
         return;
     }
+    c->marked = c->version;
     c->phase = FAKE_WATCHING;
     loop_timer_set(f->loop, &c->bookmark, LOOP_MONOTONIC, fake_now(f) + BOOKMARK_MS);
     loop_timer_set(f->loop, &c->end, LOOP_MONOTONIC,
