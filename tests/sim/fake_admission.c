@@ -38,18 +38,84 @@ static bool is_name(const char *name)
     return n > 0 && n <= 253;
 }
 
+/* ---- built-in kinds, as far as Kharon writes them ---- */
+
+/* Six digits, no more, no less. */
+static bool is_micro_time(const char *text)
+{
+    int at = 0;
+
+    sscanf(text, "%*4d-%*2d-%*2dT%*2d:%*2d:%*2d.%*6[0-9]Z%n", &at);
+    return at == 27 && text[at] == '\0';
+}
+
+static char *judge_lease(const json_t *json)
+{
+    static const char *const times[] = {"spec.renewTime", "spec.acquireTime"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(times); i++) {
+        const char *time = json_text_at(json, times[i]);
+
+        if (time && !is_micro_time(time))
+            return xasprintf("patch: Invalid value: parsing time \"%s\" as "
+                             "\"2006-01-02T15:04:05.000000Z07:00\"",
+                             time);
+    }
+    if (json_int_at(json, "spec.leaseDurationSeconds", 1) < 1)
+        return xstrdup("spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0");
+    return NULL;
+}
+
+static char *judge_event(const json_t *json)
+{
+    static const struct {
+        const char *path;
+        size_t most;
+    } texts[] = {
+        {"eventTime", 64},
+        {"reason", 128},
+        {"action", 128},
+        {"reportingController", 253},
+        {"type", 7},
+        {"note", 1024},
+        {"reportingInstance", 128},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        const char *text = json_text_at(json, texts[i].path);
+
+        if ((!text || !*text) && texts[i].most != 1024)
+            return xasprintf("%s: Required value", texts[i].path);
+        if (text && strlen(text) > texts[i].most)
+            return xasprintf("%s: Invalid value: \"\": can have at most %zu characters",
+                             texts[i].most == 1024 ? "message" : texts[i].path, texts[i].most);
+    }
+    return is_micro_time(json_text_at(json, "eventTime"))
+               ? NULL
+               : xstrdup("eventTime: Invalid value: not a MicroTime");
+}
+
+static char *judge_kind(const struct fake_kind *kind, const json_t *old, const json_t *json)
+{
+    if (kind->schema)
+        return fake_schema_judge(kind->schema, old, json);
+    if (is_kind(kind, "leases"))
+        return judge_lease(json);
+    return is_kind(kind, "events") && !old ? judge_event(json) : NULL;
+}
+
 char *fake_admission_judge(const struct fake_kind *kind, const json_t *old, const json_t *json)
 {
     const char *name = fake_meta_text(json, "name");
-    CLEANUP(free) char *text =
-        kind->schema ? fake_schema_judge(kind->schema, old, json) : NULL;
+    CLEANUP(free) char *text = judge_kind(kind, old, json);
 
     if (old || is_name(name))
         return TAKE(text);
-    return xasprintf("%smetadata.name: Invalid value: \"%s\": a lowercase RFC 1123 subdomain must "
-                     "consist of lower case alphanumeric characters, '-' or '.', and must start and "
-                     "end with an alphanumeric character%s%s%s",
-                     text ? "[" : "", name, text ? ", " : "", text ? text : "", text ? "]" : "");
+    return xasprintf(
+        "%smetadata.name: Invalid value: \"%s\": a lowercase RFC 1123 subdomain must "
+        "consist of lower case alphanumeric characters, '-' or '.', and must start and "
+        "end with an alphanumeric character%s%s%s",
+        text ? "[" : "", name, text ? ", " : "", text ? text : "", text ? "]" : "");
 }
 
 /* ---- what a create meets ---- */
@@ -73,16 +139,15 @@ void fake_admission_default(const struct fake_kind *kind, json_t *json)
     if (is_kind(kind, "pods"))
         default_pod(json);
     else if (is_kind(kind, "namespaces"))
-        json_set_take(fake_meta(json), "finalizers",
-                      json_pack("[s]", FAKE_NAMESPACE_FINALIZER));
+        json_set_take(fake_meta(json), "finalizers", json_pack("[s]", FAKE_NAMESPACE_FINALIZER));
 }
 
 static struct fake_answer forbidden(const struct k8s_request *r, const char *name, const char *why)
 {
     CLEANUP(free) char *what = fake_qualified(r);
 
-    return fake_failure(403, "Forbidden", r, r->resource->plural, name, "%s \"%s\" is forbidden: %s",
-                        what, name, why);
+    return fake_failure(403, "Forbidden", r, r->resource->plural, name,
+                        "%s \"%s\" is forbidden: %s", what, name, why);
 }
 
 static struct fake_answer check_namespace(const struct fake_server *s, const struct k8s_request *r,
@@ -130,17 +195,17 @@ static struct fake_answer check_quota(const struct fake_server *s, const struct 
     struct fake_object *o;
 
     map_foreach (o, &built_in(s, "resourcequotas")->objects, by_key) {
-        const char *limit = json_string_value(
-            json_object_get(json_at(o->json, "spec.hard"), "pods"));
+        const char *limit =
+            json_string_value(json_object_get(json_at(o->json, "spec.hard"), "pods"));
 
         if (strcmp(fake_meta_text(o->json, "namespace"), r->ns) != 0 || !limit)
             continue;
         int64_t used = pods_in(pods, r->ns);
         if (used < strtoll(limit, NULL, 10))
             continue;
-        CLEANUP(free) char *why =
-            xasprintf("exceeded quota: %s, requested: pods=1, used: pods=%" PRId64 ", limited: pods=%s",
-                      fake_meta_text(o->json, "name"), used, limit);
+        CLEANUP(free) char *why = xasprintf(
+            "exceeded quota: %s, requested: pods=1, used: pods=%" PRId64 ", limited: pods=%s",
+            fake_meta_text(o->json, "name"), used, limit);
         return forbidden(r, name, why);
     }
     return (struct fake_answer) {0};
@@ -153,9 +218,9 @@ static struct fake_answer check_account(const struct fake_server *s, const struc
     if (!account || strcmp(account, "default") == 0 ||
         fake_store_find(built_in(s, "serviceaccounts"), r->ns, account))
         return (struct fake_answer) {0};
-    CLEANUP(free) char *why = xasprintf(
-        "error looking up service account %s/%s: serviceaccount \"%s\" not found", r->ns, account,
-        account);
+    CLEANUP(free) char *why =
+        xasprintf("error looking up service account %s/%s: serviceaccount \"%s\" not found", r->ns,
+                  account, account);
     return forbidden(r, name, why);
 }
 

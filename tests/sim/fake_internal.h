@@ -58,6 +58,7 @@ struct fake_call {
     /* Watches. */
     const struct fake_kind *kind;
     uint64_t version; /* everything up to here has been delivered */
+    uint64_t marked;  /* the last bookmark, or where it began */
     int64_t lag;      /* of the next delivery */
     bool silent;
     int64_t dead_at; /* 0: its connection is not lost */

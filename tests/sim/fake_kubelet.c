@@ -281,17 +281,17 @@ static void bind_pod(struct pod *p)
         show_unscheduled(p, "SchedulingGated");
         return; /* a change of the pod comes back here */
     }
-    struct node *node = p->plan.schedule_ms == FAKE_NEVER ? NULL : choose_node(p->kubelet);
-    if (!node) {
+    if (!p->node)
+        p->node = p->plan.schedule_ms == FAKE_NEVER ? NULL : choose_node(p->kubelet);
+    if (!p->node) {
         show_unscheduled(p, "Unschedulable");
         arm(p, &p->step, p->plan.schedule_ms == FAKE_NEVER ? -1 : RESCHEDULE_MS);
         return;
     }
     if (!is_there(p))
         return;
-    CLEANUP(free) char *patch = xasprintf("{\"spec\":{\"nodeName\":\"%s\"}}", node->name);
+    CLEANUP(free) char *patch = xasprintf("{\"spec\":{\"nodeName\":\"%s\"}}", p->node->name);
     fake_patch(p->kubelet->fake, &pods, p->ns, p->name, patch);
-    p->node = node;
     p->state = POD_BOUND;
     char start[32];
     now_text(p, start);
@@ -458,10 +458,8 @@ static struct node *find_node(const struct fake_kubelet *k, const char *name)
 /* A pod out of a backup, of which no container is known: what is said to run does not. */
 static void take_over(struct pod *p, const json_t *json)
 {
-    const char *phase = json_text_at(json, "status.phase"),
-               *name = json_text_at(json, "spec.nodeName");
+    const char *phase = json_text_at(json, "status.phase");
 
-    p->node = name ? find_node(p->kubelet, name) : NULL;
     now_text(p, p->finished);
     p->exit_code = 137;
     p->reason = "ContainerStatusUnknown";
@@ -487,90 +485,14 @@ static void add_pod(struct fake_kubelet *k, const json_t *json)
     if (k->handler.plan)
         k->handler.plan(json, &p->plan, k->arg);
     map_add(&k->pods, &p->by_uid, p->uid);
+    const char *node = json_text_at(json, "spec.nodeName");
+    p->node = node ? find_node(k, node) : NULL;
     if (json_at(json, "status.containerStatuses"))
         take_over(p, json);
+    else if (node && (!p->node || p->node->lost))
+        p->state = POD_BOUND; /* to a node that nobody runs */
     else
         arm(p, &p->step, p->plan.schedule_ms > 0 ? p->plan.schedule_ms : 0);
-}
-
-/* Runs inside the write: nothing is written from here, timers are set. */
-static void on_change(const struct k8s_resource *resource, const json_t *old, const json_t *new,
-                      void *arg)
-{
-    struct fake_kubelet *k = arg;
-
-    if (strcmp(resource->plural, "pods") != 0)
-        return;
-    const struct map_node *node = map_get(&k->pods, json_text_at(new ? new : old, "metadata.uid"));
-    struct pod *p =
-        node ? container_of((struct map_node *) (uintptr_t) node, struct pod, by_uid) : NULL;
-    if (!old && !p)
-        add_pod(k, new);
-    else if (!new &&p)
-        on_removed(p);
-    else if (p && json_at(new, "metadata.deletionTimestamp"))
-        begin_deletion(p, new);
-    else if (p && p->state == POD_UNBOUND && json_at(old, "spec.schedulingGates") &&
-             !json_at(new, "spec.schedulingGates"))
-        arm(p, &p->step, p->plan.schedule_ms > 0 ? p->plan.schedule_ms : 0);
-}
-
-/* What was changed behind its back is told anew. */
-static void on_restore(void *arg)
-{
-    struct fake_kubelet *k = arg;
-    struct pod *p;
-
-    map_foreach (p, &k->pods, by_uid)
-        if (!p->gone)
-            arm(p, &p->resync, QUICK_MS);
-}
-
-struct fake_kubelet *fake_kubelet_new(struct fake *fake, struct loop *loop,
-                                      const struct fake_kubelet_handler *handler, void *arg)
-{
-    struct fake_kubelet *k = NEW(struct fake_kubelet);
-
-    k->fake = fake;
-    k->loop = loop;
-    if (handler)
-        k->handler = *handler;
-    k->arg = arg;
-    k->watcher = (struct fake_watcher) {.on_change = on_change, .on_restore = on_restore, .arg = k};
-    map_init(&k->pods);
-    list_init(&k->nodes);
-    fake_kubelet_add_node(k, "node");
-    fake_watcher_add(fake, &k->watcher);
-    return k;
-}
-
-static void node_free(struct node *n)
-{
-    loop_timer_cancel(n->kubelet->loop, &n->next);
-    list_remove(&n->link);
-    free(n->name);
-    free(n);
-}
-
-void fake_kubelet_free(struct fake_kubelet *k)
-{
-    struct list *link;
-    struct pod *p;
-
-    if (!k)
-        return;
-    fake_watcher_remove(&k->watcher);
-    map_foreach (p, &k->pods, by_uid)
-        pod_free(p);
-    map_done(&k->pods);
-    while ((link = list_pop_front(&k->nodes)))
-        node_free(list_entry(link, struct node, link));
-    free(k);
-}
-
-size_t fake_kubelet_running(const struct fake_kubelet *k)
-{
-    return k->running;
 }
 
 /* ---- disruptions ---- */
@@ -679,15 +601,22 @@ static void write_node(const struct node *n, const char *ready, const char *tain
     fake_patch(n->kubelet->fake, &nodes, NULL, n->name, spec);
 }
 
-void fake_kubelet_add_node(struct fake_kubelet *k, const char *name)
+static struct node *node_new(struct fake_kubelet *k, const char *name)
 {
     struct node *n = NEW(struct node);
-    CLEANUP(free) char *text = xasprintf("{\"metadata\":{\"name\":\"%s\"}}", name);
 
     n->kubelet = k;
     n->name = xstrdup(name);
     n->next = (struct loop_timer) {.on_time = on_node, .arg = n};
     list_push_back(&k->nodes, &n->link);
+    return n;
+}
+
+void fake_kubelet_add_node(struct fake_kubelet *k, const char *name)
+{
+    struct node *n = node_new(k, name);
+    CLEANUP(free) char *text = xasprintf("{\"metadata\":{\"name\":\"%s\"}}", name);
+
     fake_create(k->fake, &nodes, text);
     write_node(n, "True", NULL);
 }
@@ -782,22 +711,124 @@ static void give_up(struct fake_kubelet *k, struct node *n, const char *verdict,
     node_later(n, ms, give_up_all);
 }
 
-void fake_kubelet_fence_node(struct fake_kubelet *k, const char *name)
+static bool is_fenced(const json_t *json)
 {
+    size_t i;
+    json_t *taint;
+
+    json_array_foreach (json_at(json, "spec.taints"), i, taint)
+        if (strcmp(json_text_at(taint, "key"), "node.kubernetes.io/out-of-service") == 0)
+            return true;
+    return false;
+}
+
+/* Inside the write.  A node that somebody else makes is one that nobody runs. */
+static void on_node_change(struct fake_kubelet *k, const json_t *old, const json_t *new)
+{
+    const char *name = fake_meta_text(new ? new : old, "name");
     struct node *n = find_node(k, name);
 
-    if (!n)
-        return;
-    write_node(n, "Unknown", "out-of-service");
-    give_up(k, n, "DeletionByTaintManager", FENCED_MS);
+    if (!n && new && !old)
+        node_new(k, name)->lost = true;
+    else if (n && !new)
+        give_up(k, n, "DeletionByPodGC", NODE_GONE_MS);
+    else if (n && is_fenced(new) && !is_fenced(old))
+        give_up(k, n, "DeletionByTaintManager", FENCED_MS);
+}
+
+void fake_kubelet_fence_node(struct fake_kubelet *k, const char *name)
+{
+    const struct node *n = find_node(k, name);
+
+    if (n)
+        write_node(n, "Unknown", "out-of-service");
 }
 
 void fake_kubelet_remove_node(struct fake_kubelet *k, const char *name)
 {
-    struct node *n = find_node(k, name);
-
-    if (!n)
-        return;
     fake_delete(k->fake, &nodes, NULL, name);
-    give_up(k, n, "DeletionByPodGC", NODE_GONE_MS);
+}
+
+/* ---- the kubelet ---- */
+
+/* Runs inside the write: nothing is written from here, timers are set. */
+static void on_change(const struct k8s_resource *resource, const json_t *old, const json_t *new,
+                      void *arg)
+{
+    struct fake_kubelet *k = arg;
+
+    if (strcmp(resource->plural, "nodes") == 0)
+        on_node_change(k, old, new);
+    if (strcmp(resource->plural, "pods") != 0)
+        return;
+    const struct map_node *node = map_get(&k->pods, json_text_at(new ? new : old, "metadata.uid"));
+    struct pod *p =
+        node ? container_of((struct map_node *) (uintptr_t) node, struct pod, by_uid) : NULL;
+    if (!old && !p)
+        add_pod(k, new);
+    else if (!new &&p)
+        on_removed(p);
+    else if (p && json_at(new, "metadata.deletionTimestamp"))
+        begin_deletion(p, new);
+    else if (p && p->state == POD_UNBOUND && json_at(old, "spec.schedulingGates") &&
+             !json_at(new, "spec.schedulingGates"))
+        arm(p, &p->step, p->plan.schedule_ms > 0 ? p->plan.schedule_ms : 0);
+}
+
+/* What was changed behind its back is told anew. */
+static void on_restore(void *arg)
+{
+    struct fake_kubelet *k = arg;
+    struct pod *p;
+
+    map_foreach (p, &k->pods, by_uid)
+        if (!p->gone)
+            arm(p, &p->resync, QUICK_MS);
+}
+
+struct fake_kubelet *fake_kubelet_new(struct fake *fake, struct loop *loop,
+                                      const struct fake_kubelet_handler *handler, void *arg)
+{
+    struct fake_kubelet *k = NEW(struct fake_kubelet);
+
+    k->fake = fake;
+    k->loop = loop;
+    if (handler)
+        k->handler = *handler;
+    k->arg = arg;
+    k->watcher = (struct fake_watcher) {.on_change = on_change, .on_restore = on_restore, .arg = k};
+    map_init(&k->pods);
+    list_init(&k->nodes);
+    fake_kubelet_add_node(k, "node");
+    fake_watcher_add(fake, &k->watcher);
+    return k;
+}
+
+static void node_free(struct node *n)
+{
+    loop_timer_cancel(n->kubelet->loop, &n->next);
+    list_remove(&n->link);
+    free(n->name);
+    free(n);
+}
+
+void fake_kubelet_free(struct fake_kubelet *k)
+{
+    struct list *link;
+    struct pod *p;
+
+    if (!k)
+        return;
+    fake_watcher_remove(&k->watcher);
+    map_foreach (p, &k->pods, by_uid)
+        pod_free(p);
+    map_done(&k->pods);
+    while ((link = list_pop_front(&k->nodes)))
+        node_free(list_entry(link, struct node, link));
+    free(k);
+}
+
+size_t fake_kubelet_running(const struct fake_kubelet *k)
+{
+    return k->running;
 }

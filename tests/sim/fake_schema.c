@@ -91,7 +91,8 @@ static void prune(const json_t *node, json_t *value, bool nulls, bool root)
 
     json_array_foreach (value, i, member)
         prune(json_object_get(node, "items"), member, nulls, false);
-    json_object_foreach_safe (value, next, key, member) {
+    json_object_foreach_safe(value, next, key, member)
+    {
         json_t *child = fake_schema_child(node, key);
 
         if (root && is_common(key))
@@ -233,9 +234,9 @@ static json_t *tree(yaml_document_t *doc, int index)
     json_t *object = json_object();
     for (const yaml_node_pair_t *p = node->data.mapping.pairs.start;
          p < node->data.mapping.pairs.top; p++)
-        json_object_set_new(
-            object, (const char *) yaml_document_get_node(doc, p->key)->data.scalar.value,
-            tree(doc, p->value));
+        json_object_set_new(object,
+                            (const char *) yaml_document_get_node(doc, p->key)->data.scalar.value,
+                            tree(doc, p->value));
     return object;
 }
 
@@ -279,32 +280,6 @@ const struct fake_schema *fake_schema_of(const struct k8s_resource *r)
     return NULL;
 }
 
-struct fake_schema *fake_schema_new(const json_t *definition)
-{
-    struct fake_schema *s = NEW(struct fake_schema);
-
-    s->definition = json_deep_copy(definition);
-    const json_t *version = json_array_get(json_at(s->definition, "spec.versions"), 0);
-    s->root = json_at(version, "schema.openAPIV3Schema");
-    s->selectable = json_at(version, "selectableFields");
-    s->has_status = json_at(version, "subresources.status") != NULL;
-    s->resource = (struct k8s_resource) {json_text_at(s->definition, "spec.group"),
-                                         json_text_at(version, "name"),
-                                         json_text_at(s->definition, "spec.names.plural"),
-                                         json_text_at(s->definition, "spec.names.kind")};
-    fake_rules_prepare(s->root);
-    mark_defaults(s->root);
-    return s;
-}
-
-void fake_schema_free(struct fake_schema *s)
-{
-    if (!s)
-        return;
-    json_decref(s->definition);
-    free(s);
-}
-
 /* ---- judging ---- */
 
 void fake_fault_add(struct fake_faults *faults, const char *format, ...)
@@ -343,7 +318,8 @@ static bool has_type(const json_t *node, const json_t *value)
 
     if (flag(node, "x-kubernetes-int-or-string"))
         return json_is_string(value) || json_is_integer(value);
-    return !type || strcmp(type, is) == 0 || (strcmp(type, "number") == 0 && json_is_integer(value));
+    return !type || strcmp(type, is) == 0 ||
+           (strcmp(type, "number") == 0 && json_is_integer(value));
 }
 
 static void judge_type(const json_t *node, const json_t *value, const char *path,
@@ -351,6 +327,7 @@ static void judge_type(const json_t *node, const json_t *value, const char *path
 {
     CLEANUP(free) char *text = xstrdup(type_of(value));
 
+    faults->blocking = true;
     fake_fault_add(faults, "%s: Invalid value: \"%s\": %s in body must be of type %s: \"%s\"", path,
                    text, path, json_string_value(json_object_get(node, "type")), text);
 }
@@ -385,6 +362,7 @@ static void judge_enum(const json_t *values, const char *text, const char *path,
         found = found || strcmp(json_string_value(one), text) == 0;
         buf_addf(&all, "%s\"%s\"", i ? ", " : "", json_string_value(one));
     }
+    faults->blocking |= !found;
     if (!found)
         fake_fault_add(faults, "%s: Unsupported value: \"%s\": supported values: %s", path, text,
                        buf_text(&all));
@@ -427,7 +405,8 @@ static bool is_date_time(const char *text)
                    text);
 }
 
-static void judge_text(const json_t *node, const char *text, const char *path, struct fake_faults *faults)
+static void judge_text(const json_t *node, const char *text, const char *path,
+                       struct fake_faults *faults)
 {
     const json_t *low = json_object_get(node, "minLength"),
                  *high = json_object_get(node, "maxLength");
@@ -440,13 +419,14 @@ static void judge_text(const json_t *node, const char *text, const char *path, s
                        "%s: Invalid value: \"%s\": %s in body should be at least "
                        "%" JSON_INTEGER_FORMAT " chars long",
                        path, text, path, json_integer_value(low));
-    if (high && (json_int_t) strlen(text) > json_integer_value(high))
-        fake_fault_add(faults,
-                       "%s: Too long: may not be more than %" JSON_INTEGER_FORMAT " bytes", path,
-                       json_integer_value(high));
+    if (high && (json_int_t) strlen(text) > json_integer_value(high)) {
+        faults->blocking = true;
+        fake_fault_add(faults, "%s: Too long: may not be more than %" JSON_INTEGER_FORMAT " bytes",
+                       path, json_integer_value(high));
+    }
     if (pattern && !matches(pattern, text))
-        fake_fault_add(faults, "%s: Invalid value: \"%s\": %s in body should match '%s'", path, text,
-                       path, pattern);
+        fake_fault_add(faults, "%s: Invalid value: \"%s\": %s in body should match '%s'", path,
+                       text, path, pattern);
     if (format && strcmp(format, "date-time") == 0 && !is_date_time(text))
         fake_fault_add(faults,
                        "%s: Invalid value: \"%s\": %s in body must be of type date-time: \"%s\"",
@@ -454,7 +434,7 @@ static void judge_text(const json_t *node, const char *text, const char *path, s
 }
 
 static void judge(const json_t *node, const json_t *old, const json_t *value, const char *path,
-                  const json_t *object, struct fake_faults *faults);
+                  struct fake_faults *faults);
 
 /* The keys of an item of a map list, {"name":"A"}; of a set, the item. */
 static json_t *identity(const json_t *node, const json_t *item)
@@ -493,15 +473,18 @@ static void judge_duplicates(const json_t *node, const json_t *list, const char 
 #define PATH_MAX_LEN 1024
 
 static void judge_list(const json_t *node, const json_t *old, const json_t *list, const char *path,
-                       const json_t *object, struct fake_faults *faults)
+                       struct fake_faults *faults)
 {
     const json_t *high = json_object_get(node, "maxItems");
     size_t i;
     json_t *item;
 
-    if (high && (json_int_t) json_array_size(list) > json_integer_value(high))
-        fake_fault_add(faults, "%s: Too many: %zu: must have at most %" JSON_INTEGER_FORMAT " items",
-                       path, json_array_size(list), json_integer_value(high));
+    if (high && (json_int_t) json_array_size(list) > json_integer_value(high)) {
+        faults->blocking = true;
+        fake_fault_add(faults,
+                       "%s: Too many: %zu: must have at most %" JSON_INTEGER_FORMAT " items", path,
+                       json_array_size(list), json_integer_value(high));
+    }
     if (strcmp(fake_schema_list_type(node), "atomic") != 0)
         judge_duplicates(node, list, path, faults);
     json_array_foreach (list, i, item) {
@@ -511,7 +494,7 @@ static void judge_list(const json_t *node, const json_t *old, const json_t *list
         if (before && json_equal(before, item))
             continue;
         snprintf(at, sizeof(at), "%s[%zu]", path, i);
-        judge(json_object_get(node, "items"), before, item, at, object, faults);
+        judge(json_object_get(node, "items"), before, item, at, faults);
     }
 }
 
@@ -533,16 +516,18 @@ static void join(char at[PATH_MAX_LEN], const char *path, const char *key)
 }
 
 static void judge_object(const json_t *node, const json_t *old, const json_t *value,
-                         const char *path, const json_t *object, struct fake_faults *faults)
+                         const char *path, struct fake_faults *faults)
 {
     const char *key;
     size_t i;
     json_t *member;
 
     json_array_foreach (json_object_get(node, "required"), i, member)
-        if (!json_object_get(value, json_string_value(member)))
+        if (!json_object_get(value, json_string_value(member))) {
+            faults->blocking = true;
             fake_fault_add(faults, "%s%s%s: Required value", path, *path ? "." : "",
                            json_string_value(member));
+        }
     json_object_foreach ((json_t *) (uintptr_t) value, key, member) {
         json_t *child = *path || !is_common(key) ? fake_schema_child(node, key) : NULL;
         const json_t *before = json_object_get(old, key);
@@ -551,37 +536,82 @@ static void judge_object(const json_t *node, const json_t *old, const json_t *va
             continue;
         char at[PATH_MAX_LEN];
         join(at, path, key);
-        judge(child, before, member, at, object, faults);
+        judge(child, before, member, at, faults);
     }
 }
 
 /* What did not change, and is shared with the old object, is not judged. */
 static void judge(const json_t *node, const json_t *old, const json_t *value, const char *path,
-                  const json_t *object, struct fake_faults *faults)
+                  struct fake_faults *faults)
 {
-    int before = faults->n;
-
     if (json_is_null(value) && flag(node, "nullable"))
         return;
     if (!has_type(node, value))
         judge_type(node, value, path, faults);
     else if (json_is_object(value))
-        judge_object(node, old, value, path, object, faults);
+        judge_object(node, old, value, path, faults);
     else if (json_is_array(value))
-        judge_list(node, old, value, path, object, faults);
+        judge_list(node, old, value, path, faults);
     else if (json_is_integer(value))
         judge_number(node, value, path, faults);
     else if (json_is_string(value))
         judge_text(node, json_string_value(value), path, faults);
-    if (faults->n == before)
-        fake_rules_ask(node, old, value, path, object, faults);
+}
+
+/* Where there are no rules below nobody looks. */
+#define HAS_RULES "fake-rules"
+
+static bool mark_rules(json_t *node)
+{
+    json_t *child;
+    const char *key;
+    bool any = json_object_get(node, "x-kubernetes-validations") != NULL;
+
+    json_object_foreach (json_object_get(node, "properties"), key, child)
+        any |= mark_rules(child);
+    if ((child = json_object_get(node, "items")))
+        any |= mark_rules(child);
+    if (any)
+        json_object_set_new(node, HAS_RULES, json_true());
+    return any;
+}
+
+static void ask_rules(const json_t *node, const json_t *old, const json_t *value, const char *path,
+                      const json_t *object, struct fake_faults *faults)
+{
+    const char *key;
+    json_t *child;
+    size_t i;
+
+    fake_rules_ask(node, old, value, path, object, faults);
+    json_array_foreach (json_is_array(value) ? value : NULL, i, child)
+        if (json_object_get(json_object_get(node, "items"), HAS_RULES)) {
+            CLEANUP(free) char *at = xasprintf("%s[%zu]", path, i);
+            ask_rules(json_object_get(node, "items"), json_array_get(old, i), child, at, object,
+                      faults);
+        }
+    json_object_foreach (json_object_get(node, "properties"), key, child) {
+        const json_t *before = json_object_get(old, key), *now = json_object_get(value, key);
+
+        if (!now || now == before || !json_object_get(child, HAS_RULES))
+            continue;
+        CLEANUP(free) char *at = xasprintf("%s%s%s", path, *path ? "." : "", key);
+        ask_rules(child, before, now, at, object, faults);
+    }
 }
 
 char *fake_schema_judge(const struct fake_schema *s, const json_t *old, const json_t *object)
 {
     struct fake_faults faults = {.text = BUF_INIT};
 
-    judge(s->root, old, object, "", object, &faults);
+    judge(s->root, old, object, "", &faults);
+    if (faults.blocking)
+        fake_fault_add(&faults,
+                       "<nil>: Invalid value: null: some validation rules were not checked "
+                       "because the object was invalid; correct the existing errors to "
+                       "complete validation");
+    else
+        ask_rules(s->root, old, object, "", object, &faults);
     CLEANUP(free) char *text = buf_take(&faults.text);
     if (faults.n == 0)
         return NULL;
@@ -597,4 +627,33 @@ bool fake_schema_selects_by(const struct fake_schema *s, const char *path)
         if (strcmp(json_text_at(field, "jsonPath") + 1, path) == 0)
             return true;
     return strcmp(path, "metadata.name") == 0 || strcmp(path, "metadata.namespace") == 0;
+}
+
+/* ---- life ---- */
+
+struct fake_schema *fake_schema_new(const json_t *definition)
+{
+    struct fake_schema *s = NEW(struct fake_schema);
+
+    s->definition = json_deep_copy(definition);
+    const json_t *version = json_array_get(json_at(s->definition, "spec.versions"), 0);
+    s->root = json_at(version, "schema.openAPIV3Schema");
+    s->selectable = json_at(version, "selectableFields");
+    s->has_status = json_at(version, "subresources.status") != NULL;
+    s->resource = (struct k8s_resource) {json_text_at(s->definition, "spec.group"),
+                                         json_text_at(version, "name"),
+                                         json_text_at(s->definition, "spec.names.plural"),
+                                         json_text_at(s->definition, "spec.names.kind")};
+    fake_rules_prepare(s->root);
+    mark_rules(s->root);
+    mark_defaults(s->root);
+    return s;
+}
+
+void fake_schema_free(struct fake_schema *s)
+{
+    if (!s)
+        return;
+    json_decref(s->definition);
+    free(s);
 }

@@ -49,6 +49,7 @@ bool fake_schema_is_atomic_map(const json_t *node);
 struct fake_faults {
     struct buf text;
     int n;
+    bool blocking; /* with such a fault, rules are not asked */
 };
 void fake_fault_add(struct fake_faults *faults, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -9,7 +9,9 @@
 #include <stdarg.h>
 #include <string.h>
 
-#define PAGES_MS 300000 /* a list can be gone on with so long: until etcd is compacted */
+#define MAX_BODY   3145728
+#define MAX_STORED 1572864 /* etcd's limit */
+#define PAGES_MS   300000  /* a list can be gone on with so long: until etcd is compacted */
 
 struct pages {
     struct list link;
@@ -424,6 +426,15 @@ static bool is_served(const struct fake_kind *kind, const struct k8s_request *r)
     return kind && (!r->subresource || (strcmp(r->subresource, "status") == 0 && kind->has_status));
 }
 
+/* What etcd refuses is about the object that is stored: here, as much as was sent. */
+static struct fake_answer too_large_to_store(const struct k8s_request *r, size_t len)
+{
+    if (len > MAX_BODY)
+        return fake_failure(413, "RequestEntityTooLarge", r, NULL, NULL,
+                            "Request entity too large: limit is %d", MAX_BODY);
+    return fake_failure(500, NULL, r, NULL, NULL, "etcdserver: request is too large");
+}
+
 struct fake_answer fake_server_do(struct fake_server *s, const struct k8s_request *r)
 {
     CLEANUP(json_decref) json_t *body = NULL;
@@ -432,7 +443,10 @@ struct fake_answer fake_server_do(struct fake_server *s, const struct k8s_reques
 
     if (!is_served(kind, r))
         return (struct fake_answer) {.status = 404, .text = "404 page not found\n"};
-    if (r->body && !json_parse(r->body, strlen(r->body), &body, &err))
+    size_t len = r->body ? strlen(r->body) : 0;
+    if (len > MAX_STORED)
+        return too_large_to_store(r, len);
+    if (r->body && !json_parse(r->body, len, &body, &err))
         return fake_bad_request(r, "the object provided is unrecognized");
     if (k8s_verb_writes(r->verb) && r->verb != K8S_DELETE && !json_is_object(body))
         return fake_bad_request(r, "the object provided is unrecognized");

@@ -77,7 +77,8 @@ static bool send_event(struct fake_call *c, struct fake_event *e)
     struct fake *f = c->client->fake;
     int twice = f->per_mille[FAKE_DUPLICATE];
 
-    return send_once(c, e) && (!twice || (int) rng_below(&f->rng, 1000) >= twice || send_once(c, e));
+    return send_once(c, e) &&
+           (!twice || (int) rng_below(&f->rng, 1000) >= twice || send_once(c, e));
 }
 
 static bool send_bookmark(struct fake_call *c)
@@ -87,6 +88,7 @@ static bool send_bookmark(struct fake_call *c)
         json_pack("{s:s, s:{s:o}}", "kind", kind->kind, "metadata", "resourceVersion",
                   json_sprintf("%" PRIu64, c->version));
 
+    c->marked = c->version;
     return send_object(c, K8S_BOOKMARK, bookmark);
 }
 
@@ -194,7 +196,7 @@ static void lose(struct fake_call *c)
     fake_call_fail(c, ERROR_UNKNOWN, "the connection was lost");
 }
 
-/* The server's time is up: it says where it was and closes. */
+/* The server's time is up: it says where it was, if that is news, and closes. */
 void fake_watch_on_end(void *arg)
 {
     struct fake_call *c = arg;
@@ -208,7 +210,7 @@ void fake_watch_on_end(void *arg)
         lose(c);
         return;
     }
-    if (is_caught_up(c)) {
+    if (is_caught_up(c) && c->marked < c->client->fake->server.version) {
         c->version = c->client->fake->server.version;
         if (!send_bookmark(c))
             return;
@@ -299,6 +301,7 @@ void fake_watch_begin(struct fake_call *c)
         refuse(c, fake_fault_refusal(f, &c->request, FAKE_EXPIRE));
         return;
     }
+    c->marked = c->version;
     c->phase = FAKE_WATCHING;
     loop_timer_set(f->loop, &c->bookmark, LOOP_MONOTONIC, fake_now(f) + BOOKMARK_MS);
     loop_timer_set(f->loop, &c->end, LOOP_MONOTONIC,

@@ -134,7 +134,8 @@ static struct fake_answer check_new(const struct k8s_request *r, const json_t *b
         return fake_bad_request(r, "the namespace of the provided object does not match the "
                                    "namespace sent on the request");
     if (fake_meta_text(body, "resourceVersion"))
-        return fake_bad_request(r, "resourceVersion should not be set on objects to be created");
+        return fake_failure(500, NULL, r, NULL, NULL,
+                            "resourceVersion should not be set on objects to be created");
     return (struct fake_answer) {0};
 }
 
@@ -274,9 +275,10 @@ static struct fake_answer check_version(const struct fake_object *o, const struc
     if (!version)
         return (struct fake_answer) {0};
     if (!*version)
-        return fake_invalid(r, r->name,
-                            "metadata.resourceVersion: Invalid value: \"\": must be specified for an "
-                            "update");
+        return fake_invalid(
+            r, r->name,
+            "metadata.resourceVersion: Invalid value: \"\": must be specified for an "
+            "update");
     if (!k8s_version_parse(version, &ignored))
         return fake_failure(500, NULL, r, NULL, NULL,
                             "strconv.ParseUint: parsing \"%s\": invalid syntax", version);
@@ -310,9 +312,10 @@ static struct fake_answer apply_new(struct fake_server *s, struct fake_kind *kin
     if (r->subresource)
         return fake_not_found(r);
     if (uid) {
-        CLEANUP(free) char *why = xasprintf("uid mismatch: the provided object specified uid %s, and "
-                                            "no existing object was found",
-                                            uid);
+        CLEANUP(free) char *why =
+            xasprintf("uid mismatch: the provided object specified uid %s, and "
+                      "no existing object was found",
+                      uid);
         return fake_conflict(r, r->resource->plural, why);
     }
     json_object_del(fake_meta(body), "resourceVersion"); /* it protects from nothing here */
@@ -347,9 +350,10 @@ static struct fake_answer check_apply(const struct fake_kind *kind, const struct
                                       const json_t *body)
 {
     if (!r->field_manager)
-        return fake_bad_request(
-            r, "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required "
-               "for apply patch");
+        return fake_failure(
+            422, "Invalid", r, "PatchOptions", NULL,
+            "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: "
+            "is required for apply patch");
     if (!json_text_at(body, "apiVersion") || !json_text_at(body, "kind"))
         return fake_bad_request(r, "invalid object type: /, Kind=");
     if (json_at(body, "metadata.managedFields"))
