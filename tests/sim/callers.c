@@ -35,7 +35,7 @@ struct asked {
     bool seen; /* the cluster was as it was asked for, at some time since */
     bool confirmed; /* halt: the operator has obeyed */
     char *uid;      /* trigger: of the instance that has it */
-    int64_t seq;
+    int64_t seq;    /* of the trigger, or through which it is to be halted; 0: not known */
 };
 
 /* A trigger that was accepted. */
@@ -101,10 +101,14 @@ static void see_halt(struct asked *a, const json_t *object)
 {
     CLEANUP(instance_free) struct instance *inst = object ? instance_decode(object) : NULL;
 
-    if (!inst || !instance_active(inst) || inst->halt_through >= inst->trigger.seq)
-        a->seen = true;
-    if (!inst || !instance_active(inst) || inst->run.halted_through >= inst->run.seq)
-        a->confirmed = true;
+    if (!inst || !instance_active(inst)) {
+        a->seen = a->confirmed = true;
+        return;
+    }
+    if (!a->seen && inst->halt_through >= inst->trigger.seq)
+        a->seq = inst->halt_through; /* a later trigger is not meant */
+    a->seen |= a->seq > 0;
+    a->confirmed |= a->seq > 0 && inst->run.halted_through >= a->seq;
 }
 
 /* Is the object as the question wants it?  NULL: it is not there. */
