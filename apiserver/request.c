@@ -278,9 +278,9 @@ void reply_refusal(struct request *req, struct reply *reply, const char *text)
 {
     struct buf body = BUF_INIT;
 
-    reply->reason = text;
+    reply->reason = reply->reason ? reply->reason : text;
     buf_adds(&body, "{\"message\":");
-    buf_add_json(&body, reply->reason);
+    buf_add_json(&body, text);
     buf_addf(&body, ",\"status\":%d,\"request_id\":", reply->status);
     buf_add_json(&body, req->id);
     buf_addc(&body, '}');

@@ -56,6 +56,8 @@ json_t *styx_events(const struct styx_instance *id, const struct event *events, 
  *
  * Texts are copied; what *ret owned before is freed.  Paths as in base/json.h.
  */
+/* Whether a reader of anything but texts finds a value; it may be a bad one. */
+bool styx_is_given(const json_t *body, const char *path);
 bool styx_read_text(const json_t *body, const char *path, char **ret, struct error *err);
 bool styx_read_int(const json_t *body, const char *path, int64_t low, int64_t high, int64_t *ret,
                    struct error *err);

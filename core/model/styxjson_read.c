@@ -47,9 +47,11 @@ bool styx_read_text(const json_t *body, const char *path, char **ret, struct err
     return true;
 }
 
-static bool is_empty_text(const json_t *value)
+bool styx_is_given(const json_t *body, const char *path)
 {
-    return json_is_string(value) && json_string_length(value) == 0;
+    const json_t *value = json_at(body, path);
+
+    return value && !(json_is_string(value) && json_string_length(value) == 0);
 }
 
 static bool integer_of_text(const char *text, int64_t *ret)
@@ -86,7 +88,7 @@ bool styx_read_int(const json_t *body, const char *path, int64_t low, int64_t hi
     const json_t *value = json_at(body, path);
     int64_t n = 0;
 
-    if (!value || is_empty_text(value))
+    if (!styx_is_given(body, path))
         return true;
     if (!integer_of(value, &n))
         return bad(path, "an integer", err);
@@ -103,7 +105,7 @@ bool styx_read_bool(const json_t *body, const char *path, bool *ret, struct erro
     const json_t *value = json_at(body, path);
     const char *text = plain_text(value);
 
-    if (!value || is_empty_text(value))
+    if (!styx_is_given(body, path))
         return true;
     if (json_is_boolean(value))
         *ret = json_is_true(value);
@@ -219,7 +221,7 @@ bool styx_read_instant(const json_t *body, const char *path, instant *ret, struc
 {
     const json_t *value = json_at(body, path);
 
-    if (!value || is_empty_text(value))
+    if (!styx_is_given(body, path))
         return true;
     return parse_instant(value, ret, err) || error_prefix(err, "%s", path);
 }
@@ -237,7 +239,7 @@ bool styx_read_duration(const json_t *body, const char *path, int64_t *ret_ms, s
 {
     const json_t *value = json_at(body, path);
 
-    if (!value || is_empty_text(value))
+    if (!styx_is_given(body, path))
         return true;
     return parse_duration(value, ret_ms, err) || error_prefix(err, "%s", path);
 }

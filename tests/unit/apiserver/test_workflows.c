@@ -366,6 +366,9 @@ TEST(the_state_is_patched)
         const char *body, *want;
     } rows[] = {
         {__LINE__, "{}", STATE("true", NEXT, NEXT_OFFSET)},
+        /* An empty text is no value, as for the instants. */
+        {__LINE__, "{\"enabled\":\"\",\"next_natural_trigger\":\"\"}",
+         STATE("true", NEXT, NEXT_OFFSET)},
         {__LINE__, "{\"enabled\":false}", STATE("false", NEXT, NEXT_OFFSET)},
         {__LINE__, "{\"enabled\":\"true\",\"next_natural_trigger\":null}",
          STATE("true", NEXT, NEXT_OFFSET)},
@@ -396,23 +399,33 @@ TEST(the_state_is_patched)
     tear_down();
 }
 
-/* STYX-API-10 */
+/* STYX-API-10: the phrase is Styx's, and the body tells more. */
 TEST(bad_patches_are_refused)
 {
+    static const struct {
+        int line;
+        const char *body, *detail;
+    } rows[] = {
+        {__LINE__, "nonsense", "\"message\":\"Invalid payload. not JSON: "},
+        {__LINE__, "[]", "\"message\":\"Invalid payload. not a JSON object\""},
+        {__LINE__, "{\"enabled\":\"maybe\"}",
+         "\"message\":\"Invalid payload. enabled: must be true or false\""},
+        {__LINE__, "{\"next_natural_trigger\":\"soon\"}",
+         "\"message\":\"Invalid payload. next_natural_trigger: "},
+    };
+
     set_up();
     make_workflow("billing", "report", "{\"schedule\":\"daily\"}");
     settle();
     REFUSED("PATCH", V3 "/workflows/billing/nope/state", NULL, 400, "Missing payload.");
     REFUSED("PATCH", V3 "/workflows/billing/nope/state", "nonsense", 404, "workflow not found");
-    CHECK_INT(ask("PATCH", V3 "/workflows/billing/report/state", "nonsense")->status, 400);
-    CHECK_HAS(w.last->reason, "Invalid payload. ");
-    CHECK_INT(ask("PATCH", V3 "/workflows/billing/report/state", "{\"enabled\":\"maybe\"}")->status,
-              400);
-    CHECK_HAS(w.last->reason, "Invalid payload. enabled: ");
-    CHECK_INT(
-        ask("PATCH", V3 "/workflows/billing/report/state", "{\"next_natural_trigger\":\"soon\"}")
-            ->status,
-        400);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct answer *a = ask("PATCH", V3 "/workflows/billing/report/state", rows[i].body);
+
+        CHECK_INT_AT(rows[i].line, a->status, 400);
+        CHECK_STR_AT(rows[i].line, a->reason, "Invalid payload.");
+        CHECK_HAS_AT(rows[i].line, a->body, rows[i].detail);
+    }
     tear_down();
 }
 
