@@ -254,11 +254,12 @@ TEST(deployments_are_refused_in_order)
     CHECK_INT(ask("POST", V3 "/workflows/c", "{\"id\":\"x\",\"schedule\":\"0 0 30 2 *\"}")->status,
               400);
     CHECK_HAS(w.last->reason, "Invalid workflow configuration: [");
-    CHECK_INT(ask("POST", V3 "/workflows/c",
-                  "{\"id\":\"x\",\"schedule\":\"daily\",\"resources\":[\"r\"]}")
-                  ->status,
-              400);
-    CHECK_HAS(w.last->reason, "not supported yet");
+    REFUSED(
+        "POST", V3 "/workflows/c",
+        "{\"id\":\"x\",\"schedule\":\"daily\",\"resources\":[\"r\"],\"retry_condition\":\"true\"}",
+        400,
+        "Invalid workflow configuration: [resources: not supported yet, retry_condition: not "
+        "supported yet]");
     CHECK_INT(fake_count_objects(w.fake, &workflow_resource), 0);
     tear_down();
 }
