@@ -51,8 +51,9 @@ json_t *styx_events(const struct styx_instance *id, const struct event *events, 
 /*
  * Reading what users sent (2.2).  Absent and null leave *ret alone; unknown members do not matter.
  * Scalars are coerced: numbers and booleans to text, "20" and 20.7 to the integer 20, "true" and 1
- * to true.  Where a list is expected a single value is one of one item.  An empty text is absent
- * where no text is expected.  What cannot be read is ERROR_INVALID, "<path>: …".
+ * to true.  Where a list is expected a single value is one of one item; items that are null are
+ * absent too.  An empty text is absent where no text is expected.  What cannot be read is
+ * ERROR_INVALID, "<path>: …".
  *
  * Texts are copied; what *ret owned before is freed.  Paths as in base/json.h.
  */

@@ -124,8 +124,9 @@ bool styx_read_bool(const json_t *body, const char *path, bool *ret, struct erro
 
 static bool add_text(struct texts *t, const json_t *value)
 {
+    if (json_is_null(value))
+        return true;
     char *text = scalar_text(value);
-
     if (text)
         texts_add_take(t, text);
     return text != NULL;
@@ -276,6 +277,14 @@ static bool read_resources(const json_t *body, struct texts *ret, struct error *
     return true;
 }
 
+static bool read_args(const json_t *body, struct template *t, struct error *err)
+{
+    if (!styx_read_texts(body, "docker_args", &t->args, err))
+        return false;
+    t->empty_args = json_at(body, "docker_args") && t->args.n == 0;
+    return true;
+}
+
 static bool read_deployment_source(const json_t *body, struct workflow *wf, struct error *err)
 {
     json_t *source = NULL;
@@ -297,8 +306,7 @@ static bool read_configuration(const json_t *body, struct workflow *wf, struct e
            styx_read_text(body, "schedule", &wf->schedule, err) &&
            styx_read_text(body, "offset", &wf->offset, err) &&
            styx_read_text(body, "commit_sha", &wf->commit_sha, err) &&
-           styx_read_text(body, "docker_image", &t->image, err) &&
-           styx_read_texts(body, "docker_args", &t->args, err) &&
+           styx_read_text(body, "docker_image", &t->image, err) && read_args(body, t, err) &&
            styx_read_bool(body, "docker_termination_logging", &t->termination_logging, err) &&
            styx_read_text(body, "service_account", &t->gcp_service_account, err) &&
            read_resources(body, &wf->limits, err) && styx_read_env(body, "env", &t->env, err) &&

@@ -24,6 +24,7 @@
 struct template {
     char *image;
     struct texts args;
+    bool empty_args; /* the list was given, and is empty: shown as it was given (Styx, 2.3) */
     struct env env;
     bool termination_logging;
     char *running_timeout; /* ISO-8601 */
@@ -146,8 +147,8 @@ enum cursor_setter workflow_set_cursor(const struct workflow *wf, const struct t
 struct cursor workflow_cursor(const struct workflow *wf, instant now);
 
 /*
- * The `spec` object, in the order of the CRD.  What is absent, empty or the CRD's default is left
- * out, so that who applies it owns no more than was said.
+ * The `spec` object, in the order of the CRD.  What is absent, empty (but for empty_args) or the
+ * CRD's default is left out, so that who applies it owns no more than was said.
  */
 json_t *workflow_encode_spec(const struct workflow *wf);
 
