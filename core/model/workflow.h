@@ -142,7 +142,8 @@ enum cursor_setter workflow_set_cursor(const struct workflow *wf, const struct t
 /*
  * The cursor as it stands now: what the operator makes of the stored one as soon as it looks, or,
  * of a suspended workflow, if it went on now.  Nobody writes down how time moves that (design,
- * section 5).  A cursor that was never set stays so.
+ * section 5).  That of a new workflow is shown before the operator has looked at it, as Styx does
+ * (3.4); epoch 0: the schedule makes none, or the operator has found the workflow unfit.
  */
 struct cursor workflow_cursor(const struct workflow *wf, instant now);
 

@@ -46,7 +46,7 @@ TEST(workflows_are_read)
 #define REPORT       WORKFLOW("billing", "daily-report", "days", "\"busybox:1\"")
 #define OTHER        WORKFLOW("team a", "w/1", "0 * * * mon", "null")
 #define REPORT_STATE STATE("true", NEXT, NEXT_OFFSET)
-#define OTHER_STATE  STATE("false", "null", "null")
+#define OTHER_STATE  STATE("false", "\"2026-01-12T00:00:00Z\"", "\"2026-01-12T00:00:00Z\"")
     ASK("GET", V3 "/workflows", NULL, 200, "[" REPORT "," OTHER "]");
     CHECK_STR(w.last->type, "application/json");
     ASK("GET", V3 "/workflows?full=false", NULL, 200, "[" REPORT "," OTHER "]");
@@ -199,7 +199,7 @@ static void check_posted(int line, const char *target, const char *body, const c
 
 #define POST(target, body, want) check_posted(__LINE__, target, body, want)
 
-/* STYX-API-05 */
+/* STYX-API-05, STYX-API-09 */
 TEST(a_workflow_is_created_disabled)
 {
     set_up();
@@ -209,7 +209,10 @@ TEST(a_workflow_is_created_disabled)
          POSTED("billing", "report", "days", "\"busybox:1\""));
     /* 13.2: visible to the next read, before any watch has told. */
     CHECK_INT(ask("GET", V3 "/workflows/billing/report", NULL)->status, 200);
-    ASK("GET", V3 "/workflows/billing/report/state", NULL, 200, STATE("false", "null", "null"));
+    /* Nor does anybody wait for the operator to see what comes next (6.6). */
+    ASK("GET", V3 "/workflows/billing/report/state", NULL, 200, STATE("false", NEXT, NEXT_OFFSET));
+    CHECK_HAS(ask("GET", V3 "/workflows/billing/report/full", NULL)->body,
+              "\"state\":" STATE("false", NEXT, NEXT_OFFSET));
     const json_t *object = fake_get(w.fake, &workflow_resource, "billing", "billing.report");
     CHECK(object);
     CHECK_STR(json_text_at(object, "spec.componentId"), "billing");

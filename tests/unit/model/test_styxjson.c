@@ -110,6 +110,14 @@ TEST(a_workflow_with_nothing)
                " 'service_account': null, 'resources': [], 'env': {}, 'running_timeout': null,"
                " 'retry_condition': null, 'flyte_exec_conf': null, 'deployment_source': null,"
                " 'deployment_time': null}}");
+}
+
+/* STYX-HTTP-05, STYX-API-09 */
+TEST(the_state_of_a_workflow_without_a_next_trigger)
+{
+    CLEANUP(workflow_free) struct workflow *wf =
+        workflow("{'metadata': {}, 'spec': {'schedule': '0 0 30 2 *', 'suspend': true}}");
+
     CHECK_JSON(styx_workflow_state(wf, NOW), "{'enabled': false, 'next_natural_trigger': null,"
                                              " 'next_natural_offset_trigger': null}");
 }
