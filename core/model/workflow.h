@@ -79,7 +79,8 @@ struct workflow_status {
     } last_decision;                              /* NULL result: none yet */
     struct skipped skipped[WORKFLOW_MAX_SKIPPED]; /* newest first */
     size_t n_skipped;
-    bool suspended; /* spec.suspend was seen: what falls due is skipped from then on */
+    int64_t n_passed; /* not stored: partitions that were recorded as skipped since the copy */
+    bool suspended;   /* spec.suspend was seen: what falls due is skipped from then on */
     struct workflow_condition ready;
 };
 
