@@ -167,7 +167,7 @@ bool api_report_new(struct api *api, struct server *server, struct metrics *metr
     r->pages[0] = (struct probe_page) {"/livez", "text/plain", render_live, r};
     r->pages[1] = (struct probe_page) {"/readyz", "text/plain", render_ready, r};
     r->pages[2] = (struct probe_page) {"/metrics", METRICS_CONTENT_TYPE, render_metrics, r};
-    if (!probe_new(api->loop, address, r->pages, ARRAY_SIZE(r->pages), &r->probe, err)) {
+    if (address && !probe_new(api->loop, address, r->pages, ARRAY_SIZE(r->pages), &r->probe, err)) {
         api_report_free(r);
         return error_prefix(err, "probe-listen");
     }

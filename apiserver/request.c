@@ -274,13 +274,23 @@ void reply_empty(struct request *req, int status)
     request_reply(req, &(struct reply) {.status = status});
 }
 
+/* A 500 is told as in 2.4.  Styx names the exception; Kubernetes has one name for all of them. */
+static char *refusal_text(const struct request *req, int status, const char *text)
+{
+    if (status != 500)
+        return xstrdup(text);
+    return xasprintf("%s (Request ID: %s): InternalError: %s", http_reason(status),
+                     req->id ? req->id : "none", text);
+}
+
 void reply_refusal(struct request *req, struct reply *reply, const char *text)
 {
+    CLEANUP(free) char *message = refusal_text(req, reply->status, text);
     struct buf body = BUF_INIT;
 
-    reply->reason = text;
+    reply->reason = reply->reason ? reply->reason : message;
     buf_adds(&body, "{\"message\":");
-    buf_add_json(&body, reply->reason);
+    buf_add_json(&body, message);
     buf_addf(&body, ",\"status\":%d,\"request_id\":", reply->status);
     buf_add_json(&body, req->id);
     buf_addc(&body, '}');

@@ -201,7 +201,7 @@ static bool check_configuration(const struct api *api, const struct workflow *wf
     if (!wf->template.image && !wf->flyte)
         return error_set(err, ERROR_INVALID, "Workflow is missing execution configuration");
     workflow_validate(wf, &limits, &errors);
-    workflow_not_supported(wf, &errors);
+    workflow_not_supported_by_api(wf, &errors);
     if (errors.n == 0)
         return true;
     CLEANUP(free) char *list = validate_join(&errors);

@@ -288,7 +288,8 @@ static bool apply_event(struct attempt_ctl *ctl, const struct advance_view *view
     log_info("transition", KV("instance", text), KV("counter", ctl->run.counter),
              KV("event", event_type_name(step->event.type)), KV("from", run_state_name(from)),
              KV("to", run_state_name(ctl->run.state)), KV("tries", ctl->run.tries),
-             KV("execution", ctl->run.execution_id), KV("message", ctl->run.message));
+             KV("delay_ms", step->event.delay_ms), KV("execution", ctl->run.execution_id),
+             KV("message", ctl->run.message));
     tell(ctl, view, &step->event);
     return true;
 }

@@ -332,8 +332,6 @@ static void partition_done(struct cursor_ctl *ctl, bool triggered, const char *r
     if (triggered) {
         c->triggers++;
         c->last_trigger_lag_ms = loop_now(ctl->op->loop, LOOP_OF_DAY) - ctl->asked.due;
-    } else {
-        c->skips++;
     }
 }
 
@@ -377,6 +375,7 @@ static void on_stored(struct cursor_ctl *ctl, const struct k8s_reply *reply)
     CLEANUP(workflow_free) struct workflow *stored = workflow_decode(reply->object);
 
     ctl->op->counters.cursor_writes++;
+    ctl->op->counters.skips += (uint64_t) ctl->news.n_passed;
     trigger_announce(ctl->op, stored, &stored->status, ctl->news);
     k8s_informer_observe(ctl->op->workflows, reply->object);
 }

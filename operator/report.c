@@ -228,7 +228,7 @@ bool report_new(struct operator *op, struct metrics *metrics, const char *addres
     r->pages[0] = (struct probe_page) {"/livez", "text/plain", render_live, r};
     r->pages[1] = (struct probe_page) {"/readyz", "text/plain", render_ready, r};
     r->pages[2] = (struct probe_page) {"/metrics", METRICS_CONTENT_TYPE, render_metrics, r};
-    if (!probe_new(op->loop, address, r->pages, ARRAY_SIZE(r->pages), &r->probe, err)) {
+    if (address && !probe_new(op->loop, address, r->pages, ARRAY_SIZE(r->pages), &r->probe, err)) {
         report_free(r);
         return false;
     }

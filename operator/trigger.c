@@ -361,6 +361,7 @@ struct trigger_news trigger_news(const struct workflow_status *before,
     const struct workflow_condition *was = &before->ready, *is = &after->ready;
 
     return (struct trigger_news) {
+        .n_passed = after->n_passed,
         .judged = !text_equal(was->status, is->status) || !text_equal(was->reason, is->reason),
         .not_triggered = after->last_decision.result &&
                          after->last_decision.at != before->last_decision.at &&

@@ -53,6 +53,7 @@ char *trigger_key(const struct workflow *wf, int64_t epoch);
 /* What a status says that the one before it did not, as far as people should know it. */
 struct trigger_news {
     bool judged, not_triggered;
+    int64_t n_passed; /* partitions that were passed by */
 };
 struct trigger_news trigger_news(const struct workflow_status *before,
                                  const struct workflow_status *after);

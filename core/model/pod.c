@@ -3,6 +3,7 @@
 #include "model/attempt.h"
 
 #include "base/buf.h"
+#include "model/styxjson.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -267,7 +268,8 @@ static const char *or_nothing(const char *text)
 
 /* ---- exit code (11.6) ---- */
 
-/* False: the message is missing, no JSON, or says no exit code. */
+/* False: the message is missing, no JSON, or says no exit code.  As lenient as Styx, which reads it
+ * like a body. */
 static bool logged_exit_code(const char *message, int *ret_code)
 {
     CLEANUP(json_decref) json_t *json = NULL;
@@ -275,9 +277,9 @@ static bool logged_exit_code(const char *message, int *ret_code)
 
     if (!message || !json_parse(message, strlen(message), &json, &ignored))
         return false;
-    const json_t *code = json_is_object(json) ? json_at(json, "exit_code") : NULL;
-    int64_t n = json_integer_value(code);
-    if (!json_is_integer(code) || n < INT32_MIN || n > INT32_MAX)
+    int64_t n = 0;
+    if (!json_is_object(json) || !styx_is_given(json, "exit_code") ||
+        !styx_read_int(json, "exit_code", INT32_MIN, INT32_MAX, &n, &ignored))
         return false;
     *ret_code = (int) n;
     return true;

@@ -137,11 +137,12 @@ static void fixture_send(struct request *req, const struct reply *reply)
 }
 
 /* Begins a request; the caller frees the answer. */
-TEST_UNUSED static struct answer *begin(const char *method, const char *target, const char *body)
+TEST_UNUSED static struct answer *begin_at(struct api *api, const char *method, const char *target,
+                                           const char *body)
 {
     struct answer *a = NEW(struct answer);
 
-    a->req = (struct request) {.api = &w.api,
+    a->req = (struct request) {.api = api,
                                .method = method,
                                .target = target,
                                .body = body,
@@ -150,6 +151,11 @@ TEST_UNUSED static struct answer *begin(const char *method, const char *target, 
                                .send = fixture_send};
     route_dispatch(&a->req);
     return a;
+}
+
+TEST_UNUSED static struct answer *begin(const char *method, const char *target, const char *body)
+{
+    return begin_at(&w.api, method, target, body);
 }
 
 static bool is_answered(void *arg)

@@ -240,9 +240,9 @@ TEST(a_tail_ends_before_the_next_trigger)
     PARAMETERS("?tail=true&limit=3", "2026-01-07 2026-01-08");
     REFUSED("GET", V3 "/workflows/billing/nope/instances?tail=true", NULL, 404,
             "Could not find workflow.");
-    make(&workflow_resource, "billing", "new", "{\"schedule\":\"daily\"}", NULL);
+    make(&workflow_resource, "billing", "never", "{\"schedule\":\"0 0 30 2 *\"}", NULL);
     settle();
-    REFUSED("GET", V3 "/workflows/billing/new/instances?tail=true", NULL, 404,
+    REFUSED("GET", V3 "/workflows/billing/never/instances?tail=true", NULL, 404,
             "No next natural trigger for workflow.");
     tear_down();
 }

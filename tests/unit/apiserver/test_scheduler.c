@@ -104,7 +104,7 @@ TEST(triggers_are_refused)
     CHECK_INT(ask("POST", TRIGGER, BODY("billing", "bad", "nonsense"))->status, 400);
     CHECK_HAS(w.last->reason, "Invalid workflow configuration: invalid image: ");
     REFUSED("POST", TRIGGER, BODY("billing", "later", "2026-01-05"), 400,
-            "Invalid workflow configuration: limits: not supported yet");
+            "Invalid workflow configuration: resources: not supported yet");
     CHECK_INT(ask("POST", TRIGGER, BODY("billing", "report", "2015"))->status, 400);
     CHECK_HAS(w.last->reason, "Cannot parse time parameter 2015 - ");
     REFUSED("POST", TRIGGER, BODY("billing", "report", "2026-01-11"), 400,

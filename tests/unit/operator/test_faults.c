@@ -264,6 +264,7 @@ TEST(the_create_for_an_instance_that_is_gone)
 
 /* ---- everything at once ---- */
 
+/* STYX-OPS-04 */
 TEST(nothing_is_lost_or_doubled_in_a_bad_world)
 {
     const char *text = getenv("TEST_SEED");

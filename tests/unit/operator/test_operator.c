@@ -518,7 +518,7 @@ TEST(a_restart_at_any_point_loses_and_doubles_nothing)
     }
 }
 
-/* Two operators: one leads; when it stops, the other goes on. */
+/* STYX-OPS-04: of two operators one leads; when it stops, the other goes on. */
 TEST(a_standby_takes_over)
 {
     struct world w;
@@ -540,6 +540,7 @@ TEST(a_standby_takes_over)
     world_done(&w);
 }
 
+/* STYX-OPS-04 */
 TEST(a_crashed_leader_is_followed_when_its_lease_has_run_out)
 {
     struct world w;
