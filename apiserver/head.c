@@ -80,6 +80,8 @@ bool head_check(const char *bytes, size_t len, size_t *ret_head_len, struct erro
 
     if (!take_line(&rest, &line, err) || (line.len == 0 && !take_line(&rest, &line, err)))
         return false;
+    if (line.len == 0)
+        return refuse(err, "no request line");
     head.is_http_1_0 = ends_with(&line, " HTTP/1.0");
     for (;;) {
         if (!take_line(&rest, &line, err))
@@ -90,6 +92,8 @@ bool head_check(const char *bytes, size_t len, size_t *ret_head_len, struct erro
             return refuse(err, "a folded header line");
         count(&head, &line);
     }
+    if (!judge(&head, err))
+        return false;
     *ret_head_len = len - rest.len;
-    return judge(&head, err);
+    return true;
 }

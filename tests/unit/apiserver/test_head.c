@@ -41,6 +41,7 @@ TEST(head_that_somebody_may_read_differently)
     HEAD("GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
          "Bad Request: Transfer-Encoding in HTTP/1.0");
     HEAD("GET / HTTP/1.1\r\nHost: x\r\nX: y\r\n z\r\n\r\n", "Bad Request: a folded header line");
+    HEAD("\r\n\r\nHost: x\r\n\r\n", "Bad Request: no request line");
     HEAD("GET / HTTP/1.1\r\nHost: x\r\nX: y\r\n\tz\r\n\r\n", "Bad Request: a folded header line");
 }
 
