@@ -80,6 +80,9 @@ struct request {
 bool request_init(struct request *req, struct error *err);
 void request_done(struct request *req);
 
+/* Takes over the id that the client gave, or makes one up (Styx behaviour, 2.5). */
+void request_set_id(struct request *req);
+
 /* NULL: absent; the name in lower case. */
 const char *request_header(const struct request *req, const char *name);
 const char *request_query(const struct request *req, const char *name);

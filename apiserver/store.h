@@ -77,6 +77,10 @@ size_t store_count_workflows(const struct store *store);
 void store_pair_of(const struct store *store, const struct instance *inst,
                    const char **ret_component, const char **ret_id);
 
+/* How the run of an instance of this pair is shown (Styx behaviour, 4.7), as JSON. */
+const char *store_state_text(const struct store *store, const struct instance *inst,
+                             const char *component, const char *id, size_t *ret_len);
+
 void store_observe_workflow(struct store *store, const json_t *object);
 void store_observe_instance(struct store *store, const json_t *object);
 void store_workflow_gone(struct store *store, const char *ns, const char *name, const char *uid);

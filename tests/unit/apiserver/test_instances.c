@@ -410,6 +410,25 @@ TEST(an_active_state_is_told_exactly)
     tear_down();
 }
 
+/* What is kept of the last answer is not shown when it has become wrong. */
+TEST(an_active_state_names_the_workflow_of_now)
+{
+    set_up_report(NULL);
+    make(&workflow_resource, "kharon", "t",
+         "{\"componentId\":\"team\",\"workflowId\":\"w\",\"schedule\":\"daily\"}", NULL);
+    make(&instance_resource, "kharon", "t.2026-01-05",
+         "{\"workflow\":\"t\",\"parameter\":\"2026-01-05\"}", QUEUED);
+    settle();
+    for (int i = 0; i < 2; i++)
+        CHECK_HAS(ask("GET", V3 "/status/activeStates", NULL)->body,
+                  "{\"component_id\":\"team\",\"id\":\"w\"}");
+    fake_delete(w.fake, &workflow_resource, "kharon", "t");
+    settle();
+    CHECK_HAS(ask("GET", V3 "/status/activeStates", NULL)->body,
+              "{\"component_id\":\"kharon\",\"id\":\"t\"}");
+    tear_down();
+}
+
 /* 13.2: after the answer to a trigger the instance is active. */
 TEST(what_was_triggered_is_active_at_once)
 {
