@@ -192,10 +192,9 @@ static struct step in_pod(const struct advance_view *v, const struct settings *s
             v->now, (struct event) {.type = EVENT_RUN_ERROR,
                                     .message = xstrdup("No pod associated with this instance")});
     if (v->pod_lost && !v->pod->main_terminated)
-        return step_apply(v->now,
-                          (struct event) {.type = EVENT_RUN_ERROR,
-                                          .free = true,
-                                          .message = xstrdup("Lost node running pod")});
+        return step_apply(v->now, (struct event) {.type = EVENT_RUN_ERROR,
+                                                  .free = true,
+                                                  .message = xstrdup("Lost node running pod")});
     pod_observe(v->pod, v->run->state, &seen);
     switch (seen.kind) {
     case OBSERVED_STARTED:
