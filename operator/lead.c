@@ -153,6 +153,8 @@ void lead_when_ready(struct operator *op)
         !handover_complete(op))
         return;
     op->leading = true;
+    clock_begin(op);
+    pace_begin(op);
     log_info("leading", KV("identity", op->settings->identity));
     look_at_everything(op);
     pause_queues(op, false);

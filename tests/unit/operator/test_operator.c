@@ -650,20 +650,24 @@ TEST(a_quota_is_waited_for)
     world_done(&w);
 }
 
-struct deletes {
-    int n, unguarded;
+struct writes {
+    int n, unfenced, unguarded;
 };
 
 static void on_request(const char *user, const struct k8s_request *request, int status, void *arg)
 {
-    struct deletes *d = arg;
+    struct writes *w = arg;
+    bool changes = request->verb == K8S_PATCH || request->verb == K8S_DELETE;
 
     (void) user;
     (void) status;
-    if (request->verb != K8S_DELETE)
+    if (!k8s_verb_writes(request->verb) || strcmp(request->resource->plural, "leases") == 0)
         return;
-    d->n++;
-    d->unguarded += !strstr(request->body, "\"uid\"") || !strstr(request->body, "resourceVersion");
+    w->n++;
+    w->unfenced += !request->fence;
+    w->unguarded += changes && !strstr(request->body, "\"resourceVersion\"");
+    if (request->verb == K8S_DELETE)
+        w->unguarded += !strstr(request->body, "\"uid\"");
 }
 
 static void on_change(const struct k8s_resource *resource, const json_t *old, const json_t *new,
@@ -675,23 +679,43 @@ static void on_change(const struct k8s_resource *resource, const json_t *old, co
     (void) arg;
 }
 
-/* Design, section 4: by uid and resourceVersion, so that what is deleted is what was looked at. */
-TEST(a_pod_is_deleted_as_it_was_seen)
+static void take_label(struct world *w, const char *instance)
 {
-    struct deletes deletes = {0};
+    CLEANUP(free) char *pod =
+        xstrdup(world_text(w, &instance_resource, instance, "status.executionId"));
+
+    world_patch(w, &pod_resource, pod,
+                "{'metadata': {'labels': {'app.kubernetes.io/managed-by': null}}}");
+}
+
+/* Design, section 4: every write is fenced; what exists is changed as it was seen, deleted by its
+ * uid as well.  Here all kinds of writes happen: to workflows, runs, pods and Events. */
+TEST(every_write_is_fenced_and_guarded)
+{
+    struct writes writes = {0};
     struct fake_watcher watcher = {
-        .on_change = on_change, .on_request = on_request, .arg = &deletes};
+        .on_change = on_change, .on_request = on_request, .arg = &writes};
     struct world w;
 
     begin(&w);
     fake_watcher_add(w.fake, &watcher);
+    w.failures_first = 1;
+    w.plan.run_ms = 5 * SECOND_MS;
+    world_deploy(&w, "report", HOURLY);
     world_deploy(&w, "job", BY_HAND);
+    world_deploy(&w, "bad", "{'schedule': 'hourly', 'offset': '1h', 'template': {'image': 'b:1'}}");
+    world_run_by_hand(&w, "job", "2024");
     world_run_by_hand(&w, "job", "2025");
-    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
-    world_run(&w, 10 * MINUTE_MS);
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    take_label(&w, "job.2025");
+    world_patch(&w, &instance_resource, "job.2024", "{'spec': {'haltThrough': 1}}");
+    CHECK(world_run_until(&w, 10 * MINUTE_MS, "job.2025", "DONE"));
+    world_run(&w, 110 * MINUTE_MS); /* two of report's, and their pods are gone again */
+    CHECK_INT(world_count(&w, "DONE"), 2);
     CHECK_INT(world_pods(&w), 0);
-    CHECK(deletes.n > 0);
-    CHECK_INT(deletes.unguarded, 0);
+    CHECK(writes.n > 30);
+    CHECK_INT(writes.unfenced, 0);
+    CHECK_INT(writes.unguarded, 0);
     fake_watcher_remove(&watcher);
     world_done(&w);
 }
