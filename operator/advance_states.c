@@ -10,7 +10,8 @@
 /* ---- the workflow, as it is read at PREPARE ---- */
 
 /* Whoever created the instance by hand also wrote its partition: NULL, or what is wrong with that.
- * (A trigger's partition was made from the schedule, which may have changed since.) */
+ * (Where a program triggered, which names the workflow that it read, the partition was made from
+ * the schedule, which may have changed since.) */
 static char *no_partition(const struct advance_view *v)
 {
     struct schedule schedule;
@@ -19,7 +20,7 @@ static char *no_partition(const struct advance_view *v)
     char text[PARTITION_TEXT_MAX];
     const char *parameter = v->inst->parameter;
 
-    if (v->inst->trigger.seq > 0 || !schedule_parse(v->wf->schedule, &schedule, &err))
+    if (v->inst->trigger.workflow_uid || !schedule_parse(v->wf->schedule, &schedule, &err))
         return NULL;
     if (!partition_parse(&schedule, parameter, &t, &err))
         return xasprintf("Halted: Cannot parse time parameter %s - %s", parameter, err.text);

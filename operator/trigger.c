@@ -174,6 +174,28 @@ static bool set_cursor(const struct trigger_view *v, const struct timing *t,
 
 /* ---- what is due ---- */
 
+/* Why a partition was not triggered, or not yet, as cursor.c found. */
+static const char *reason_text(const char *reason)
+{
+    static const struct {
+        const char *reason, *text;
+    } texts[] = {
+        {"AlreadyActive", "the instance was active already"},
+        {"NameTaken", "the object of that name is for another parameter"},
+        {"BeingDeleted", "the object of that name is being deleted"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        if (strcmp(texts[i].reason, reason) == 0)
+            return texts[i].text;
+    return "";
+}
+
+static bool done_is_about(const struct trigger_view *v, const struct cursor *c)
+{
+    return v->done->epoch != 0 && v->done->epoch == c->epoch && v->done->partition == c->next;
+}
+
 /* The partition was seen to: record that and go on to the next. */
 static bool record_done(const struct trigger_view *v, const struct timing *t,
                         struct workflow_status *s)
@@ -182,13 +204,13 @@ static bool record_done(const struct trigger_view *v, const struct timing *t,
     struct cursor_skip one = {.count = 1, .first = s->cursor.next, .last = s->cursor.next};
     char text[PARTITION_TEXT_MAX];
 
-    if (done->epoch == 0 || done->epoch != s->cursor.epoch || done->partition != s->cursor.next)
+    if (!done_is_about(v, &s->cursor) || done->waits)
         return false;
     if (done->triggered)
         decided(s, partition_print(&t->schedule, s->cursor.next, text), "Triggered", "Due", "",
                 v->now);
     else
-        skip_decided(v, t, s, &one, done->reason, "the instance was active already");
+        skip_decided(v, t, s, &one, done->reason, reason_text(done->reason));
     advance(&s->cursor, t);
     return true;
 }
@@ -292,7 +314,10 @@ static struct trigger_step when_due(const struct trigger_view *v, const struct t
             step.kind = TRIGGER_STORE;
         return step;
     }
-    step.kind = TRIGGER_CREATE;
+    bool waits = done_is_about(v, &s->cursor) && v->done->waits;
+    bool news = waits && decided(s, step.partition, "Waiting", v->done->reason,
+                                 reason_text(v->done->reason), v->now);
+    step.kind = news ? TRIGGER_STORE : TRIGGER_CREATE;
     return step;
 }
 

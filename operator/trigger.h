@@ -20,7 +20,8 @@ struct trigger_done {
     int64_t epoch;
     instant partition;
     bool triggered;
-    char *reason; /* of a skip */
+    bool waits;   /* it cannot be triggered yet */
+    char *reason; /* of a skip, or of waiting */
 };
 
 struct trigger_view {

@@ -694,3 +694,88 @@ TEST(a_pod_is_deleted_as_it_was_seen)
     fake_watcher_remove(&watcher);
     world_done(&w);
 }
+
+/* ---- partitions and their objects ---- */
+
+static const char *decision_of(struct world *w, const char *workflow)
+{
+    static char text[256];
+    CLEANUP(free) char *result =
+        xstrdup(world_text(w, &workflow_resource, workflow, "status.lastDecision.result"));
+
+    snprintf(text, sizeof(text), "%s %s", result,
+             world_text(w, &workflow_resource, workflow, "status.lastDecision.reason"));
+    return text;
+}
+
+/* Deleted in the foreground, or by somebody else's finalizer: it will be gone, and with it every
+ * trigger that it was given.  The partition is triggered once it is. */
+TEST(a_due_partition_waits_for_its_object_that_is_being_deleted)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, MINUTE_MS);
+    fake_create(w.fake, &instance_resource,
+                "{\"metadata\": {\"namespace\": \"" WORLD_NS "\","
+                " \"name\": \"report.2026-01-01t00\", \"finalizers\": [\"x.io/y\"]},"
+                " \"spec\": {\"workflow\": \"report\", \"parameter\": \"2026-01-01T00\"}}");
+    world_run(&w, 50 * MINUTE_MS);
+    world_delete(&w, &instance_resource, "report.2026-01-01t00");
+    world_run(&w, 15 * MINUTE_MS);
+    CHECK_STR(decision_of(&w, "report"), "Waiting BeingDeleted");
+    CHECK_STR(world_text(&w, &workflow_resource, "report", "status.next"), "2026-01-01T00:00:00Z");
+    CHECK(fake_count_requests(w.fake, K8S_GET, "workflowinstances") < 20);
+    CHECK_INT(w.n_started, 1);
+    world_patch(&w, &instance_resource, "report.2026-01-01t00",
+                "{'metadata': {'finalizers': null}}");
+    world_run(&w, 5 * SECOND_MS);
+    CHECK_STR(state_of(&w, "report.2026-01-01t00"), "DONE");
+    CHECK_STR(world_text(&w, &instance_resource, "report.2026-01-01t00", "status.trigger.type"),
+              "natural");
+    CHECK_STR(decision_of(&w, "report"), "Triggered Due");
+    CHECK_INT(w.n_started, 2);
+    world_done(&w);
+}
+
+/* The names of objects are in lower case, partitions are not. */
+TEST(a_name_that_another_parameter_has_is_not_taken_over)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, MINUTE_MS);
+    world_run_by_hand(&w, "report", "2026-01-01t00");
+    world_run(&w, HOUR_MS);
+    CHECK_STR(decision_of(&w, "report"), "Skipped NameTaken");
+    CHECK_STR(world_text(&w, &instance_resource, "report.2026-01-01t00", "spec.trigger.seq"), "");
+    CHECK_INT(w.n_started, 0);
+    world_run(&w, HOUR_MS);
+    CHECK_STR(state_of(&w, "report.2026-01-01t01"), "DONE");
+    world_done(&w);
+}
+
+/* Who raises the seq of what was refused did not make it a partition. */
+TEST(what_is_no_partition_is_not_run_however_it_is_triggered)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "yesterday");
+    fake_create(w.fake, &instance_resource,
+                "{\"metadata\": {\"namespace\": \"" WORLD_NS "\", \"name\": \"job.banana\"},"
+                " \"spec\": {\"workflow\": \"job\", \"parameter\": \"banana\","
+                " \"trigger\": {\"seq\": 1, \"type\": \"adhoc\", \"id\": \"me\"}}}");
+    world_run(&w, MINUTE_MS);
+    CHECK_HAS(line_of(&w, "job.yesterday"), "Halted: Cannot parse time parameter yesterday - ");
+    CHECK_HAS(line_of(&w, "job.banana"), "Halted: Cannot parse time parameter banana - ");
+    world_patch(&w, &instance_resource, "job.yesterday", "{'spec': {'trigger': {'seq': 2}}}");
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(world_text(&w, &instance_resource, "job.yesterday", "status.seq"), "2");
+    CHECK_STR(state_of(&w, "job.yesterday"), "ERROR");
+    CHECK_INT(w.n_started, 0);
+    world_done(&w);
+}
