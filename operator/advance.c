@@ -120,6 +120,13 @@ static bool trigger_waits(const struct advance_view *v)
     return wanted > v->run->seq && (v->run->state == RUN_NEW || run_state_terminal(v->run->state));
 }
 
+/* Somebody saw that it is held, and triggered it once more. */
+static bool held_and_raised(const struct advance_view *v)
+{
+    return v->run->held_since != INSTANT_NONE && v->run->trigger.seq > 0 &&
+           v->inst->trigger.seq > v->run->trigger.seq;
+}
+
 /* A status that was lost (a restore without it) would run everything again: not without being
  * asked, by a trigger of the live workflow.  Who wishes for a halt instead gets that. */
 static bool held(const struct advance_view *v)
@@ -127,7 +134,7 @@ static bool held(const struct advance_view *v)
     const char *uid = v->inst->trigger.workflow_uid;
 
     return v->inst->run.seq == 0 && v->inst->run.state == RUN_NEW && uid && *uid && v->wf &&
-           !v->pod && strcmp(uid, v->wf->id.uid) != 0 &&
+           !v->pod && strcmp(uid, v->wf->id.uid) != 0 && !held_and_raised(v) &&
            v->inst->halt_through < v->inst->trigger.seq;
 }
 
@@ -136,6 +143,8 @@ static struct step begin(const struct advance_view *v)
     struct event event = {.type = EVENT_TRIGGER_EXECUTION};
 
     instance_wanted_trigger(v->inst, &event.trigger);
+    if (held_and_raised(v)) /* for the workflow as it is now */
+        free(TAKE(event.trigger.workflow_uid));
     if (!event.trigger.workflow_uid && v->wf)
         event.trigger.workflow_uid = xstrdup(v->wf->id.uid);
     return step_apply(step_recorded(v, v->pod ? v->pod->triggered_at : INSTANT_NONE), event);

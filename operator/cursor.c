@@ -370,7 +370,7 @@ static bool on_read(struct cursor_ctl *ctl, const struct workflow *wf,
         partition_done(ctl, false, "NameTaken");
     else if (inst->trigger.key && strcmp(inst->trigger.key, key) == 0)
         partition_done(ctl, true, NULL); /* ours, whose answer was lost */
-    else if (instance_active(inst))
+    else if (instance_active(inst) && !instance_held(inst))
         partition_done(ctl, false, "AlreadyActive");
     else if (still_there(ctl, wf)) {
         retrigger(ctl, wf, inst, reply->resource_version);
@@ -472,7 +472,7 @@ void cursor_on_instance(struct operator *op, const struct k8s_object *old,
                         const struct k8s_object *new)
 {
     bool was = old && instance_active(old->value), is = new &&instance_active(new->value);
-    bool went = old && !new &&old->meta.deleting;
+    bool went = old && !new && old->meta.deleting;
 
     if (!went && (!was || is))
         return;

@@ -120,8 +120,8 @@ struct run {
     int64_t retry_delay_ms; /* -1: none */
     instant since;          /* of the last event */
     instant started_at,
-        completed_at; /* of this trigger's first start and its end; or INSTANT_NONE */
-    struct run_trigger trigger;
+        completed_at;           /* of this trigger's first start and its end; or INSTANT_NONE */
+    struct run_trigger trigger; /* or the one that is held: its seq is above that of the run */
     char *execution_id, *runner_id;
     struct description *description;
     struct texts limits; /* held, or held at dequeue */

@@ -55,12 +55,17 @@ TEST(a_run_whose_status_was_lost_is_held)
         BY_HAND ", 'haltThrough': 1, 'trigger': " TRIGGER(1, "natural", "wf-0");
     static const char again[] = BY_HAND ", 'trigger': " TRIGGER(2, "adhoc", "wf-1");
     static const char held[] = "'state': 'NEW', 'conditions': [{'type': 'Held', 'status': 'True',"
-                               " 'lastTransitionTime': '2026-01-01T00:59:00Z'}]";
+                               " 'lastTransitionTime': '2026-01-01T00:59:00Z'}],"
+                               " 'trigger': {'seq': 1, 'type': 'natural', 'id': 'id-1',"
+                               " 'key': 'id-1', 'workflowUID': 'wf-0'}";
+    static const char raised[] = BY_HAND ", 'trigger': " TRIGGER(2, "natural", "wf-0");
 
     DECIDE("hold", "", .spec = spec);
     DECIDE("store", "", .ahead = held, .spec = spec);
     DECIDE("none", held, .spec = spec);
     DECIDE("triggerExecution 2 adhoc id-2", held, .spec = again);
+    DECIDE("triggerExecution 2 natural id-2", held, .spec = raised); /* as its message says */
+    DECIDE("hold", "", .spec = raised);
     DECIDE("triggerExecution 1 natural id-1", "", .spec = halted);
     DECIDE("triggerExecution 1 natural id-1", held, .spec = halted);
     DECIDE("triggerExecution 1 natural id-1 at 00:00:00", "", .spec = spec, .pod = PENDING);

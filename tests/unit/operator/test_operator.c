@@ -779,3 +779,98 @@ TEST(what_is_no_partition_is_not_run_however_it_is_triggered)
     CHECK_INT(w.n_started, 0);
     world_done(&w);
 }
+
+/* ---- running again by hand ---- */
+
+static const char *trigger_of(struct world *w, const char *instance)
+{
+    static char text[512];
+    CLEANUP(free) char *type =
+        xstrdup(world_text(w, &instance_resource, instance, "status.trigger.type"));
+
+    snprintf(text, sizeof(text), "%s %.10s", type,
+             world_text(w, &instance_resource, instance, "status.trigger.id"));
+    return text;
+}
+
+/* STYX-TRG-01: whoever raises seq asks for it now: it is not the schedule's run, which would be
+ * halted. */
+TEST(a_raised_seq_runs_a_partition_of_a_suspended_workflow)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, 65 * MINUTE_MS);
+    world_patch(&w, &workflow_resource, "report", "{'spec': {'suspend': true}}");
+    world_run(&w, MINUTE_MS);
+    world_patch(&w, &instance_resource, "report.2026-01-01t00",
+                "{'spec': {'trigger': {'seq': 2}}}");
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(state_of(&w, "report.2026-01-01t00"), "DONE");
+    CHECK_STR(trigger_of(&w, "report.2026-01-01t00"), "adhoc ad-hoc-cli");
+    CHECK_INT(w.n_started, 2);
+    world_done(&w);
+}
+
+/* An object that a backup brought back without its status, triggered by a workflow that is gone. */
+static void restore_without_status(struct world *w, const char *name, const char *parameter)
+{
+    CLEANUP(free) char *text =
+        xasprintf("{\"metadata\": {\"namespace\": \"" WORLD_NS "\", \"name\": \"%s\"},"
+                  " \"spec\": {\"workflow\": \"job\", \"parameter\": \"%s\","
+                  " \"trigger\": {\"seq\": 1, \"type\": \"natural\", \"id\": \"natural-trigger\","
+                  " \"key\": \"old/1\", \"workflowUID\": \"old\"}}}",
+                  name, parameter);
+
+    fake_create(w->fake, &instance_resource, text);
+}
+
+static const char *condition_of(struct world *w, const char *instance)
+{
+    const json_t *conditions =
+        json_at(world_get(w, &instance_resource, instance), "status.conditions");
+
+    return json_text_at(json_array_get(conditions, 0), "type");
+}
+
+/* As the condition says: raise spec.trigger.seq. */
+TEST(what_is_held_runs_when_its_seq_is_raised)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "job", BY_HAND);
+    restore_without_status(&w, "job.2025", "2025");
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(condition_of(&w, "job.2025"), "Held");
+    world_kill(&w, 0);
+    world_run(&w, 10 * SECOND_MS);
+    world_start(&w, 0);
+    world_run(&w, MINUTE_MS);
+    CHECK_INT(w.n_started, 0);
+    world_patch(&w, &instance_resource, "job.2025", "{'spec': {'trigger': {'seq': 2}}}");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
+    CHECK_STR(trigger_of(&w, "job.2025"), "adhoc ad-hoc-cli");
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.trigger.workflowUID"),
+              world_text(&w, &workflow_resource, "job", "metadata.uid"));
+    CHECK_INT(w.n_started, 1);
+    world_done(&w);
+}
+
+/* Nothing runs there: a partition that falls due is triggered. */
+TEST(what_is_held_is_not_in_the_way_of_its_partition)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "job", HOURLY);
+    restore_without_status(&w, "job.2026-01-01t00", "2026-01-01T00");
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(condition_of(&w, "job.2026-01-01t00"), "Held");
+    world_run(&w, HOUR_MS);
+    CHECK_STR(state_of(&w, "job.2026-01-01t00"), "DONE");
+    CHECK_STR(trigger_of(&w, "job.2026-01-01t00"), "natural natural-tr");
+    CHECK_INT(w.n_started, 1);
+    world_done(&w);
+}
