@@ -18,6 +18,9 @@ struct advance_view {
     bool ahead;                  /* a write is owed */
     const struct workflow *wf;   /* NULL: not in the cache */
     bool wf_absent;              /* proven */
+    /* Asked at PREPARE: where the component's workflows are, and one that is there before. */
+    const char *component_ns;
+    const struct workflow *elder;
     /* The pod of the attempt that is under way, or would be next (advance_pod_attempt); NULL: not
      * in the cache. */
     const struct pod *pod;

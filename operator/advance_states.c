@@ -4,6 +4,7 @@
 
 #include "model/partition.h"
 #include "model/validate.h"
+#include "operator/trigger.h"
 
 #include <string.h>
 
@@ -35,12 +36,15 @@ static char *workflow_forbids(const struct advance_view *v, const struct setting
 {
     struct validate_limits limits = {.max_running_timeout_ms = settings->max_running_timeout_ms};
     struct texts errors = {0};
+    CLEANUP(free) char *misplaced = NULL;
     char *why = NULL;
 
     if (v->run->trigger.type == TRIGGER_NATURAL && v->wf->suspend)
         return xstrdup("Halted: the workflow is disabled");
     if (v->wf->problem)
         return xasprintf("Halted: invalid workflow configuration: %s", v->wf->problem);
+    if (trigger_misplaced(v->wf, v->component_ns, v->elder, &misplaced))
+        return xasprintf("Halted: %s", misplaced);
     workflow_validate(v->wf, &limits, &errors);
     workflow_not_supported(v->wf, &errors);
     if (errors.n) {

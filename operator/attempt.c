@@ -190,8 +190,12 @@ static struct advance_view gather(struct attempt_ctl *ctl, const struct instance
         ctl->pod_absent = false;
         free(TAKE(ctl->create_refused));
     }
+    bool preparing = wf && ctl->run.state == RUN_PREPARE;
     return (struct advance_view) {
         .inst = inst,
+        .component_ns =
+            preparing ? settings_component_ns(op->settings, workflow_component(wf->value)) : NULL,
+        .elder = preparing ? workflow_elder(op, wf->value) : NULL,
         .run = &ctl->run,
         .ahead = ctl->ahead,
         .wf = wf ? wf->value : NULL,

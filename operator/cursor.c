@@ -129,8 +129,7 @@ static bool older(const struct workflow *a, const struct workflow *b)
     return strcmp(a->id.uid, b->id.uid) < 0;
 }
 
-/* Of two workflows with the same pair the older one counts. */
-static const struct workflow *elder(struct operator *op, const struct workflow *wf)
+const struct workflow *workflow_elder(struct operator *op, const struct workflow *wf)
 {
     CLEANUP(free) char *pair = pair_key(workflow_component(wf), workflow_id(wf));
     struct k8s_object *object = k8s_informer_first(op->workflows, WORKFLOWS_BY_PAIR, pair);
@@ -163,7 +162,7 @@ static struct trigger_view gather(struct cursor_ctl *ctl, const struct k8s_objec
 
     return (struct trigger_view) {
         .wf = wf,
-        .elder = elder(op, wf),
+        .elder = workflow_elder(op, wf),
         .component_ns = settings_component_ns(op->settings, workflow_component(wf)),
         .n_active = count_active(op, object),
         .n_unfinished = count_unfinished(op),

@@ -97,6 +97,9 @@ enum { PODS_BY_OWNER, PODS_BY_RUN }; /* UID of the instance; run key */
 char *pair_key(const char *component, const char *workflow); /* the caller frees */
 char *object_key(const char *ns, const char *name);
 
+/* Of workflows with the same pair the oldest counts: NULL if it is this one.  (cursor.c) */
+const struct workflow *workflow_elder(struct operator *op, const struct workflow *wf);
+
 /* cursor.c, attempt.c, reap.c: told by lead.c of every change */
 void cursor_setup(struct operator *op);
 void cursor_on_workflow(struct operator *op, const struct k8s_object *old,

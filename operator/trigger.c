@@ -55,21 +55,30 @@ static struct verdict judge_content(const struct trigger_view *v, const struct s
     return verdict;
 }
 
+const char *trigger_misplaced(const struct workflow *wf, const char *component_ns,
+                              const struct workflow *elder, char **ret_message)
+{
+    if (strcmp(wf->id.ns, component_ns) != 0) {
+        *ret_message = xasprintf("component %s belongs to namespace %s, not %s",
+                                 workflow_component(wf), component_ns, wf->id.ns);
+        return "ComponentNotAllowed";
+    }
+    if (elder) {
+        *ret_message = xasprintf("workflow %s/%s is older and has the same component and id",
+                                 elder->id.ns, elder->id.name);
+        return "DuplicateWorkflow";
+    }
+    return NULL;
+}
+
 static struct verdict judge(const struct trigger_view *v, const struct settings *settings)
 {
-    const struct workflow *wf = v->wf;
+    char *message;
 
-    if (wf->problem)
-        return unfit("Invalid", xstrdup(wf->problem));
-    if (strcmp(wf->id.ns, v->component_ns) != 0)
-        return unfit("ComponentNotAllowed",
-                     xasprintf("component %s belongs to namespace %s, not %s",
-                               workflow_component(wf), v->component_ns, wf->id.ns));
-    if (v->elder)
-        return unfit("DuplicateWorkflow",
-                     xasprintf("workflow %s/%s is older and has the same component and id",
-                               v->elder->id.ns, v->elder->id.name));
-    return judge_content(v, settings);
+    if (v->wf->problem)
+        return unfit("Invalid", xstrdup(v->wf->problem));
+    const char *misplaced = trigger_misplaced(v->wf, v->component_ns, v->elder, &message);
+    return misplaced ? unfit(misplaced, message) : judge_content(v, settings);
 }
 
 /* True if the condition is another one than before. */

@@ -72,6 +72,8 @@ struct look {
     const char *now;
     bool no_wf, wf_absent, no_such_pod, no_record, unsettled, old_pod, clock_wrong, pod_lost;
     const char *refused; /* why the pod cannot be created for now */
+    const char *component_ns;
+    bool elder;
     struct settings *settings;
 };
 
@@ -206,6 +208,8 @@ TEST_UNUSED static void look_begin(int line, const struct look *look, struct loo
         .ahead = l->memory != NULL,
         .wf = look->no_wf || look->wf_absent ? NULL : l->wf,
         .wf_absent = look->wf_absent,
+        .component_ns = OR(look->component_ns, "team"),
+        .elder = look->elder ? l->wf : NULL,
         .pod = l->pod,
         .pod_absent = look->no_such_pod,
         .pod_lost = look->pod_lost,

@@ -190,6 +190,17 @@ TEST(an_invalid_workflow_halts_the_run_at_prepare)
     DECIDE("started", SUBMITTED, .wf = "'schedule': 'never'", .pod = POD_RUNS);
 }
 
+/* As its condition says. */
+TEST(a_workflow_in_the_wrong_place_halts_the_run_at_prepare)
+{
+    DECIDE("halt: Halted: component team belongs to namespace other, not team", PREPARE,
+           .component_ns = "other");
+    DECIDE("halt: Halted: workflow team/report is older and has the same component and id", PREPARE,
+           .elder = true);
+    DECIDE("dequeue", QUEUED, .elder = true);
+    DECIDE("started", SUBMITTED, .elder = true, .pod = POD_RUNS);
+}
+
 #define HAND(parameter) "'parameter': '" parameter "'"
 
 TEST(what_was_written_by_hand_has_to_be_a_partition)
@@ -202,6 +213,9 @@ TEST(what_was_written_by_hand_has_to_be_a_partition)
            status, .spec = HAND("2026-01-01T00:00:00Z"));
     DECIDE("submit busybox:1", PREPARE,
            .spec = HAND("yesterday") ", 'trigger': " TRIGGER(1, "natural", "wf-1"));
+    DECIDE("halt: Halted: parameter 2026-01-01T00:00:00Z is no partition of schedule hours;"
+           " 2026-01-01T00 is",
+           status, .spec = HAND("2026-01-01T00:00:00Z") ", 'trigger': {'seq': 1, 'type': 'adhoc'}");
 }
 
 /* ---- when to write ---- */

@@ -874,3 +874,42 @@ TEST(what_is_held_is_not_in_the_way_of_its_partition)
     CHECK_INT(w.n_started, 1);
     world_done(&w);
 }
+
+/* ---- workflows that are not Ready for where they are ---- */
+
+TEST(a_workflow_in_the_wrong_namespace_runs_nothing_by_hand)
+{
+    struct world w;
+
+    world_init(&w, test_seed());
+    w.settings[0].installation_ns = "kharon";
+    world_start(&w, 0);
+    world_deploy(&w, "job",
+                 "{'componentId': 'money', 'schedule': 'yearly', 'template': {'image': 'b:1'}}");
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "ERROR"));
+    CHECK_STR(line_of(&w, "job.2025"),
+              "Halted: component money belongs to namespace kharon, not " WORLD_NS);
+    CHECK_INT(w.n_started, 0);
+    world_done(&w);
+}
+
+TEST(of_two_workflows_with_one_pair_the_older_one_runs)
+{
+    static const char pair[] = "{'componentId': 'c', 'workflowId': 'w', 'schedule': 'yearly',"
+                               " 'template': {'image': 'busybox:1'}}";
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "first", pair);
+    world_run(&w, 2 * SECOND_MS);
+    world_deploy(&w, "second", pair);
+    world_run_by_hand(&w, "second", "2025");
+    world_run_by_hand(&w, "first", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "first.2025", "DONE"));
+    CHECK(world_run_until(&w, MINUTE_MS, "second.2025", "ERROR"));
+    CHECK_STR(line_of(&w, "second.2025"),
+              "Halted: workflow " WORLD_NS "/first is older and has the same component and id");
+    CHECK_INT(w.n_started, 1);
+    world_done(&w);
+}
