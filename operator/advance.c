@@ -68,6 +68,15 @@ bool advance_answer_owed(const struct instance *inst, const struct run *run)
            (inst->has_retry && retry_done && run->seq > 0);
 }
 
+/* What waits for a condition believes one of the latest generation only. */
+bool advance_generation_unseen(const struct instance *inst)
+{
+    bool rests = run_state_terminal(inst->run.state) || instance_held(inst);
+
+    return rests && !inst->problem && !inst->id.deleting &&
+           inst->observed_generation != inst->id.generation;
+}
+
 /* ---- the workflow ---- */
 
 static bool workflow_is_another(const struct advance_view *v)
@@ -213,8 +222,11 @@ static struct step next_trigger(const struct advance_view *v, const struct setti
         return step_only(STEP_FIND_WORKFLOW);
     if (!held(v))
         return begin(v);
-    return v->run->held_since == INSTANT_NONE ? step_only(STEP_HOLD)
-                                              : store_when_due(v, settings, step_none());
+    if (v->run->held_since == INSTANT_NONE)
+        return step_only(STEP_HOLD);
+    if (!v->ahead && advance_generation_unseen(v->inst))
+        return step_only(STEP_STORE);
+    return store_when_due(v, settings, step_none());
 }
 
 struct step advance_decide(const struct advance_view *v, const struct settings *settings)
@@ -241,5 +253,7 @@ struct step advance_decide(const struct advance_view *v, const struct settings *
             return step;
     }
     step = advance_in_state(v, settings);
+    if (step.kind == STEP_NONE && !v->ahead && advance_generation_unseen(v->inst))
+        return step_only(STEP_STORE);
     return step.kind == STEP_NONE ? store_when_due(v, settings, step) : step;
 }

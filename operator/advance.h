@@ -59,6 +59,9 @@ void step_done(struct step *step);
 /* Wishes that are fulfilled, or mean a run that is over, and nobody said so yet. */
 bool advance_answer_owed(const struct instance *inst, const struct run *run);
 
+/* What rests has not yet said that it saw the latest spec. */
+bool advance_generation_unseen(const struct instance *inst);
+
 /* The number of the attempt whose pod matters to the run. */
 int advance_pod_attempt(const struct run *run);
 int64_t advance_pod_seq(const struct instance *inst, const struct run *run);

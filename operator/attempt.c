@@ -382,7 +382,8 @@ static enum work_result find(struct attempt_ctl *ctl, enum call_kind kind,
 /* There is something to do about the run. */
 static bool wanted(const struct instance *inst)
 {
-    return instance_active(inst) || advance_answer_owed(inst, &inst->run);
+    return instance_active(inst) || advance_answer_owed(inst, &inst->run) ||
+           advance_generation_unseen(inst);
 }
 
 static bool is_unsettled(const struct attempt_ctl *ctl)

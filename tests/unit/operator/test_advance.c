@@ -220,6 +220,19 @@ TEST(what_was_written_by_hand_has_to_be_a_partition)
 
 /* ---- when to write ---- */
 
+#define SECOND  ", 'generation': 2"
+#define SEEN(n) ", 'observedGeneration': " #n
+
+TEST(what_rests_has_seen_the_latest_generation)
+{
+    DECIDE("store", RUN_IN("DONE", SEEN(1)), .metadata = SECOND);
+    DECIDE("store", RUN_IN("ERROR", SEEN(1)), .metadata = SECOND);
+    DECIDE("none", RUN_IN("DONE", SEEN(2)), .metadata = SECOND);
+    DECIDE("none", RUN_IN("DONE", SEEN(1)),
+           .metadata = SECOND ", 'deletionTimestamp': '2026-01-01T01:00:00Z'");
+    DECIDE("started", RUN_IN("SUBMITTED", EXECUTES SEEN(1)), .metadata = SECOND, .pod = POD_RUNS);
+}
+
 TEST(a_state_that_lasts_is_written)
 {
     static const char waiting[] = RUN_IN("QUEUED", ", 'retryDelayMillis': 180000");

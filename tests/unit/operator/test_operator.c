@@ -913,3 +913,36 @@ TEST(of_two_workflows_with_one_pair_the_older_one_runs)
     CHECK_INT(w.n_started, 1);
     world_done(&w);
 }
+
+/* ---- what kubectl wait looks at ---- */
+
+/* kubectl wait believes a condition only if all that was wished was seen. */
+TEST(a_finished_run_has_seen_every_generation)
+{
+    static const char *const changes[] = {
+        "{'spec': {'retry': {'counter': 99}}}",
+        "{'spec': {'trigger': {'seq': 1}}}",
+        "{'spec': {'haltThrough': 1}}",
+    };
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
+    world_run(&w, 5 * MINUTE_MS);
+    uint64_t writes = fake_count_requests(w.fake, K8S_PATCH, "workflowinstances/status");
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+        world_patch(&w, &instance_resource, "job.2025", changes[i]);
+        world_run(&w, 5 * SECOND_MS);
+        CLEANUP(free) char *generation =
+            xstrdup(world_text(&w, &instance_resource, "job.2025", "metadata.generation"));
+        CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.observedGeneration"),
+                  generation);
+    }
+    CHECK_INT(fake_count_requests(w.fake, K8S_PATCH, "workflowinstances/status"), writes + 3);
+    CHECK_STR(state_of(&w, "job.2025"), "DONE");
+    CHECK_INT(w.n_started, 1);
+    CHECK_INT(w.operators[0]->attempts.n, 0);
+    world_done(&w);
+}
