@@ -198,10 +198,22 @@ static char *waits_for(const struct advance_view *v)
     return reason ? xasprintf(NOTE_PREFIX "%s", reason) : NULL;
 }
 
+static bool begins_with(const char *text, const char *prefix)
+{
+    return text && strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* The pod does not tell since when it may be scheduled: what is noted of it does. */
+static bool gates_opened(const struct advance_view *v)
+{
+    return v->run->state == RUN_SUBMITTED && v->pod && !v->pod->gated &&
+           begins_with(v->run->message, NOTE_PREFIX POD_GATES_CLOSED);
+}
+
 static struct step note(const struct advance_view *v)
 {
     const char *now = v->run->message;
-    bool noted = now && strncmp(now, NOTE_PREFIX, strlen(NOTE_PREFIX)) == 0;
+    bool noted = begins_with(now, NOTE_PREFIX);
     char *wanted = message_cut_take(waits_for(v));
     struct step step = step_only(STEP_NOTE);
 
@@ -210,6 +222,7 @@ static struct step note(const struct advance_view *v)
         return step_none();
     }
     step.event.message = wanted;
+    step.gates_opened = gates_opened(v);
     return step;
 }
 

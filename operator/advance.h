@@ -51,6 +51,7 @@ struct step {
     struct event event; /* step_done frees */
     instant at;
     instant look_again_at; /* INSTANT_NONE: no need */
+    bool gates_opened;     /* NOTE: those of its pod, and the time to start counts from now */
 };
 
 struct step advance_decide(const struct advance_view *view, const struct settings *settings);

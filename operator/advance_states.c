@@ -170,13 +170,19 @@ static int64_t running_limit(const struct advance_view *v, const struct settings
     return limit < settings->max_running_timeout_ms ? limit : settings->max_running_timeout_ms;
 }
 
+static instant ready_to_start_at(const struct run *run)
+{
+    return run->ungated_at > run->since ? run->ungated_at : run->since;
+}
+
 static struct step until_pod_deadline(const struct advance_view *v, const struct settings *settings)
 {
     const struct pod *pod = v->pod;
     instant limit;
 
     if (v->run->state == RUN_SUBMITTED)
-        limit = pod_start_deadline(pod, v->run->since, settings->state_limits_ms[RUN_SUBMITTED],
+        limit = pod_start_deadline(pod, ready_to_start_at(v->run),
+                                   settings->state_limits_ms[RUN_SUBMITTED],
                                    settings->unschedulable_limit_ms);
     else
         limit = v->run->since + running_limit(v, settings);

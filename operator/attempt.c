@@ -446,6 +446,13 @@ static void hold(struct attempt_ctl *ctl, const struct advance_view *view)
                    "the workflow that was triggered is not the one that has its name now");
 }
 
+static void note(struct run *run, const struct advance_view *view, const struct step *step)
+{
+    run_note(run, step->event.message);
+    if (step->gates_opened)
+        run->ungated_at = view->now;
+}
+
 static bool step_in_memory(struct attempt_ctl *ctl, const struct advance_view *view,
                            const struct step *step)
 {
@@ -456,7 +463,7 @@ static bool step_in_memory(struct attempt_ctl *ctl, const struct advance_view *v
     else if (step->kind == STEP_HOLD)
         hold(ctl, view);
     else if (step->kind == STEP_NOTE)
-        run_note(&ctl->run, step->event.message);
+        note(&ctl->run, view, step);
     else
         return false;
     ctl->ahead = true;

@@ -128,9 +128,11 @@ char *pod_exit_message(const struct pod *pod, bool has_exit, int exit_code);
 
 /* What a pod that has not started waits for, for people; NULL: not known.  The caller frees. */
 char *pod_waits_for(const struct pod *pod);
+#define POD_GATES_CLOSED "its scheduling gates are closed" /* how that begins for a gated pod */
 
-/* How long the pod may take to start: when SUBMITTED times out.  INSTANT_NONE: never (gated). */
-instant pod_start_deadline(const struct pod *pod, instant submitted_at, int64_t submitted_limit_ms,
+/* How long the pod may take to start: when SUBMITTED times out.  `ready_at` is when it was
+ * submitted, or its gates opened.  INSTANT_NONE: never (gated). */
+instant pod_start_deadline(const struct pod *pod, instant ready_at, int64_t submitted_limit_ms,
                            int64_t unschedulable_limit_ms);
 
 #endif

@@ -192,6 +192,7 @@ static bool decode_run(const json_t *status, struct run *run, struct error *err)
         return error_set(err, ERROR_INVALID, "status.state: %s is no state", state);
     decode_counters(status, run);
     run->since = read_instant(status, "since");
+    run->ungated_at = read_instant(status, "ungatedAt");
     run->started_at = read_instant(status, "startedAt");
     run->completed_at = read_instant(status, "completedAt");
     run->execution_id = read_copy(status, "executionId");

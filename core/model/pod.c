@@ -448,22 +448,24 @@ void observation_done(struct observation *o)
 
 char *pod_waits_for(const struct pod *pod)
 {
-    const char *reason = pod->unschedulable ? "no node takes it" : pod->waiting_reason;
-    const char *message = pod->unschedulable ? pod->unschedulable_message : pod->waiting_message;
+    const char *reason = pod->gated           ? POD_GATES_CLOSED
+                         : pod->unschedulable ? "no node takes it"
+                                              : pod->waiting_reason;
+    const char *message =
+        pod->gated || pod->unschedulable ? pod->unschedulable_message : pod->waiting_message;
 
     if (!reason)
         return NULL;
     return xasprintf("%s%s%s", reason, message ? ": " : "", or_nothing(message));
 }
 
-instant pod_start_deadline(const struct pod *pod, instant submitted_at, int64_t submitted_limit_ms,
+instant pod_start_deadline(const struct pod *pod, instant ready_at, int64_t submitted_limit_ms,
                            int64_t unschedulable_limit_ms)
 {
     if (pod->gated)
         return INSTANT_NONE;
     if (pod->unschedulable)
-        return submitted_at + unschedulable_limit_ms;
-    instant from =
-        pod->scheduled && pod->scheduled_at > submitted_at ? pod->scheduled_at : submitted_at;
+        return ready_at + unschedulable_limit_ms;
+    instant from = pod->scheduled && pod->scheduled_at > ready_at ? pod->scheduled_at : ready_at;
     return from + submitted_limit_ms;
 }

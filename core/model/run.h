@@ -119,6 +119,7 @@ struct run {
     int free_tries;         /* of this trigger: ended by a time-out or the infrastructure */
     int64_t retry_delay_ms; /* -1: none */
     instant since;          /* of the last event */
+    instant ungated_at;     /* after it: the gates of the pod were seen to open; or INSTANT_NONE */
     instant started_at,
         completed_at;           /* of this trigger's first start and its end; or INSTANT_NONE */
     struct run_trigger trigger; /* or the one that is held: its seq is above that of the run */

@@ -310,7 +310,7 @@ TEST(the_object_to_create)
 #define NOTHING                                                                                    \
     "'lastExit': null, 'freeTries': null, 'retryDelayMillis': null, 'haltedThrough': null,"        \
     " 'retryCounter': null, 'runnerId': null, 'limits': null, 'eventsDropped': null,"              \
-    " 'startedAt': null"
+    " 'startedAt': null, 'ungatedAt': null"
 
 TEST(the_status_says_what_is_not_there)
 {
@@ -373,6 +373,7 @@ TEST(every_member_is_read_and_written)
         " 'lastExit': 20, 'freeTries': 5, 'retryDelayMillis': 600, 'haltedThrough': 1,"
         " 'retryCounter': 0, 'since': '2026-01-01T00:00:09Z', 'startedAt': '2026-01-01T00:00:05Z',"
         " 'completedAt': '2026-01-01T00:00:06Z', 'executionId': 'e', 'runnerId': 'r',"
+        " 'ungatedAt': '2026-01-01T00:00:10Z',"
         " 'message': {'level': 'WARNING', 'line': 'm'}, 'limits': ['a', 'b'], 'eventsDropped': 8,"
         " 'trigger': {'seq': 3, 'type': 'adhoc', 'id': 'i', 'key': 'k', 'workflowUID': 'w'},"
         " 'description': {'image': 'busybox', 'args': ['x', '{}'], 'terminationLogging': true,"

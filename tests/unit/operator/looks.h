@@ -172,7 +172,8 @@ TEST_UNUSED static char *step_text(const struct step *step, instant now)
     }
     buf_adds(&b, names[step->kind]);
     if (step->kind == STEP_NOTE)
-        buf_addf(&b, ": %s", step->event.message ? step->event.message : "-");
+        buf_addf(&b, ": %s%s", step->event.message ? step->event.message : "-",
+                 step->gates_opened ? ", its gates opened" : "");
     if (step->kind == STEP_APPLY) {
         add_event_text(&b, &step->event);
         if (step->at != now)

@@ -946,3 +946,47 @@ TEST(a_finished_run_has_seen_every_generation)
     CHECK_INT(w.operators[0]->attempts.n, 0);
     world_done(&w);
 }
+
+/* ---- gates ---- */
+
+static void gate(struct world *w, const char *pod, const char *reason)
+{
+    CLEANUP(free) char *status = xasprintf(
+        "{\"status\": {\"conditions\": [{\"type\": \"PodScheduled\", \"status\": \"False\","
+        " \"reason\": \"%s\", \"lastTransitionTime\": \"2026-01-01T00:01:00Z\"}]}}",
+        reason);
+
+    fake_patch_status(w->fake, &pod_resource, WORLD_NS, pod, status);
+}
+
+/* The condition tells only that it is not scheduled, not since when it may be: that is remembered,
+ * by the next operator too. */
+TEST(a_pod_that_was_gated_for_hours_is_not_late_when_its_gates_open)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan.schedule_ms = FAKE_NEVER;
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "SUBMITTED"));
+    CLEANUP(free) char *pod =
+        xstrdup(world_text(&w, &instance_resource, "job.2025", "status.executionId"));
+    gate(&w, pod, "SchedulingGated");
+    world_run(&w, 5 * HOUR_MS);
+    CHECK_HAS(line_of(&w, "job.2025"), "its scheduling gates are closed");
+    world_kill(&w, 0);
+    gate(&w, pod, "Unschedulable");
+    world_start(&w, 0);
+    world_run(&w, 50 * MINUTE_MS);
+    CHECK_STR(state_of(&w, "job.2025"), "SUBMITTED");
+    world_kill(&w, 0);
+    world_start(&w, 0);
+    world_run(&w, 9 * MINUTE_MS);
+    CHECK_STR(state_of(&w, "job.2025"), "SUBMITTED");
+    world_run(&w, 2 * MINUTE_MS);
+    CHECK_STR(state_of(&w, "job.2025"), "QUEUED");
+    CHECK_HAS(line_of(&w, "job.2025"), "Timed out in SUBMITTED: no node takes it");
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.ungatedAt"), "");
+    world_done(&w);
+}
