@@ -170,6 +170,20 @@ static int64_t running_limit(const struct advance_view *v, const struct settings
     return limit < settings->max_running_timeout_ms ? limit : settings->max_running_timeout_ms;
 }
 
+/* What it waited for, and which limit that was: large images and clusters that grow need more. */
+static char *not_started(const struct pod *pod, const struct settings *settings)
+{
+    CLEANUP(free) char *waits_for = pod_waits_for(pod);
+    char limit[DURATION_TEXT_MAX];
+
+    duration_print(pod->unschedulable ? settings->unschedulable_limit_ms
+                                      : settings->state_limits_ms[RUN_SUBMITTED],
+                   limit);
+    return xasprintf("%s%s(limit: --timeouts=%s=%s)", waits_for ? waits_for : "",
+                     waits_for ? " " : "", pod->unschedulable ? "unschedulable" : "submitted",
+                     limit);
+}
+
 static instant ready_to_start_at(const struct run *run)
 {
     return run->ungated_at > run->since ? run->ungated_at : run->since;
@@ -188,8 +202,8 @@ static struct step until_pod_deadline(const struct advance_view *v, const struct
         limit = v->run->since + running_limit(v, settings);
     if (limit == INSTANT_NONE || !has_passed(v, limit))
         return step_wait_for(v, limit);
-    CLEANUP(free) char *waits_for = v->run->state == RUN_SUBMITTED ? pod_waits_for(pod) : NULL;
-    return timed_out(v, waits_for);
+    CLEANUP(free) char *detail = v->run->state == RUN_SUBMITTED ? not_started(pod, settings) : NULL;
+    return timed_out(v, detail);
 }
 
 static struct step in_pod(const struct advance_view *v, const struct settings *settings)
@@ -203,10 +217,9 @@ static struct step in_pod(const struct advance_view *v, const struct settings *s
             v->now, (struct event) {.type = EVENT_RUN_ERROR,
                                     .message = xstrdup("No pod associated with this instance")});
     if (v->pod_lost && !v->pod->main_terminated)
-        return step_apply(v->now,
-                          (struct event) {.type = EVENT_RUN_ERROR,
-                                          .free = true,
-                                          .message = xstrdup("Lost node running pod")});
+        return step_apply(v->now, (struct event) {.type = EVENT_RUN_ERROR,
+                                                  .free = true,
+                                                  .message = xstrdup("Lost node running pod")});
     pod_observe(v->pod, v->run->state, &seen);
     switch (seen.kind) {
     case OBSERVED_STARTED:

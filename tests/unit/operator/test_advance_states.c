@@ -201,15 +201,18 @@ TEST(a_pod_that_is_not_there)
 /* STYX-SM-07: the limit of SUBMITTED. */
 TEST(a_pod_that_does_not_start_times_out)
 {
-    DECIDE("timeout: Timed out in SUBMITTED", SUBMITTED, .pod = PENDING, .now = "01:10:00");
-    DECIDE("timeout: Timed out in SUBMITTED: ContainerCreating: slow", SUBMITTED, .pod = PULLING,
-           .now = "01:10:00");
+    DECIDE("timeout: Timed out in SUBMITTED: (limit: --timeouts=submitted=PT10M)", SUBMITTED,
+           .pod = PENDING, .now = "01:10:00");
+    DECIDE("timeout: Timed out in SUBMITTED: ContainerCreating: slow"
+           " (limit: --timeouts=submitted=PT10M)",
+           SUBMITTED, .pod = PULLING, .now = "01:10:00");
     DECIDE("until 01:15:00", SUBMITTED, .pod = SCHEDULED_AT("01:05:00"), .now = "01:10:00");
-    DECIDE("timeout: Timed out in SUBMITTED", SUBMITTED, .pod = SCHEDULED_AT("01:05:00"),
-           .now = "01:15:00");
+    DECIDE("timeout: Timed out in SUBMITTED: (limit: --timeouts=submitted=PT10M)", SUBMITTED,
+           .pod = SCHEDULED_AT("01:05:00"), .now = "01:15:00");
     DECIDE("until 02:00:00", UNSCHEDULABLE, .pod = NOT_SCHEDULED("Unschedulable"),
            .now = "01:59:59");
-    DECIDE("timeout: Timed out in SUBMITTED: no node takes it: 0/3 nodes are available",
+    DECIDE("timeout: Timed out in SUBMITTED: no node takes it: 0/3 nodes are available"
+           " (limit: --timeouts=unschedulable=PT1H)",
            UNSCHEDULABLE, .pod = NOT_SCHEDULED("Unschedulable"), .now = "02:00:00");
 }
 
