@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "operator/config.h"
 
+#include "model/label.h"
+#include "model/place.h"
+
 #include <string.h>
 
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
@@ -14,7 +17,8 @@ static const struct option_row rows[] = {
      .type = OPTION_LIST,
      .offset = AT(namespaces),
      .placeholder = "NAMES",
-     .help = "Namespaces that are watched. Default: the installation's."},
+     .high = 1000,
+     .help = "Namespaces that are watched besides the installation's."},
     {.name = "installation-namespace",
      .type = OPTION_TEXT,
      .offset = AT(installation_ns),
@@ -36,7 +40,8 @@ static const struct option_row rows[] = {
      .placeholder = "NAME",
      .standard = "production",
      .high = 63,
-     .help = "What containers see as STYX_ENVIRONMENT."},
+     .check = label_check,
+     .help = "What containers see as STYX_ENVIRONMENT; also a label of pods."},
     {.name = "runner-id",
      .type = OPTION_TEXT,
      .offset = AT(runner_id),
@@ -277,13 +282,22 @@ static bool check_lease(const struct config *c, struct error *err)
     return true;
 }
 
+static bool apply_places(const struct config *c, struct settings *s, struct error *err)
+{
+    struct places p;
+
+    if (!places_init(&p, c->namespaces.items, c->namespaces.n, c->component_namespaces.items,
+                     c->component_namespaces.n, c->installation_ns, err))
+        return false;
+    texts_copy(&s->namespaces, &p.watched);
+    env_copy(&s->component_ns, &p.mapped);
+    places_done(&p);
+    return true;
+}
+
 bool config_apply(const struct config *c, struct settings *s, struct error *err)
 {
     settings_default(s);
-    for (size_t i = 0; i < c->namespaces.n; i++)
-        texts_add(&s->namespaces, c->namespaces.items[i]);
-    if (c->namespaces.n == 0)
-        texts_add(&s->namespaces, c->installation_ns);
     s->installation_ns = c->installation_ns;
     s->lease_ns = c->lease_ns ? c->lease_ns : c->installation_ns;
     s->lease_name = c->lease_name;
@@ -295,13 +309,20 @@ bool config_apply(const struct config *c, struct settings *s, struct error *err)
     s->max_running_timeout_ms = c->max_running_timeout_ms;
     s->pod_retention_ms = c->pod_retention_ms;
     s->max_steps = (int) c->max_in_flight;
-    bool ok =
-        check_lease(c, err) && apply_timeouts(c, s, err) &&
-        apply_pairs(&c->component_namespaces, "component-namespaces", &s->component_ns, err) &&
-        apply_pairs(&c->execution_env, "execution-env", &s->attempt.execution_env, err);
+    bool ok = check_lease(c, err) && apply_timeouts(c, s, err) && apply_places(c, s, err) &&
+              apply_pairs(&c->execution_env, "execution-env", &s->attempt.execution_env, err);
     /* A backstop, should nobody be there to end a pod: what it may take to start, and to run. */
     s->attempt.active_deadline_ms = s->state_limits_ms[RUN_SUBMITTED] + s->max_running_timeout_ms;
     if (!ok)
         settings_done(s);
     return ok;
+}
+
+void config_to_release(const struct config *c, struct texts *ret_namespaces)
+{
+    *ret_namespaces = (struct texts) {0};
+    for (size_t i = 0; i < c->namespaces.n; i++)
+        texts_add(ret_namespaces, c->namespaces.items[i]);
+    if (c->namespaces.n == 0)
+        texts_add(ret_namespaces, c->installation_ns);
 }

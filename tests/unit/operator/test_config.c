@@ -16,6 +16,7 @@ struct given {
     struct config config;
     struct settings settings;
     struct options_given rest;
+    struct texts arguments; /* to which the config points */
 };
 
 static bool give(struct given *g, const char *const *arguments, size_t n, struct error *err)
@@ -24,13 +25,15 @@ static bool give(struct given *g, const char *const *arguments, size_t n, struct
 
     *g = (struct given) {0};
     for (size_t i = 0; i < n; i++)
-        argv[1 + i] = xstrdup(arguments[i]);
+        texts_add(&g->arguments, arguments[i]);
+    for (size_t i = 0; i < n; i++)
+        argv[1 + i] = g->arguments.items[i];
     bool parsed = options_parse(&operator_options, (int) n + 1, argv, &g->config, &g->rest, err);
     bool ok = parsed && config_apply(&g->config, &g->settings, err);
     if (parsed && !ok)
         options_done(&operator_options, &g->config);
-    for (size_t i = 0; i < n; i++)
-        free(argv[1 + i]);
+    if (!ok)
+        texts_done(&g->arguments);
     return ok;
 }
 
@@ -38,9 +41,14 @@ static void give_back(struct given *g)
 {
     settings_done(&g->settings);
     options_done(&operator_options, &g->config);
+    texts_done(&g->arguments);
 }
 
-#define LIST(...)    (const char *const[]) {__VA_ARGS__}
+#define LIST(...)                                                                                  \
+    (const char *const[])                                                                          \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 #define LENGTH(...)  (sizeof(LIST(__VA_ARGS__)) / sizeof(char *))
 #define GIVE(g, ...) check_given(__LINE__, g, LIST(__VA_ARGS__), LENGTH(__VA_ARGS__))
 /* What the error says. */
@@ -100,8 +108,8 @@ TEST(limits_of_time_that_mean_nothing_are_refused)
 
     for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
         CLEANUP(free) char *argument = xasprintf("--timeouts=%s=PT1H", others[i]);
-        CLEANUP(free) char *want = xasprintf(
-            "--timeouts: %s: no limit of time has that name, only " ONES, others[i]);
+        CLEANUP(free) char *want =
+            xasprintf("--timeouts: %s: no limit of time has that name, only " ONES, others[i]);
 
         REFUSED(want, argument);
     }
@@ -111,4 +119,61 @@ TEST(limits_of_time_that_mean_nothing_are_refused)
     REFUSED("--timeouts: running: ", "--timeouts=running=soon");
     REFUSED("--timeouts: default: ", "--timeouts=default=soon");
     REFUSED("running is not NAME=VALUE", "--timeouts=running");
+}
+
+/* ---- what becomes a label ---- */
+
+/* Kubernetes would refuse every pod. */
+TEST(the_environment_is_a_label)
+{
+    struct given g;
+
+    GIVE(&g, "--environment=staging-2.EU");
+    CHECK_STR(g.settings.attempt.environment, "staging-2.EU");
+    give_back(&g);
+    REFUSED("environment: my env/x is not a label value: at most 63 letters, digits, '-', '_' and "
+            "'.', with a letter or digit at both ends",
+            "--environment=my env/x");
+}
+
+/* ---- where components live ---- */
+
+/* By the same rule as in the API server, which accepts what the operator has to see. */
+TEST(the_namespace_of_the_installation_is_watched)
+{
+    struct given g;
+
+    GIVE(&g, "--namespaces=a,b", "--installation-namespace=home", "--component-namespaces=x=a");
+    CHECK_INT(g.settings.namespaces.n, 3);
+    CHECK(texts_contain(&g.settings.namespaces, "home"));
+    CHECK_STR(settings_component_ns(&g.settings, "x"), "a");
+    CHECK_STR(settings_component_ns(&g.settings, "b"), "b");
+    CHECK_STR(settings_component_ns(&g.settings, "y"), "home");
+    give_back(&g);
+    GIVE(&g, "--installation-namespace=home");
+    CHECK_INT(g.settings.namespaces.n, 1);
+    give_back(&g);
+    REFUSED("component-namespaces: x=c: the namespace is not watched", "--namespaces=a,b",
+            "--component-namespaces=x=c");
+    REFUSED("x is not COMPONENT=NAMESPACE", "--component-namespaces=x");
+}
+
+/* A namespace that was taken out of what is watched is released alone. */
+TEST(pods_are_released_where_it_is_said)
+{
+    struct given g;
+    struct texts namespaces;
+
+    GIVE(&g, "--namespaces=old", "--installation-namespace=home");
+    config_to_release(&g.config, &namespaces);
+    CHECK_INT(namespaces.n, 1);
+    CHECK_STR(namespaces.items[0], "old");
+    texts_done(&namespaces);
+    give_back(&g);
+    GIVE(&g, "--installation-namespace=home");
+    config_to_release(&g.config, &namespaces);
+    CHECK_INT(namespaces.n, 1);
+    CHECK_STR(namespaces.items[0], "home");
+    texts_done(&namespaces);
+    give_back(&g);
 }
