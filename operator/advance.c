@@ -183,15 +183,21 @@ static bool is_just_starting(const struct pod *pod)
                                    strcmp(pod->waiting_reason, "PodInitializing") == 0);
 }
 
-/* Whatever is not going on says why (invariant 3); NULL: nothing out of the ordinary. */
-static char *waits_for(const struct advance_view *v)
+/* Whatever is not going on says why (invariant 3); NULL: nothing out of the ordinary.  The reason is
+ * given for what is not told elsewhere: the scheduler and the kubelet tell of a pod that is there. */
+static char *waits_for(const struct advance_view *v, const char **ret_reason)
 {
     const struct run *run = v->run;
 
-    if (run->state == RUN_QUEUED && v->old_pod_lives && !v->pod && advance_is_eligible(v))
+    *ret_reason = NULL;
+    if (run->state == RUN_QUEUED && v->old_pod_lives && !v->pod && advance_is_eligible(v)) {
+        *ret_reason = "WaitingForOldPod";
         return xstrdup(NOTE_PREFIX "an earlier pod of this run has not ended");
-    if (run->state == RUN_SUBMITTING && v->create_refused && !v->pod)
+    }
+    if (run->state == RUN_SUBMITTING && v->create_refused && !v->pod) {
+        *ret_reason = "PodNotCreated";
         return xasprintf(NOTE_PREFIX "%s", v->create_refused);
+    }
     if (run->state != RUN_SUBMITTED || !v->pod || is_just_starting(v->pod))
         return NULL;
     CLEANUP(free) char *reason = pod_waits_for(v->pod);
@@ -214,8 +220,8 @@ static struct step note(const struct advance_view *v)
 {
     const char *now = v->run->message;
     bool noted = begins_with(now, NOTE_PREFIX);
-    char *wanted = message_cut_take(waits_for(v));
     struct step step = step_only(STEP_NOTE);
+    char *wanted = message_cut_take(waits_for(v, &step.reason));
 
     if (wanted ? noted && strcmp(now, wanted) == 0 : !noted) {
         free(wanted);

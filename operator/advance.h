@@ -51,7 +51,8 @@ struct step {
     struct event event; /* step_done frees */
     instant at;
     instant look_again_at; /* INSTANT_NONE: no need */
-    bool gates_opened;     /* NOTE: those of its pod, and the time to start counts from now */
+    const char *reason; /* NOTE: one word for it that people should be told; NULL: they need not */
+    bool gates_opened;  /* NOTE: those of its pod, and the time to start counts from now */
 };
 
 struct step advance_decide(const struct advance_view *view, const struct settings *settings);

@@ -43,7 +43,7 @@ struct attempt_ctl {
     int pod_attempt;
 
     bool wf_absent, pod_absent;
-    char *create_refused; /* by a quota: the server's words; NULL: no */
+    char *create_refused; /* by a quota, in the server's words, or the name is taken; NULL: no */
     struct unsettled unsettled;
     struct k8s_call *call;
     enum call_kind calling;
@@ -446,11 +446,14 @@ static void hold(struct attempt_ctl *ctl, const struct advance_view *view)
                    "the workflow that was triggered is not the one that has its name now");
 }
 
-static void note(struct run *run, const struct advance_view *view, const struct step *step)
+static void note(struct attempt_ctl *ctl, const struct advance_view *view, const struct step *step)
 {
-    run_note(run, step->event.message);
+    run_note(&ctl->run, step->event.message);
     if (step->gates_opened)
-        run->ungated_at = view->now;
+        ctl->run.ungated_at = view->now;
+    if (step->reason)
+        operator_event(ctl->op, event_about("WorkflowInstance", &view->inst->id), true,
+                       step->reason, "Run", step->event.message);
 }
 
 static bool step_in_memory(struct attempt_ctl *ctl, const struct advance_view *view,
@@ -463,7 +466,7 @@ static bool step_in_memory(struct attempt_ctl *ctl, const struct advance_view *v
     else if (step->kind == STEP_HOLD)
         hold(ctl, view);
     else if (step->kind == STEP_NOTE)
-        note(&ctl->run, view, step);
+        note(ctl, view, step);
     else
         return false;
     ctl->ahead = true;
@@ -639,19 +642,22 @@ static void adopt(struct attempt_ctl *ctl)
     find(ctl, CALL_ADOPT, &pod_resource, object->value, ctl->run.execution_id);
 }
 
-static void on_adopted(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+/* False if the pod is somebody else's: it is not touched, and the create is tried again later. */
+static bool on_adopted(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
     CLEANUP(pod_free) struct pod *pod = NULL;
 
     if (reply->error.code != ERROR_NONE)
-        return; /* still unsettled: the same create is sent again */
+        return true; /* still unsettled: the same create is sent again */
     pod = pod_decode(reply->object);
     k8s_informer_observe(ctl->op->pods, reply->object);
-    if (pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0)
+    if (pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0) {
         unsettled_end(&ctl->unsettled);
-    else
-        log_error("a pod that is not ours has our name", KV("instance", ctl->key),
-                  KV("pod", pod->id.name));
+        return true;
+    }
+    CLEANUP(free) char *text = xasprintf("a pod that is not ours has its name: %s", pod->id.name);
+    note_refusal(ctl, text);
+    return false;
 }
 
 static void on_reply(const struct k8s_reply *reply, void *arg)
@@ -677,12 +683,14 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         on_stored(ctl, reply);
     else if (kind == CALL_CREATE)
         on_created(ctl, reply);
-    else if (kind == CALL_ADOPT)
-        on_adopted(ctl, reply);
     else if (kind == CALL_FIND_POD)
         on_pod_found(ctl, reply);
     else if (kind == CALL_FIND_WORKFLOW)
         on_workflow_found(ctl, reply);
+    if (kind == CALL_ADOPT && !on_adopted(ctl, reply)) {
+        work_finish(&ctl->work, WORK_RETRY);
+        return;
+    }
     if ((kind == CALL_FIND_POD || kind == CALL_ADOPT) && is_hidden(ctl, reply)) {
         relabel(ctl, reply->object);
         return;

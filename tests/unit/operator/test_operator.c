@@ -990,3 +990,74 @@ TEST(a_pod_that_was_gated_for_hours_is_not_late_when_its_gates_open)
     CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.ungatedAt"), "");
     world_done(&w);
 }
+
+/* ---- what it waits for, for programs ---- */
+
+struct told {
+    const char *reason;
+    int n;
+};
+
+static void count_told(const json_t *object, void *arg)
+{
+    struct told *told = arg;
+    const char *reason = json_text_at(object, "reason");
+
+    told->n += reason && strcmp(reason, told->reason) == 0;
+}
+
+/* How many Kubernetes Events have that reason. */
+static int n_told(struct world *w, const char *reason)
+{
+    static const struct k8s_resource events = {"events.k8s.io", "v1", "events", "Event"};
+    struct told told = {reason, 0};
+
+    fake_foreach(w->fake, &events, count_told, &told);
+    return told.n;
+}
+
+TEST(that_an_old_pod_is_waited_for_is_told_once)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan = (struct fake_plan) {.run_ms = FAKE_NEVER, .stop_ms = 30 * SECOND_MS};
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    world_delete(&w, &instance_resource, "job.2025");
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    CHECK_INT(n_told(&w, "WaitingForOldPod"), 1);
+    world_done(&w);
+}
+
+/* Invariant 6: it is left alone, and the run says what it waits for, without asking all the time. */
+TEST(a_pod_of_somebody_else_with_our_name_is_told)
+{
+    struct world w;
+    char pod[EXECUTION_ID_MAX];
+
+    begin(&w);
+    world_deploy(&w, "job", BY_HAND);
+    world_run(&w, SECOND_MS);
+    world_stop(&w, 0);
+    world_run_by_hand(&w, "job", "2025");
+    attempt_execution_id(world_text(&w, &instance_resource, "job.2025", "metadata.uid"), 1, 1, pod);
+    CLEANUP(free) char *text =
+        xasprintf("{\"metadata\": {\"namespace\": \"" WORLD_NS "\", \"name\": \"%s\"},"
+                  " \"spec\": {\"containers\": [{\"name\": \"a\", \"image\": \"b\"}]}}",
+                  pod);
+    fake_create(w.fake, &pod_resource, text);
+    uint64_t before = fake_count_requests(w.fake, K8S_CREATE, "pods");
+    world_start(&w, 0);
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(state_of(&w, "job.2025"), "SUBMITTING");
+    CHECK_HAS(line_of(&w, "job.2025"), "Waiting: a pod that is not ours has its name: ");
+    CHECK_HAS(line_of(&w, "job.2025"), pod);
+    CHECK_INT(n_told(&w, "PodNotCreated"), 1);
+    CHECK(fake_count_requests(w.fake, K8S_CREATE, "pods") - before < 20);
+    CHECK(fake_delete_now(w.fake, &pod_resource, WORLD_NS, pod));
+    CHECK(world_run_until(&w, 3 * MINUTE_MS, "job.2025", "DONE"));
+    world_done(&w);
+}
