@@ -183,8 +183,8 @@ static bool is_just_starting(const struct pod *pod)
                                    strcmp(pod->waiting_reason, "PodInitializing") == 0);
 }
 
-/* Whatever is not going on says why (invariant 3); NULL: nothing out of the ordinary.  The reason is
- * given for what is not told elsewhere: the scheduler and the kubelet tell of a pod that is there. */
+/* Whatever is not going on says why (invariant 3); NULL: nothing out of the ordinary.  A reason
+ * is given for what nobody else tells: of a pod that is there, the scheduler and the kubelet do. */
 static char *waits_for(const struct advance_view *v, const char **ret_reason)
 {
     const struct run *run = v->run;

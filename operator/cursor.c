@@ -465,8 +465,8 @@ void cursor_on_workflow(struct operator *op, const struct k8s_object *old,
     work_add(&ctl->work);
 }
 
-/* Room below maxActive, and in all, is made by runs that end; a partition may wait for the end of its
- * object. */
+/* Room below maxActive, and in all, is made by runs that end; a partition may wait for the end of
+ * its object. */
 void cursor_on_instance(struct operator *op, const struct k8s_object *old,
                         const struct k8s_object *new)
 {

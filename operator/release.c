@@ -9,7 +9,7 @@
 #define POLL_MS       200
 #define SCALE_WAIT_MS (60 * SECOND_MS)
 #define PAGE          500
-#define MAX_PASSES    12 /* over a namespace that end with pods that are still held, or not at all */
+#define MAX_PASSES    12 /* over a namespace that end with pods that are still held, or break off */
 #define PAUSE_MIN_MS  200
 #define PAUSE_MAX_MS  5000
 

@@ -236,7 +236,7 @@ TEST(the_wanted_trigger_is_that_of_spec_or_implied)
 #define FOURTH     "ad-hoc-cli-1767225600000-24767"
 #define LAST_ADHOC "'seq': 3, 'type': 'adhoc', 'id': 'me', 'key': 'me'"
 
-/* STYX-TRG-01: kubectl patch with a higher seq leaves all else as it was, and means a run by hand. */
+/* STYX-TRG-01: a patch with a higher seq leaves all else as it was, and means a run by hand. */
 TEST(a_trigger_that_was_only_raised_is_another_one)
 {
     BY_HAND("'seq': 4, 'workflowUID': 'wf-1', " NATURAL,

@@ -1032,7 +1032,8 @@ TEST(that_an_old_pod_is_waited_for_is_told_once)
     world_done(&w);
 }
 
-/* Invariant 6: it is left alone, and the run says what it waits for, without asking all the time. */
+/* Invariant 6: it is left alone, and the run says what it waits for and does not ask all the
+ * time. */
 TEST(a_pod_of_somebody_else_with_our_name_is_told)
 {
     struct world w;
