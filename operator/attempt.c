@@ -264,12 +264,31 @@ static void tell(struct attempt_ctl *ctl, const struct advance_view *view, const
 
 static void count_exit(struct operator_counters *c, const struct event *e)
 {
-    if (e->type != EVENT_TERMINATE)
-        return;
-    if (e->has_exit && e->exit_code >= 0 && e->exit_code < 256)
+    if (!e->has_exit)
+        c->exits_unknown++;
+    else if (e->exit_code >= 0 && e->exit_code < 256)
         c->exits[e->exit_code]++;
     else
-        c->exits_unknown++;
+        c->exits_other++;
+}
+
+/* `submitted_at`: when the last event was. */
+static void count_event(struct operator *op, const struct pod *pod, const struct step *step,
+                        instant submitted_at)
+{
+    struct operator_counters *c = &op->counters;
+    enum event_type type = step->event.type;
+
+    c->transitions++;
+    if (type == EVENT_STARTED)
+        operator_measure(op->meters.start, step->at - submitted_at);
+    if (type == EVENT_RUN_ERROR && pod && pod_lacks_image(pod))
+        c->image_errors++;
+    if (type != EVENT_TERMINATE)
+        return;
+    count_exit(c, &step->event);
+    if (pod)
+        c->exit_logs[pod_exit_log(pod)]++;
 }
 
 /* The one place where a run moves: STYX-OPS-03's transition log. */
@@ -278,6 +297,7 @@ static bool apply_event(struct attempt_ctl *ctl, const struct advance_view *view
 {
     CLEANUP(free) char *text = instance_text(view->inst, &ctl->run);
     enum run_state from = ctl->run.state;
+    instant since = ctl->run.since;
     struct error err;
 
     if (!run_apply(&ctl->run, &step->event, step->at, text, &err)) {
@@ -287,8 +307,7 @@ static bool apply_event(struct attempt_ctl *ctl, const struct advance_view *view
     free(TAKE(ctl->create_refused));
     ctl->ahead = true;
     ctl->pod_absent = false;
-    ctl->op->counters.transitions++;
-    count_exit(&ctl->op->counters, &step->event);
+    count_event(ctl->op, view->pod, step, since);
     log_info("transition", KV("instance", text), KV("counter", ctl->run.counter),
              KV("event", event_type_name(step->event.type)), KV("from", run_state_name(from)),
              KV("to", run_state_name(ctl->run.state)), KV("tries", ctl->run.tries),

@@ -332,7 +332,8 @@ static void partition_done(struct cursor_ctl *ctl, bool triggered, const char *r
     note_done(ctl, (struct trigger_done) {.triggered = triggered, .reason = xstrdup(reason)});
     if (triggered) {
         c->triggers++;
-        c->last_trigger_lag_ms = loop_now(ctl->op->loop, LOOP_OF_DAY) - ctl->asked.due;
+        operator_measure(ctl->op->meters.trigger_lag,
+                         loop_now(ctl->op->loop, LOOP_OF_DAY) - ctl->asked.due);
     } else {
         c->skips++;
     }

@@ -126,6 +126,13 @@ void observation_done(struct observation *o);
 /* `Exit code: 1`, with what Kubernetes adds if that says more (OOMKilled, StartError …). */
 char *pod_exit_message(const struct pod *pod, bool has_exit, int exit_code);
 
+/* What is to be said about the code that a program logged, if it was to log one (11.6). */
+enum exit_log { EXIT_LOG_FINE, EXIT_LOG_MISSING, EXIT_LOG_INVALID, EXIT_LOG_MISMATCH, EXIT_LOG_N };
+enum exit_log pod_exit_log(const struct pod *pod);
+
+/* It waits for an image that cannot be pulled. */
+bool pod_lacks_image(const struct pod *pod);
+
 /* What a pod that has not started waits for, for people; NULL: not known.  The caller frees. */
 char *pod_waits_for(const struct pod *pod);
 #define POD_GATES_CLOSED "its scheduling gates are closed" /* how that begins for a gated pod */

@@ -283,6 +283,19 @@ static bool logged_exit_code(const char *message, int *ret_code)
     return true;
 }
 
+enum exit_log pod_exit_log(const struct pod *pod)
+{
+    int logged;
+
+    if (!pod->termination_logging)
+        return EXIT_LOG_FINE;
+    if (!pod->exit_message || !*pod->exit_message)
+        return EXIT_LOG_MISSING;
+    if (!logged_exit_code(pod->exit_message, &logged))
+        return EXIT_LOG_INVALID;
+    return pod->has_exit && pod->exit_code != logged ? EXIT_LOG_MISMATCH : EXIT_LOG_FINE;
+}
+
 static void exit_with_logging(const struct pod *pod, struct observation *o)
 {
     int logged;
@@ -378,7 +391,7 @@ static bool observe_disruption(const struct pod *pod, struct observation *o)
     return true;
 }
 
-static bool observe_waiting(const struct pod *pod, struct observation *o)
+bool pod_lacks_image(const struct pod *pod)
 {
     static const char *const image_errors[] = {"ImageInspectError",
                                                "PullImageError",
@@ -388,9 +401,14 @@ static bool observe_waiting(const struct pod *pod, struct observation *o)
                                                "RegistryUnavailable",
                                                NULL};
 
+    return pod->phase == POD_PENDING && one_of(pod->waiting_reason, image_errors);
+}
+
+static bool observe_waiting(const struct pod *pod, struct observation *o)
+{
     if (pod->phase != POD_PENDING || !pod->waiting_reason)
         return false;
-    if (one_of(pod->waiting_reason, image_errors))
+    if (pod_lacks_image(pod))
         observe_error(o, false,
                       xasprintf("Failed to pull image %s of container %s, reason: %s, message: %s",
                                 or_nothing(pod->image), MAIN_CONTAINER, pod->waiting_reason,

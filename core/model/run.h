@@ -61,7 +61,7 @@ enum event_type {
 
 enum trigger_type {
 #define X(name, spelling) TRIGGER_##name,
-    TRIGGER_TYPES(X)
+    TRIGGER_TYPES(X) TRIGGER_N_TYPES,
 #undef X
 };
 

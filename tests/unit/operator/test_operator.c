@@ -462,15 +462,15 @@ TEST(finished_instances_are_in_nobodys_way)
     CHECK_INT(world_count(&w, "DONE"), 180);
     CHECK_INT(count_walked(&w, "report"), 0);
     CHECK_INT(op->attempts.n, 0);
-    CHECK_INT(op->n_runs[RUN_DONE], 180);
+    CHECK_INT(op->n_runs[RUN_DONE][TRIGGER_NATURAL], 180);
     w.plan.run_ms = HOUR_MS;
     world_run(&w, MINUTE_MS + SECOND_MS);
     CHECK_INT(count_walked(&w, "report"), 1);
     CHECK_INT(op->attempts.n, 1);
-    CHECK_INT(op->n_runs[RUN_RUNNING], 1);
+    CHECK_INT(op->n_runs[RUN_RUNNING][TRIGGER_NATURAL], 1);
     CHECK(world_delete(&w, &instance_resource, "report.2026-01-01t00-01-00z"));
     world_run(&w, SECOND_MS);
-    CHECK_INT(op->n_runs[RUN_DONE], 179);
+    CHECK_INT(op->n_runs[RUN_DONE][TRIGGER_NATURAL], 179);
     world_done(&w);
 }
 
