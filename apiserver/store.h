@@ -15,7 +15,7 @@
 #ifndef KHARON_APISERVER_STORE_H
 #define KHARON_APISERVER_STORE_H
 
-#include "apiserver/place.h"
+#include "model/place.h"
 #include "k8s/informer.h"
 #include "model/instance.h"
 

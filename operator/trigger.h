@@ -20,7 +20,8 @@ struct trigger_done {
     int64_t epoch;
     instant partition;
     bool triggered;
-    char *reason; /* of a skip */
+    bool waits;   /* it cannot be triggered yet */
+    char *reason; /* of a skip, or of waiting */
 };
 
 struct trigger_view {
@@ -46,6 +47,11 @@ struct trigger_step {
 struct trigger_step trigger_decide(const struct trigger_view *view,
                                    const struct settings *settings);
 void trigger_step_done(struct trigger_step *step);
+
+/* A workflow in another namespace than that of its component, or with an elder, runs nothing: NULL,
+ * or the reason, and a message that the caller frees. */
+const char *trigger_misplaced(const struct workflow *wf, const char *component_ns,
+                              const struct workflow *elder, char **ret_message);
 
 /* "<uid>/<epoch>": what makes a natural trigger happen once; the caller frees. */
 char *trigger_key(const struct workflow *wf, int64_t epoch);

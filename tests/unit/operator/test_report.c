@@ -31,14 +31,14 @@ static void told_done(struct told *told)
 TEST(what_it_did_is_counted)
 {
     static const struct printed leader[] = {
-        {__LINE__, "gauge", "leader_election_master_status", "", 1},
+        {__LINE__, "gauge", "leader_election_master_status", "{name=\"kharon-operator\"}", 1},
         {__LINE__, "counter", "kharon_triggers_total", "", 3},
         {__LINE__, "counter", "kharon_skipped_partitions_total", "", 2},
         {__LINE__, "counter", "kharon_transitions_total", "", 3 * 13},
         {__LINE__, "counter", "kharon_exits_total", "{code=\"0\"}", 3},
         {__LINE__, "counter", "kharon_exits_total", "{code=\"1\"}", 3},
-        {__LINE__, "gauge", "kharon_runs", "{state=\"DONE\"}", 3},
-        {__LINE__, "gauge", "kharon_runs", "{state=\"RUNNING\"}", 0},
+        {__LINE__, "gauge", "kharon_runs", "{state=\"DONE\",trigger=\"natural\"}", 3},
+        {__LINE__, "gauge", "kharon_runs", "{state=\"RUNNING\",trigger=\"natural\"}", 0},
         {__LINE__, "counter", "kharon_pods_created_total", "", 6},
         {__LINE__, "counter", "kharon_pods_deleted_total", "", 6},
         {__LINE__, "counter", "kharon_status_writes_total", "", ANY},
@@ -49,7 +49,7 @@ TEST(what_it_did_is_counted)
         {__LINE__, "gauge", "kharon_objects", "{kind=\"Workflow\"}", 1},
         {__LINE__, "gauge", "kharon_objects", "{kind=\"WorkflowInstance\"}", 3},
         {__LINE__, "gauge", "kharon_objects", "{kind=\"Pod\"}", 0},
-        {__LINE__, "gauge", "kharon_last_trigger_lag_seconds", "", ANY},
+        {__LINE__, "histogram", "kharon_trigger_lag_seconds", "_count", 3},
         {__LINE__, "gauge", "kharon_longest_turn_seconds", "", ANY},
         {__LINE__, "gauge", "workqueue_depth", "{name=\"cursor\"}", 0},
         {__LINE__, "gauge", "workqueue_depth", "{name=\"attempt\"}", 0},
@@ -58,11 +58,11 @@ TEST(what_it_did_is_counted)
         {__LINE__, "gauge", "process_resident_memory_bytes", "", ANY},
     };
     static const struct printed standby[] = {
-        {__LINE__, "gauge", "leader_election_master_status", "", 0},
+        {__LINE__, "gauge", "leader_election_master_status", "{name=\"kharon-operator\"}", 0},
         {__LINE__, "counter", "kharon_triggers_total", "", 0},
         {__LINE__, "counter", "kharon_transitions_total", "", 0},
         {__LINE__, "counter", "kharon_pods_created_total", "", 0},
-        {__LINE__, "gauge", "kharon_runs", "{state=\"DONE\"}", 3},
+        {__LINE__, "gauge", "kharon_runs", "{state=\"DONE\",trigger=\"natural\"}", 3},
         {__LINE__, "gauge", "kharon_objects", "{kind=\"Workflow\"}", 1},
     };
     struct told told[2];

@@ -298,6 +298,26 @@ TEST(what_was_seen_to_is_recorded)
            DONE(4, 5, true));
 }
 
+/* It is said once, and asked for again and again. */
+TEST(what_cannot_be_triggered_yet_is_asked_for_again)
+{
+    static const char said[] = AT_5
+        ", 'lastDecision': {'partition': '2026-01-01T05', 'result': 'Waiting',"
+        " 'reason': 'BeingDeleted', 'message': 'the object of that name is being deleted',"
+        " 'at': '2026-01-01T06:00:00Z'}";
+    struct trigger_done waits = {.epoch = 4,
+                                 .partition = 1767225600000 + 5 * HOUR_MS,
+                                 .waits = true,
+                                 .reason = (char *) (uintptr_t) "BeingDeleted"};
+
+    DECIDE("store decision=2026-01-01T05 Waiting BeingDeleted"
+           "|why=the object of that name is being deleted",
+           HOURLY, AT_5, "2026-01-01T06:00Z", .done = waits);
+    DECIDE("create 2026-01-01T05", HOURLY, said, "2026-01-01T06:01Z", .done = waits);
+    waits.epoch = 3;
+    DECIDE("create 2026-01-01T05", HOURLY, AT_5, "2026-01-01T06:00Z", .done = waits);
+}
+
 TEST(a_schedule_ends_with_time)
 {
     static const char last[] =
