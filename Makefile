@@ -4,11 +4,14 @@
 # tests/run and tests/cluster/cluster.
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build demo test fuzz lint docs bench cluster-up cluster-down env clean
+.PHONY: help packages build demo test sim mutants sim-coverage fuzz lint docs bench cluster-up cluster-down env clean
 .NOTPARALLEL:
 
 CLUSTER := tests/cluster/cluster
 KINDS :=
+SEEDS := random:20
+FAULTS := all
+HOURS := 24
 SECONDS_EACH := 60
 
 help:            ## list the targets
@@ -30,6 +33,18 @@ demo:            ## a cluster, Kharon in it, and two workflows to watch; all of 
 test:            ## every test; KINDS="unit checks" for some
 	@$(CLUSTER) packages build test
 	@tests/run $(KINDS)
+
+sim:             ## simulations; SEEDS=A-B or random:N, FAULTS=none|all|..., HOURS=H, SIM_OPTIONS=...
+	@$(CLUSTER) packages build test
+	@tests/sim/run program --seeds=$(SEEDS) --faults=$(FAULTS) --hours=$(HOURS) $(SIM_OPTIONS)
+
+mutants:         ## breaks the operator in many ways; the simulation has to notice each
+	@$(CLUSTER) packages build test
+	@tests/sim/run mutants $(MUTANTS)
+
+sim-coverage:    ## which decisions of the operator the simulation reaches
+	@$(CLUSTER) packages build test
+	@tests/sim/run coverage
 
 fuzz: packages   ## every fuzzer; SECONDS_EACH=600 for ten minutes each, KINDS="cron image" for some
 	@SECONDS_EACH=$(SECONDS_EACH) tests/fuzz/run $(KINDS)

@@ -19,6 +19,9 @@
 #include "k8s/informer.h"
 #include "model/instance.h"
 
+/* Names of their own: a simulation has both programs in one process. */
+#define workflow_resource api_workflow_resource
+#define instance_resource api_instance_resource
 extern const struct k8s_resource workflow_resource, instance_resource;
 
 struct store;

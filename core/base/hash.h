@@ -34,4 +34,9 @@ void uuid4(char ret_text[UUID_TEXT_SIZE]);
 /* n random hexadecimal digits and a NUL, for ids of requests; n <= 64. */
 void random_hex(char *ret_text, size_t n);
 
+/* For simulations: where both take their randomness from, instead of the kernel.  NULL restores
+ * that. */
+struct rng;
+void random_redirect(struct rng *rng);
+
 #endif

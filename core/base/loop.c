@@ -423,6 +423,12 @@ void loop_virtual_step_clock(struct loop *loop, int64_t delta_ms)
     loop->clocks[LOOP_OF_DAY].now += delta_ms;
 }
 
+void loop_virtual_sleep(struct loop *loop, int64_t ms)
+{
+    loop_virtual_advance(loop, ms);
+    loop->clocks[LOOP_MONOTONIC].now -= ms;
+}
+
 /* How long until the next timer on any clock; -1: there is none. */
 static int64_t until_next_timer(const struct loop *loop)
 {
@@ -441,9 +447,14 @@ static int64_t until_next_timer(const struct loop *loop)
     return least;
 }
 
+int64_t loop_virtual_wait(const struct loop *loop)
+{
+    return list_empty(&loop->tasks) ? until_next_timer(loop) : 0;
+}
+
 static bool virtual_turn(struct loop *loop, int64_t max_wait_ms)
 {
-    int64_t wait = list_empty(&loop->tasks) ? until_next_timer(loop) : 0;
+    int64_t wait = loop_virtual_wait(loop);
 
     if (wait < 0)
         return false;

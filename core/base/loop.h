@@ -110,5 +110,9 @@ int64_t loop_longest_turn_us(struct loop *loop);
  * world for a while, as a frozen process would see it. */
 void loop_virtual_step_clock(struct loop *loop, int64_t delta_ms);
 void loop_virtual_advance(struct loop *loop, int64_t ms);
+/* The machine sleeps: MONOTONIC does not count that, BOOT does. */
+void loop_virtual_sleep(struct loop *loop, int64_t ms);
+/* For worlds of several loops: how long until a turn has something to do; -1: never. */
+int64_t loop_virtual_wait(const struct loop *loop);
 
 #endif

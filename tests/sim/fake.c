@@ -3,67 +3,36 @@
 #include "sim/fake.h"
 
 #include "sim/fake_internal.h"
-#include "sim/fake_store.h"
+#include "sim/fake_schema.h"
 
 #include <assert.h>
 #include <inttypes.h>
 #include <string.h>
 
 #define TIMEOUT_MS         2000 /* of a call that says nothing */
-#define LATE_MS            6000
-#define BOOKMARK_MS        60000
-#define WATCH_MS           1800000 /* of a watch that says nothing */
-#define DEAD_CONNECTION_MS 30000   /* until a client notices that its network is gone */
-
-struct fake_client {
-    struct k8s base;
-    struct fake *fake;
-    char *user;
-    struct list link;
-    struct list calls;
-    bool gone; /* partitioned */
-};
+#define LATE_MS            6000 /* after its time-out, as a rule */
+#define VERY_LATE_MS       30000
+#define AMBUSH_MS          1000  /* from a 404 to the create that it did not see */
+#define FUTURE_MS          3000  /* a read waits so long for its version */
+#define DEAD_CONNECTION_MS 30000 /* until a client notices that its network is gone */
+#define LAST_WORDS_MS      60000 /* a server that stops delivers for so long */
+#define STARTING_MS        2500
 
 /* A request that is on its way to the server, with nobody waiting for it. */
 struct ghost {
     struct list link;
     struct fake *fake;
     struct k8s_request request;
+    bool lurks; /* comes as soon as somebody was told that it has not come */
     struct loop_timer timer;
 };
 
-enum phase { PHASE_SENDING, PHASE_TRAVELLING, PHASE_RETURNING, PHASE_LOST, PHASE_WATCHING };
-
-struct fake_call {
-    struct k8s_call base;
-    struct fake_client *client;
-    struct list link;
-    struct k8s_request request; /* texts owned */
-    struct k8s_handler handler;
-    void *arg;
-    enum phase phase;
-    int fault;        /* enum fake_fault, or -1 */
-    int64_t deadline; /* LOOP_MONOTONIC */
-    struct loop_timer timer;
-    struct fake_answer answer;
-    /* Watches. */
-    uint64_t version; /* everything up to here has been delivered */
-    struct loop_timer bookmark, end;
-};
-
-struct injection {
-    struct list link;
-    enum fake_fault fault;
-    int n, verb;
-    const char *plural;
-};
-
-static int64_t now(const struct fake *f)
+int64_t fake_now(const struct fake *f)
 {
     return loop_now(f->loop, LOOP_MONOTONIC);
 }
 
-static int64_t latency(struct fake *f)
+int64_t fake_latency(struct fake *f)
 {
     return rng_between(&f->rng, f->latency_min, f->latency_max);
 }
@@ -123,15 +92,20 @@ static void ghost_free(struct ghost *g)
 static void on_ghost_arrived(void *arg)
 {
     struct ghost *g = arg;
-    struct fake_answer answer = fake_server_do(&g->fake->server, &g->request);
+    struct fake *f = g->fake;
 
-    fake_store_count(&g->fake->server, &g->request);
-    tell_request(g->fake, "", &g->request, 0);
+    if (fake_now(f) < f->stalled_until) {
+        loop_timer_set(f->loop, &g->timer, LOOP_MONOTONIC, f->stalled_until);
+        return;
+    }
+    struct fake_answer answer = fake_server_do(&f->server, &g->request);
+    fake_server_count(&f->server, &g->request);
+    tell_request(f, "", &g->request, 0);
     fake_answer_done(&answer);
     ghost_free(g);
 }
 
-static void haunt(struct fake *f, const struct k8s_request *request, int64_t at)
+static struct ghost *haunt(struct fake *f, const struct k8s_request *request, int64_t at)
 {
     struct ghost *g = NEW(struct ghost);
 
@@ -140,6 +114,45 @@ static void haunt(struct fake *f, const struct k8s_request *request, int64_t at)
     g->timer = (struct loop_timer) {.on_time = on_ghost_arrived, .arg = g};
     list_push_back(&f->ghosts, &g->link);
     loop_timer_set(f->loop, &g->timer, LOOP_MONOTONIC, at);
+    return g;
+}
+
+/* Some seconds late as a rule, half a minute at times; and some just wait for a read that does not
+ * see them. */
+static void be_late(struct fake_call *c)
+{
+    struct fake *f = c->client->fake;
+    int64_t most = rng_below(&f->rng, 4) ? LATE_MS : VERY_LATE_MS - TIMEOUT_MS;
+    struct ghost *g = haunt(f, &c->request, c->deadline + rng_between(&f->rng, 0, most));
+
+    g->lurks = rng_below(&f->rng, 2);
+}
+
+static bool makes(const struct ghost *g, const struct k8s_request *get)
+{
+    const struct k8s_request *r = &g->request;
+    CLEANUP(json_decref) json_t *body = NULL;
+    struct error err;
+
+    if (!g->lurks || r->verb != K8S_CREATE || r->resource->plural != get->resource->plural ||
+        !json_parse(r->body, strlen(r->body), &body, &err))
+        return false;
+    const char *name = json_text_at(body, "metadata.name");
+    return name && strcmp(name, get->name) == 0;
+}
+
+/* Somebody was just told that there is no such object. */
+static void spring_ambush(struct fake *f, const struct k8s_request *get)
+{
+    struct ghost *g;
+
+    list_foreach (g, &f->ghosts, link)
+        if (makes(g, get)) {
+            g->lurks = false;
+            loop_timer_set(f->loop, &g->timer, LOOP_MONOTONIC,
+                           fake_now(f) + rng_between(&f->rng, 1, AMBUSH_MS));
+            return;
+        }
 }
 
 /* ---- calls ---- */
@@ -148,6 +161,8 @@ static void call_free(struct fake_call *c)
 {
     struct loop *loop = c->client->fake->loop;
 
+    if (c->gone)
+        *c->gone = true;
     list_remove(&c->link);
     loop_timer_cancel(loop, &c->timer);
     loop_timer_cancel(loop, &c->bookmark);
@@ -172,8 +187,7 @@ static void reply(struct fake_call *c, struct k8s_reply *r)
     call_free(c);
 }
 
-/* No answer: lost on the way, or given up. */
-static void reply_error(struct fake_call *c, enum error_code code, const char *text)
+void fake_call_fail(struct fake_call *c, enum error_code code, const char *text)
 {
     struct k8s_reply r = {0};
 
@@ -187,13 +201,15 @@ static void deliver_list(struct fake_call *c)
     size_t i;
 
     json_array_foreach (c->answer.items, i, item) {
-        CLEANUP(free) char *text = json_print(item);
+        const char *offer = fake_offer(item);
+        CLEANUP(free) char *text = offer ? NULL : fake_print(item);
 
-        c->handler.on_item(K8S_LISTED, text, strlen(text), c->arg);
+        c->handler.on_item(K8S_LISTED, offer ? offer : text, strlen(offer ? offer : text), c->arg);
+        fake_offer(NULL);
     }
 }
 
-static void reply_answer(struct fake_call *c)
+void fake_call_answer(struct fake_call *c)
 {
     struct k8s_reply r = {
         .http_status = c->answer.status,
@@ -208,104 +224,148 @@ static void reply_answer(struct fake_call *c)
     reply(c, &r);
 }
 
-static void set_timer(struct fake_call *c, enum phase phase, int64_t at)
+void fake_call_set(struct fake_call *c, enum fake_phase phase, int64_t at)
 {
     c->phase = phase;
     loop_timer_set(c->client->fake->loop, &c->timer, LOOP_MONOTONIC, at);
 }
 
-static struct fake_answer refusal(const struct fake_call *c)
-{
-    const struct k8s_request *r = &c->request;
-    const char *plural = r->resource->plural, *name = r->name ? r->name : "";
-    struct fake_answer answer = {.status = 429,
-                                 .text = "Too many requests, please try again later.\n"};
+/* ---- at the server ---- */
 
-    switch (c->fault) {
-    case FAKE_REFUSE:
-        return fake_failure(503, "ServiceUnavailable", r, NULL, NULL,
-                            "the server is currently unable to handle the request");
-    case FAKE_CONFLICT:
-        return fake_failure(409, "Conflict", r, plural, name,
-                            "Operation cannot be fulfilled on %s \"%s\": the object has been "
-                            "modified; please apply your "
-                            "changes to the latest version and try again",
-                            plural, name);
-    case FAKE_EXPIRE:
-        return fake_failure(
-            410, "Expired", r, NULL, NULL, "too old resource version: %s (%" PRIu64 ")",
-            r->resource_version ? r->resource_version : "0", c->client->fake->server.version);
-    case FAKE_FORBID:
-        return fake_failure(403, "Forbidden", r, plural, name,
-                            "%s \"%s\" is forbidden: exceeded quota: q, requested: pods=1, used: "
-                            "pods=1, limited: pods=1",
-                            plural, name);
-    default:
-        answer.retry_after_ms = 1000;
-        return answer;
-    }
-}
-
-static void begin_watch(struct fake_call *c);
-
-/* At the server. */
-static void arrive(struct fake_call *c)
+/* On its way back. */
+static void send_back(struct fake_call *c, struct fake_answer answer)
 {
     struct fake *f = c->client->fake;
 
-    if (c->fault >= FAKE_REFUSE) {
-        c->answer = refusal(c);
-    } else if (c->request.verb == K8S_WATCH) {
-        begin_watch(c);
-        return;
-    } else {
-        c->answer = fake_server_do(&f->server, &c->request);
-        fake_store_count(&f->server, &c->request);
-    }
-    tell_request(f, c->client->user, &c->request, c->answer.status);
-    int64_t back = now(f) + latency(f);
-    if (c->fault == FAKE_LOSE_REPLY || c->client->gone || back > c->deadline)
-        set_timer(c, PHASE_LOST, c->deadline);
+    c->answer = answer;
+    tell_request(f, c->client->user, &c->request, answer.status);
+    int64_t back = fake_now(f) + fake_latency(f);
+    if (c->fault == FAKE_HANG_UP)
+        fake_call_set(c, FAKE_CUT, back);
+    else if (c->fault == FAKE_LOSE_REPLY || c->client->gone || back > c->deadline)
+        fake_call_set(c, FAKE_LOST, c->deadline);
     else
-        set_timer(c, PHASE_RETURNING, back);
+        fake_call_set(c, FAKE_RETURNING, back);
 }
 
-static bool makes_sense(enum fake_fault fault, enum k8s_verb verb)
+static void carry_out(struct fake_call *c)
 {
-    switch (fault) {
-    case FAKE_CONFLICT:
-        return verb == K8S_PATCH || verb == K8S_DELETE;
-    case FAKE_EXPIRE:
-        return verb == K8S_WATCH;
-    case FAKE_FORBID:
-        return verb == K8S_CREATE;
-    case FAKE_LATE:
-        return k8s_verb_writes(verb) && verb != K8S_DELETE;
-    default:
-        return true;
-    }
+    struct fake *f = c->client->fake;
+    struct fake_answer answer = fake_server_do(&f->server, &c->request);
+
+    fake_server_count(&f->server, &c->request);
+    if (c->request.verb == K8S_GET && answer.status == 404)
+        spring_ambush(f, &c->request);
+    send_back(c, answer);
 }
 
-static int pick_fault(struct fake *f, const struct k8s_request *r)
+static void refuse(struct fake_call *c)
 {
-    struct injection *in;
+    struct fake *f = c->client->fake;
 
-    list_foreach (in, &f->injections, link) {
-        if ((in->verb >= 0 && in->verb != (int) r->verb) ||
-            (in->plural && strcmp(in->plural, r->resource->plural) != 0))
-            continue;
-        int fault = (int) in->fault;
-        if (--in->n == 0) {
-            list_remove(&in->link);
-            free(in);
-        }
-        return fault;
+    if (c->fault == FAKE_NO_LEADER && rng_below(&f->rng, 2)) { /* and yet it was done */
+        struct fake_answer answer = fake_server_do(&f->server, &c->request);
+
+        fake_server_count(&f->server, &c->request);
+        fake_answer_done(&answer);
     }
-    for (int i = 0; i < FAKE_N_FAULTS; i++)
-        if (f->per_mille[i] && makes_sense((enum fake_fault) i, r->verb) &&
-            (int) rng_below(&f->rng, 1000) < f->per_mille[i])
-            return i;
-    return -1;
+    send_back(c, fake_fault_refusal(f, &c->request, (enum fake_fault) c->fault));
+}
+
+/* 504 at the end of its time, unless that is the client's end as well. */
+static void time_out(struct fake_call *c)
+{
+    struct fake *f = c->client->fake;
+
+    tell_request(f, c->client->user, &c->request, 504);
+    c->answer = fake_fault_timeout(&c->request);
+    if (c->client->gone || rng_below(&f->rng, 2))
+        fake_call_set(c, FAKE_LOST, c->deadline);
+    else
+        fake_call_set(c, FAKE_RETURNING, c->deadline - 1);
+}
+
+/* etcd does not answer.  What was handed to it may be done when it goes on; a delete reads first.
+ */
+static void stall(struct fake_call *c)
+{
+    struct fake *f = c->client->fake;
+
+    if (f->stalled_until < c->deadline - f->latency_max) {
+        fake_call_set(c, FAKE_TRAVELLING, f->stalled_until);
+        return;
+    }
+    if (k8s_verb_writes(c->request.verb) && c->request.verb != K8S_DELETE &&
+        rng_below(&f->rng, 5) < 2)
+        haunt(f, &c->request, f->stalled_until + rng_between(&f->rng, 0, AMBUSH_MS));
+    time_out(c);
+}
+
+static bool is_cached(const struct k8s_request *r)
+{
+    return r->resource_version && strcmp(r->resource_version, "0") == 0;
+}
+
+/* A read of a version that is not there yet. */
+static bool is_of_the_future(const struct fake *f, const struct k8s_request *r)
+{
+    uint64_t version;
+
+    return (r->verb == K8S_GET ||
+            (r->verb == K8S_LIST && !(r->continue_token && *r->continue_token))) &&
+           k8s_version_parse(r->resource_version, &version) && version > f->server.version;
+}
+
+static void on_waited(struct fake_call *c)
+{
+    struct fake *f = c->client->fake;
+
+    if (is_of_the_future(f, &c->request))
+        send_back(c, fake_server_too_large(&f->server, &c->request));
+    else
+        carry_out(c);
+}
+
+static void arrive(struct fake_call *c)
+{
+    struct fake *f = c->client->fake;
+    int64_t now = fake_now(f);
+
+    if (now < f->down_until)
+        fake_call_set(c, FAKE_CUT, now);
+    else if (now < f->starting_until)
+        send_back(c, fake_fault_starting(&c->request));
+    else if (c->fault >= 0 && fake_fault_is_refusal((enum fake_fault) c->fault))
+        refuse(c);
+    else if (c->fault == FAKE_TIMEOUT)
+        time_out(c);
+    else if (c->request.verb == K8S_WATCH)
+        fake_watch_begin(c);
+    else if (now < f->stalled_until && !is_cached(&c->request))
+        stall(c);
+    else if (is_of_the_future(f, &c->request))
+        fake_call_set(c, FAKE_WAITING, now + FUTURE_MS);
+    else
+        carry_out(c);
+}
+
+/* ---- on the way ---- */
+
+static void send_off(struct fake_call *c)
+{
+    struct fake *f = c->client->fake;
+    int64_t there = fake_now(f) + fake_latency(f);
+
+    if (fake_now(f) < f->down_until && !c->client->gone) {
+        fake_call_set(c, FAKE_REFUSED, there);
+    } else if (c->fault == FAKE_LATE || c->fault == FAKE_LOSE_REQUEST || c->client->gone) {
+        fake_call_set(c, FAKE_LOST, c->deadline);
+    } else if (there > c->deadline) {
+        haunt(f, &c->request, there);
+        fake_call_set(c, FAKE_LOST, c->deadline);
+    } else {
+        fake_call_set(c, FAKE_TRAVELLING, there);
+    }
 }
 
 /* It is this request's turn: ask the fence, and off it goes. */
@@ -316,202 +376,61 @@ static void depart(struct fake_call *c)
     int64_t remaining = fence ? fence->remaining_ms(fence->arg) : INT64_MAX;
 
     if (remaining <= 0) {
-        reply_error(c, ERROR_FENCED, "not sent: the lease does not last long enough");
+        fake_call_fail(c, ERROR_FENCED, "not sent: the lease does not last long enough");
         return;
     }
-    if (remaining < c->deadline - now(f))
-        c->deadline = now(f) + remaining;
-    int64_t there = now(f) + latency(f);
-    c->fault = pick_fault(f, &c->request);
+    if (remaining < c->deadline - fake_now(f))
+        c->deadline = fake_now(f) + remaining;
+    c->fault = fake_fault_pick(f, c->client->user, &c->request);
     if (c->fault == FAKE_LATE)
-        haunt(f, &c->request, c->deadline + rng_between(&f->rng, 0, LATE_MS));
-    if (c->fault == FAKE_LATE || c->fault == FAKE_LOSE_REQUEST || c->client->gone) {
-        set_timer(c, PHASE_LOST, c->deadline);
-    } else if (there > c->deadline) {
-        haunt(f, &c->request, there);
-        set_timer(c, PHASE_LOST, c->deadline);
-    } else {
-        set_timer(c, PHASE_TRAVELLING, there);
-    }
+        be_late(c);
+    send_off(c);
 }
 
-static void deliver_events(struct fake_call *c);
+/* A 504 of a request that is late comes at the end of its time, or it does not come. */
+static void on_lost(struct fake_call *c)
+{
+    if (c->fault == FAKE_LATE && rng_below(&c->client->fake->rng, 2)) {
+        c->answer = fake_fault_timeout(&c->request);
+        fake_call_answer(c);
+        return;
+    }
+    fake_call_fail(c, ERROR_UNKNOWN, "no answer in time");
+}
+
+static void on_cut(struct fake_call *c)
+{
+    fake_call_fail(c, ERROR_UNKNOWN, "the connection was closed before an answer came");
+}
+
+static void on_refused(struct fake_call *c)
+{
+    fake_call_fail(c, ERROR_UNAVAILABLE, "connection refused");
+}
 
 static void on_timer(void *arg)
 {
+    static void (*const steps[])(struct fake_call * c) = {
+        [FAKE_SENDING] = depart,     [FAKE_TRAVELLING] = arrive,
+        [FAKE_WAITING] = on_waited,  [FAKE_RETURNING] = fake_call_answer,
+        [FAKE_LOST] = on_lost,       [FAKE_CUT] = on_cut,
+        [FAKE_REFUSED] = on_refused, [FAKE_WATCHING] = fake_watch_deliver,
+    };
     struct fake_call *c = arg;
 
-    switch (c->phase) {
-    case PHASE_SENDING:
-        depart(c);
-        break;
-    case PHASE_TRAVELLING:
-        arrive(c);
-        break;
-    case PHASE_RETURNING:
-        reply_answer(c);
-        break;
-    case PHASE_LOST:
-        reply_error(c, ERROR_UNKNOWN, "no answer in time");
-        break;
-    case PHASE_WATCHING:
-        deliver_events(c);
-        break;
-    }
-}
-
-/* ---- watches ---- */
-
-static void end_watch(struct fake_call *c, bool cleanly)
-{
-    if (cleanly) {
-        c->answer = (struct fake_answer) {.status = 200};
-        reply_answer(c);
-    } else {
-        reply_error(c, ERROR_UNKNOWN, "the connection was lost");
-    }
-}
-
-static void send_item(struct fake_call *c, enum k8s_event event, const json_t *object)
-{
-    CLEANUP(free) char *text = json_print(object);
-
-    c->handler.on_item(event, text, strlen(text), c->arg);
-}
-
-/* What a selected watch shows of a change: an object that no longer matches is shown as DELETED, as
- * it was before, with the new version. */
-static void send_event(struct fake_call *c, const struct fake_event *e)
-{
-    bool before = fake_server_selects(&c->request, e->old),
-         after = fake_server_selects(&c->request, e->new);
-
-    if (after) {
-        send_item(c, before ? K8S_MODIFIED : K8S_ADDED, e->new);
-    } else if (before) {
-        CLEANUP(json_decref) json_t *last = json_deep_copy(e->old);
-
-        json_set_take(json_object_get(last, "metadata"), "resourceVersion",
-                      json_sprintf("%" PRIu64, e->version));
-        send_item(c, K8S_DELETED, last);
-    }
-}
-
-static void send_bookmark(struct fake_call *c)
-{
-    const struct k8s_resource *kind = c->request.resource;
-    CLEANUP(json_decref) json_t *bookmark =
-        json_pack("{s:s, s:{s:o}}", "kind", kind->kind, "metadata", "resourceVersion",
-                  json_sprintf("%" PRIu64, c->version));
-
-    send_item(c, K8S_BOOKMARK, bookmark);
-}
-
-/* A handler may cancel its watch: the link tells. */
-static bool is_open(const struct fake_client *client, const struct fake_call *c)
-{
-    struct fake_call *other;
-
-    list_foreach (other, &client->calls, link)
-        if (other == c)
-            return true;
-    return false;
-}
-
-static void deliver_events(struct fake_call *c)
-{
-    struct fake_client *client = c->client;
-    struct fake_server *s = &client->fake->server;
-    const struct fake_kind *kind = fake_server_kind(s, c->request.resource);
-    uint64_t last = s->version;
-
-    for (size_t i = fake_server_after(s, c->version);
-         i < s->n_events && s->events[i].version <= last; i++) {
-        if (s->events[i].kind != kind)
-            continue;
-        c->version = s->events[i].version;
-        send_event(c, &s->events[i]);
-        if (!is_open(client, c))
-            return;
-    }
-    c->version = last;
-}
-
-static void on_bookmark(void *arg)
-{
-    struct fake_call *c = arg;
-    struct fake *f = c->client->fake;
-
-    loop_timer_set(f->loop, &c->bookmark, LOOP_MONOTONIC, now(f) + BOOKMARK_MS);
-    if (!c->client->gone && !loop_timer_armed(&c->timer))
-        send_bookmark(c);
-}
-
-/* The server's time is up: it says where it was and closes. */
-static void on_end(void *arg)
-{
-    struct fake_call *c = arg;
-    struct fake_client *client = c->client;
-
-    if (client->gone || c->version == UINT64_MAX) {
-        end_watch(c, !client->gone);
-        return;
-    }
-    deliver_events(c);
-    if (!is_open(client, c))
-        return;
-    send_bookmark(c);
-    if (is_open(client, c))
-        end_watch(c, true);
-}
-
-static void begin_watch(struct fake_call *c)
-{
-    struct fake *f = c->client->fake;
-    const char *from = c->request.resource_version;
-
-    fake_store_count(&f->server, &c->request);
-    if (!fake_server_kind(&f->server, c->request.resource)) {
-        c->answer = (struct fake_answer) {.status = 404, .text = "404 page not found\n"};
-        set_timer(c, PHASE_RETURNING, now(f) + latency(f));
-        return;
-    }
-    assert(k8s_version_parse(from, &c->version)); /* Kharon watches from a list only */
-    if (c->version < f->server.oldest) {
-        c->fault = FAKE_EXPIRE;
-        c->answer = refusal(c);
-        set_timer(c, PHASE_RETURNING, now(f) + latency(f));
-        return;
-    }
-    if (c->version > f->server.version)
-        c->version = UINT64_MAX; /* the real one stays silent */
+    if (c->client->frozen && c->phase != FAKE_TRAVELLING && c->phase != FAKE_WAITING)
+        c->held = true;
     else
-        loop_timer_set(f->loop, &c->bookmark, LOOP_MONOTONIC, now(f) + BOOKMARK_MS);
-    c->phase = PHASE_WATCHING;
-    loop_timer_set(f->loop, &c->end, LOOP_MONOTONIC,
-                   now(f) + (c->request.timeout_ms > 0 ? c->request.timeout_ms : WATCH_MS));
-    if (c->version < f->server.version)
-        set_timer(c, PHASE_WATCHING, now(f) + latency(f));
-}
-
-/* Something was written. */
-static void wake_watches(void *arg)
-{
-    struct fake *f = arg;
-    struct fake_client *client;
-    struct fake_call *c;
-
-    list_foreach (client, &f->clients, link) {
-        if (client->gone)
-            continue;
-        list_foreach (c, &client->calls, link)
-            if (c->phase == PHASE_WATCHING && c->version < f->server.version &&
-                !loop_timer_armed(&c->timer))
-                set_timer(c, PHASE_WATCHING, now(f) + latency(f));
-    }
+        steps[c->phase](c);
 }
 
 /* ---- the seam ---- */
+
+/* Without one, DELETE would mean the collection. */
+static bool needs_name(const struct k8s_request *r)
+{
+    return r->verb != K8S_LIST && r->verb != K8S_WATCH && r->verb != K8S_CREATE;
+}
 
 static struct k8s_call *on_call(struct k8s *k8s, const struct k8s_request *request,
                                 const struct k8s_handler *handler, void *arg)
@@ -524,16 +443,20 @@ static struct k8s_call *on_call(struct k8s *k8s, const struct k8s_request *reque
     c->base.k8s = k8s;
     c->client = client;
     c->request = copy_request(request);
+    if (!c->request.field_manager && request->verb != K8S_APPLY)
+        c->request.field_manager = xstrdup(client->user); /* as it follows from User-Agent */
     c->handler = *handler;
     c->arg = arg;
     c->fault = -1;
-    c->deadline = now(f) + (!watch && request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS);
+    c->deadline =
+        fake_now(f) + (!watch && request->timeout_ms > 0 ? request->timeout_ms : TIMEOUT_MS);
     c->timer = (struct loop_timer) {.on_time = on_timer, .arg = c};
-    c->bookmark = (struct loop_timer) {.on_time = on_bookmark, .arg = c};
-    c->end = (struct loop_timer) {.on_time = on_end, .arg = c};
+    c->bookmark = (struct loop_timer) {.on_time = fake_watch_on_bookmark, .arg = c};
+    c->end = (struct loop_timer) {.on_time = fake_watch_on_end, .arg = c};
     list_push_back(&client->calls, &c->link);
-    free(k8s_request_path(request)); /* its assertions hold here too */
-    set_timer(c, PHASE_SENDING, now(f));
+    assert(k8s_request_lane(request) != K8S_LANE_DEFAULT &&
+           (!needs_name(request) || *request->name));
+    fake_call_set(c, FAKE_SENDING, fake_now(f));
     return &c->base;
 }
 
@@ -543,7 +466,7 @@ static void on_cancel(struct k8s_call *call)
     struct fake_call *c = container_of(call, struct fake_call, base);
     struct fake *f = c->client->fake;
 
-    if (c->phase == PHASE_TRAVELLING && c->request.verb != K8S_WATCH && rng_below(&f->rng, 2))
+    if (c->phase == FAKE_TRAVELLING && c->request.verb != K8S_WATCH && rng_below(&f->rng, 2))
         haunt(f, &c->request, c->timer.node.key);
     call_free(c);
 }
@@ -571,6 +494,20 @@ struct k8s *fake_client(struct fake *fake, const char *user)
     return &client->base;
 }
 
+void fake_freeze(struct k8s *k8s, bool frozen)
+{
+    struct fake_client *client = container_of(k8s, struct fake_client, base);
+    struct fake_call *c;
+
+    client->frozen = frozen;
+    list_foreach (c, &client->calls, link) {
+        if (!c->held || frozen)
+            continue;
+        c->held = false;
+        fake_call_set(c, c->phase, fake_now(client->fake));
+    }
+}
+
 void fake_partition(struct k8s *k8s, bool gone)
 {
     struct fake_client *client = container_of(k8s, struct fake_client, base);
@@ -579,13 +516,20 @@ void fake_partition(struct k8s *k8s, bool gone)
 
     client->gone = gone;
     list_foreach (c, &client->calls, link)
-        if (c->phase == PHASE_WATCHING && gone)
-            loop_timer_set(f->loop, &c->end, LOOP_MONOTONIC, now(f) + DEAD_CONNECTION_MS);
+        if (c->phase == FAKE_WATCHING && gone)
+            fake_watch_dies_at(c, fake_now(f) + DEAD_CONNECTION_MS);
+        else if (c->phase == FAKE_WATCHING && !c->silent)
+            c->dead_at = 0;
     if (!gone)
-        wake_watches(f);
+        fake_watch_wake(f, NULL);
 }
 
 /* ---- life ---- */
+
+static void on_event(const struct fake_kind *kind, void *arg)
+{
+    fake_watch_wake(arg, kind);
+}
 
 struct fake *fake_new(struct loop *loop, uint64_t seed)
 {
@@ -595,8 +539,15 @@ struct fake *fake_new(struct loop *loop, uint64_t seed)
     } built_in[] = {
         {{"", "v1", "pods", "Pod"}, true},
         {{"", "v1", "configmaps", "ConfigMap"}, false},
+        {{"", "v1", "nodes", "Node"}, true},
+        {{"", "v1", "namespaces", "Namespace"}, true},
+        {{"", "v1", "resourcequotas", "ResourceQuota"}, true},
+        {{"", "v1", "serviceaccounts", "ServiceAccount"}, false},
+        {{"scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass"}, false},
         {{"coordination.k8s.io", "v1", "leases", "Lease"}, false},
         {{"events.k8s.io", "v1", "events", "Event"}, false},
+        {{"apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition"},
+         true},
     };
     struct fake *f = NEW(struct fake);
 
@@ -607,12 +558,11 @@ struct fake *fake_new(struct loop *loop, uint64_t seed)
     list_init(&f->injections);
     fake_set_latency(f, 1, 5);
     fake_server_init(&f->server, loop, &f->rng);
-    f->server.on_event = wake_watches;
+    f->server.on_event = on_event;
     f->server.arg = f;
-    for (size_t i = 0; i < ARRAY_SIZE(built_in); i++) {
-        fake_add_kind(f, &built_in[i].resource, built_in[i].has_status);
-        fake_server_kind(&f->server, &built_in[i].resource)->built_in = true;
-    }
+    for (size_t i = 0; i < ARRAY_SIZE(built_in); i++)
+        fake_server_add_kind(&f->server, &built_in[i].resource, built_in[i].has_status, NULL)
+            ->built_in = true;
     return f;
 }
 
@@ -632,13 +582,8 @@ void fake_free(struct fake *f)
 
 void fake_add_kind(struct fake *f, const struct k8s_resource *resource, bool has_status)
 {
-    struct fake_kind *kind = NEW(struct fake_kind);
-
-    assert(!fake_server_kind(&f->server, resource));
-    kind->resource = resource;
-    kind->has_status = has_status;
-    map_init(&kind->objects);
-    list_push_back(&f->server.kinds, &kind->link);
+    if (!fake_server_kind(&f->server, resource))
+        fake_server_add_kind(&f->server, resource, has_status, fake_schema_of(resource));
 }
 
 static void on_time_up(void *arg)
@@ -651,7 +596,7 @@ bool fake_run_until(struct fake *f, int64_t ms, bool (*condition)(void *arg), vo
     bool up = false, more = true;
     struct loop_timer timer = {.on_time = on_time_up, .arg = &up};
 
-    loop_timer_set(f->loop, &timer, LOOP_MONOTONIC, now(f) + ms);
+    loop_timer_set(f->loop, &timer, LOOP_MONOTONIC, fake_now(f) + ms);
     while (!up && more && !condition(arg))
         more = loop_turn(f->loop, -1);
     loop_timer_cancel(f->loop, &timer);
@@ -669,7 +614,7 @@ void fake_run(struct fake *f, int64_t ms)
     fake_run_until(f, ms, never, NULL);
 }
 
-/* ---- faults ---- */
+/* ---- the world around ---- */
 
 void fake_set_latency(struct fake *f, int64_t min_ms, int64_t max_ms)
 {
@@ -677,51 +622,45 @@ void fake_set_latency(struct fake *f, int64_t min_ms, int64_t max_ms)
     f->latency_max = max_ms;
 }
 
+void fake_set_lag(struct fake *f, const struct k8s_resource *resource, int64_t min_ms,
+                  int64_t max_ms)
+{
+    struct fake_kind *kind = fake_server_kind(&f->server, resource);
+
+    kind->lag_min = min_ms;
+    kind->lag_max = max_ms;
+}
+
 void fake_set_skew(struct fake *f, int64_t ms)
 {
     f->server.skew_ms = ms;
 }
 
-void fake_fail_next(struct fake *f, enum fake_fault fault, int n, int verb, const char *plural)
+void fake_stall(struct fake *f, int64_t ms)
 {
-    struct injection *in = NEW(struct injection);
-
-    *in = (struct injection) {.fault = fault, .n = n, .verb = verb, .plural = plural};
-    list_push_back(&f->injections, &in->link);
+    f->stalled_until = fake_now(f) + ms;
 }
 
-void fake_fail_no_more(struct fake *f)
+static void lose_server(struct fake_call *c)
 {
-    struct injection *in;
+    int64_t now = fake_now(c->client->fake);
 
-    list_foreach (in, &f->injections, link) {
-        list_remove(&in->link);
-        free(in);
-    }
+    if (c->phase == FAKE_WATCHING)
+        fake_watch_dies_at(c, now + LAST_WORDS_MS);
+    else if (c->phase == FAKE_WAITING || c->phase == FAKE_RETURNING)
+        fake_call_set(c, FAKE_CUT, now);
 }
 
-void fake_set_rate(struct fake *f, enum fake_fault fault, int per_mille)
-{
-    f->per_mille[fault] = per_mille;
-}
-
-/* Ending one may start others: those that are open now are counted first. */
-void fake_end_watches(struct fake *f, bool cleanly)
+void fake_stop_server(struct fake *f, int64_t ms)
 {
     struct fake_client *client;
     struct fake_call *c;
 
-    list_foreach (client, &f->clients, link) {
-        struct list open = LIST_INIT(open), *link;
-
-        list_splice_back(&open, &client->calls);
-        while ((link = list_pop_front(&open))) {
-            c = list_entry(link, struct fake_call, link);
-            list_push_back(&client->calls, &c->link);
-            if (c->phase == PHASE_WATCHING)
-                end_watch(c, cleanly);
-        }
-    }
+    f->down_until = fake_now(f) + ms;
+    f->starting_until = f->down_until + STARTING_MS;
+    list_foreach (client, &f->clients, link)
+        list_foreach (c, &client->calls, link)
+            lose_server(c);
 }
 
 void fake_expire_history(struct fake *f)
@@ -729,8 +668,13 @@ void fake_expire_history(struct fake *f)
     fake_server_expire(&f->server);
 }
 
+void fake_backup(struct fake *f)
+{
+    fake_server_backup(&f->server);
+}
+
 void fake_restore(struct fake *f)
 {
-    fake_server_restore(&f->server);
     fake_end_watches(f, false);
+    fake_server_restore(&f->server);
 }

@@ -14,9 +14,11 @@
  * What it does as the real API server does (its answers' texts included): resourceVersion, uid,
  * creationTimestamp, generation, the status subresource, merge patch and its preconditions, delete
  * with preconditions, grace and finalizers, garbage collection by owner references, label and field
- * selectors, lists in pages of one version, watches from a version with bookmarks and 410.
- * What it does not: schemas, admission, quotas, namespaces as objects, field ownership of
- * server-side apply (an apply is a merge, or a create).
+ * selectors, lists in pages of one version, watches from a version with bookmarks and 410; schemas
+ * of Kharon's kinds, with defaults and rules; field ownership and server-side apply of these; quotas
+ * of pods, service accounts, priority classes, namespaces once there is one.
+ * What it does not: who may do what (RBAC, admission policies), the schemas of built-in kinds,
+ * ownership of status.  tests/facts asks it and a real API server the same questions.
  *
  * Every request travels for some random milliseconds, is carried out, and its answer travels back.
  * Faults are injected on the way.  Everything random comes from the seed, so a run repeats.
@@ -38,8 +40,9 @@ void fake_free(struct fake *fake); /* after all clients */
 /* A connection.  `user` is only for people who read logs; it is copied. */
 struct k8s *fake_client(struct fake *fake, const char *user);
 
-/* Pods, Leases, ConfigMaps and Events are known; other kinds are made known here.  `resource` is
- * not copied. */
+/* Pods, Leases, ConfigMaps, Events, Nodes, Namespaces and some more are known; other kinds are made
+ * known here, or by a CustomResourceDefinition.  `resource` is not copied.  Kharon's own kinds get
+ * their schemas from manifests/crds.yaml. */
 void fake_add_kind(struct fake *fake, const struct k8s_resource *resource, bool has_status);
 
 /* Lets virtual time pass: all that happens within ms. */
@@ -50,6 +53,12 @@ bool fake_run_until(struct fake *fake, int64_t ms, bool (*condition)(void *arg),
 /* What somebody else does, at once.  Texts are JSON; objects are borrowed.  A refused create, patch
  * or apply ends the test. */
 const json_t *fake_create(struct fake *fake, const struct k8s_resource *resource, const char *text);
+/* One that was stored when its definition was not as strict as it is now: nothing is judged. */
+const json_t *fake_create_unjudged(struct fake *fake, const struct k8s_resource *resource,
+                                   const char *text);
+/* As kubectl apply --server-side --field-manager=manager; refused ones end the test. */
+const json_t *fake_apply(struct fake *fake, const struct k8s_resource *resource,
+                         const char *manager, const char *text);
 const json_t *fake_get(struct fake *fake, const struct k8s_resource *resource, const char *ns,
                        const char *name);
 const json_t *fake_patch(struct fake *fake, const struct k8s_resource *resource, const char *ns,
@@ -62,6 +71,9 @@ bool fake_delete(struct fake *fake, const struct k8s_resource *resource, const c
 /* kubectl delete --force --grace-period=0 */
 bool fake_delete_now(struct fake *fake, const struct k8s_resource *resource, const char *ns,
                      const char *name);
+/* kubectl delete --cascade=foreground or orphan: policy "Foreground" or "Orphan". */
+bool fake_delete_cascading(struct fake *fake, const struct k8s_resource *resource, const char *ns,
+                           const char *name, const char *policy);
 size_t fake_count_objects(struct fake *fake, const struct k8s_resource *resource);
 void fake_foreach(struct fake *fake, const struct k8s_resource *resource,
                   void (*each)(const json_t *object, void *arg), void *arg);
@@ -75,6 +87,8 @@ struct fake_watcher {
     /* A client's request was answered so (a watch: not told), or was a late one that nobody waits
      * for: status 0 then.  May be NULL. */
     void (*on_request)(const char *user, const struct k8s_request *request, int status, void *arg);
+    /* etcd was restored; what that changed was told before.  May be NULL. */
+    void (*on_restore)(void *arg);
     void *arg;
 };
 void fake_watcher_add(struct fake *fake, struct fake_watcher *watcher);
@@ -86,18 +100,30 @@ uint64_t fake_count_requests(const struct fake *fake, enum k8s_verb verb, const 
 
 /* How long a request travels, each way. */
 void fake_set_latency(struct fake *fake, int64_t min_ms, int64_t max_ms);
+/* How long what happens to objects of a kind takes to reach watches, besides: up to minutes.  So
+ * kinds are not ordered against each other.  Reads do not lag. */
+void fake_set_lag(struct fake *fake, const struct k8s_resource *resource, int64_t min_ms,
+                  int64_t max_ms);
 /* How far the API server's clock is off. */
 void fake_set_skew(struct fake *fake, int64_t ms);
 
 enum fake_fault {
     FAKE_LOSE_REQUEST, /* never arrives; the client's time-out ends the call */
     FAKE_LOSE_REPLY,   /* carried out; the client's time-out ends the call */
-    FAKE_LATE,         /* 504 to the client, carried out up to 6 s later (etcd stalled) */
-    FAKE_REFUSE,       /* 503 */
-    FAKE_THROTTLE,     /* 429 with Retry-After: 1 */
-    FAKE_CONFLICT,     /* 409 Conflict */
-    FAKE_EXPIRE,       /* 410 */
-    FAKE_FORBID,       /* 403 exceeded quota */
+    FAKE_HANG_UP,      /* carried out; the connection is closed instead of an answer */
+    FAKE_LATE,        /* 504 to the client, or silence; carried out up to 30 s later (etcd stalled).
+                        * Some of the creates wait for a read that says 404, and come then */
+    FAKE_TIMEOUT,     /* 504, not carried out */
+    FAKE_REFUSE,      /* 503 */
+    FAKE_THROTTLE,    /* 429 with Retry-After: 1 */
+    FAKE_CONFLICT,    /* 409 Conflict */
+    FAKE_EXPIRE,      /* 410 */
+    FAKE_FORBID,      /* 403 exceeded quota */
+    FAKE_NO_ACCOUNT,  /* 403 error looking up service account */
+    FAKE_NO_PRIORITY, /* 403 no PriorityClass */
+    FAKE_NO_ROUTE,    /* 404 page not found: the kind is not served; no proof of absence */
+    FAKE_NO_LEADER,   /* 500 etcdserver: leader changed; carried out or not */
+    FAKE_DUPLICATE,   /* of a watch's event: it comes twice.  By rate only */
     FAKE_N_FAULTS,
 };
 /* The next n calls of this verb (-1: any) on this plural (NULL: any) fail so.  `plural` is not
@@ -107,13 +133,29 @@ void fake_fail_next(struct fake *fake, enum fake_fault fault, int n, int verb, c
 void fake_fail_no_more(struct fake *fake);
 /* Calls fail so at random, where the fault makes sense: conflicts hit updates, 410 hits watches. */
 void fake_set_rate(struct fake *fake, enum fake_fault fault, int per_mille);
+/* Asked first about every request that departs: which fault (enum fake_fault) it meets, or -1. */
+typedef int fake_judge(const char *user, const struct k8s_request *request, void *arg);
+void fake_set_judge(struct fake *fake, fake_judge *judge, void *arg);
 /* All open watches end: cleanly, or as a lost connection. */
 void fake_end_watches(struct fake *fake, bool cleanly);
+/* All open watches fall silent: no event, no bookmark, no end, until the client gives them up. */
+void fake_silence_watches(struct fake *fake);
 /* etcd is compacted: no watch and no continued list can go on from an older version. */
 void fake_expire_history(struct fake *fake);
-/* etcd is restored from a backup: objects stay as they are, versions start again, lower.  Watches
- * break. */
+/* etcd stands still: reads and writes of clients time out; of the writes, some are carried out when
+ * it goes on.  What others do is not held up. */
+void fake_stall(struct fake *fake, int64_t ms);
+/* The API server is not there: connections are refused.  Watches that are open deliver for a minute
+ * more.  When it is back it first says that it is starting. */
+void fake_stop_server(struct fake *fake, int64_t ms);
+/* etcd is restored: objects and versions are again as they were at the last backup; without one,
+ * objects stay as they are and versions start again, lower.  Watches break; those that go on from a
+ * version of before the restore hear nothing. */
+void fake_backup(struct fake *fake);
 void fake_restore(struct fake *fake);
+/* This client's process stands still: nothing that it asked for is sent, and no answer or event
+ * reaches it, until it goes on. */
+void fake_freeze(struct k8s *client, bool frozen);
 /* This client's network is gone, or back.  Watches notice after 30 s. */
 void fake_partition(struct k8s *client, bool gone);
 

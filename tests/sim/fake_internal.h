@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What fake.c (the network) and fake_people.c (everybody else) share. */
+/* What the parts of the fake's network share: fake.c (calls), fake_watch.c, fake_faults.c, and
+ * fake_people.c (everybody else). */
 #ifndef KHARON_SIM_FAKE_INTERNAL_H
 #define KHARON_SIM_FAKE_INTERNAL_H
 
@@ -14,6 +15,80 @@ struct fake {
     struct list injections;
     int per_mille[FAKE_N_FAULTS];
     int64_t latency_min, latency_max;
+    /* LOOP_MONOTONIC; past: it is not so. */
+    int64_t stalled_until, down_until, starting_until;
+    fake_judge *judge;
+    void *judge_arg;
 };
+
+struct fake_client {
+    struct k8s base;
+    struct fake *fake;
+    char *user;
+    struct list link;
+    struct list calls;
+    bool gone; /* partitioned */
+    bool frozen;
+};
+
+enum fake_phase {
+    FAKE_SENDING,
+    FAKE_TRAVELLING,
+    FAKE_WAITING, /* at the server, for a version that it does not have yet */
+    FAKE_RETURNING,
+    FAKE_LOST,    /* the client waits for its time-out */
+    FAKE_CUT,     /* the connection ends */
+    FAKE_REFUSED, /* there is no connection */
+    FAKE_WATCHING,
+};
+
+struct fake_call {
+    struct k8s_call base;
+    struct fake_client *client;
+    struct list link;
+    struct k8s_request request; /* texts owned */
+    struct k8s_handler handler;
+    void *arg;
+    enum fake_phase phase;
+    bool held;        /* what comes next waits for a frozen client */
+    int fault;        /* enum fake_fault, or -1 */
+    int64_t deadline; /* LOOP_MONOTONIC */
+    struct loop_timer timer;
+    struct fake_answer answer;
+    /* Watches. */
+    const struct fake_kind *kind;
+    uint64_t version; /* everything up to here has been delivered */
+    uint64_t marked;  /* the last bookmark, or where it began */
+    int64_t lag;      /* of the next delivery */
+    bool silent;
+    int64_t dead_at; /* 0: its connection is not lost */
+    bool *gone;      /* set while it delivers: tells that it was cancelled */
+    struct loop_timer bookmark, end;
+};
+
+int64_t fake_now(const struct fake *f);
+int64_t fake_latency(struct fake *f);
+void fake_call_set(struct fake_call *c, enum fake_phase phase, int64_t at);
+/* They end the call. */
+void fake_call_answer(struct fake_call *c);
+void fake_call_fail(struct fake_call *c, enum error_code code, const char *text);
+
+void fake_watch_begin(struct fake_call *c);
+void fake_watch_deliver(struct fake_call *c);
+void fake_watch_on_bookmark(void *call);
+void fake_watch_on_end(void *call);
+/* Its connection is lost: the client notices then. */
+void fake_watch_dies_at(struct fake_call *c, int64_t at);
+/* Something was written of that kind; NULL: of any. */
+void fake_watch_wake(struct fake *f, const struct fake_kind *kind);
+
+/* The fault that hits this request, -1: none. */
+int fake_fault_pick(struct fake *f, const char *user, const struct k8s_request *r);
+/* The answer of a fault that is one (is_refusal). */
+bool fake_fault_is_refusal(enum fake_fault fault);
+struct fake_answer fake_fault_refusal(const struct fake *f, const struct k8s_request *r,
+                                      enum fake_fault fault);
+struct fake_answer fake_fault_starting(const struct k8s_request *r);
+struct fake_answer fake_fault_timeout(const struct k8s_request *r);
 
 #endif

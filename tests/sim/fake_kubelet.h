@@ -7,6 +7,9 @@
  * still Running; the terminal phase 1.1 s later.  A deletion sends SIGTERM, waits for the grace
  * period, and only then lets the object go; a forced one lets the container run on for 2 s beside
  * whatever comes after it, which is what finalizers are for.
+ *
+ * There is one node, "node", and those that are added; pods are spread over those that are well.
+ * What a lost node's containers do nobody hears of until it is back, or given up by people.
  */
 #ifndef KHARON_SIM_FAKE_KUBELET_H
 #define KHARON_SIM_FAKE_KUBELET_H
@@ -20,7 +23,10 @@
 struct fake_plan {
     int64_t schedule_ms; /* until it is bound; FAKE_NEVER: Unschedulable */
     int64_t start_ms;    /* from there until its container runs; FAKE_NEVER: does not start */
-    const char *waiting; /* the reason while it has not started; NULL: ContainerCreating */
+    const char *waiting; /* the reason while it has not started; NULL: ContainerCreating.
+                          * ErrImagePull and ImagePullBackOff take turns */
+    bool start_error;    /* then: its command is not found; it never runs */
+    bool unseen;         /* that it runs is not shown: the phase goes from Pending to its end */
     int64_t run_ms;      /* FAKE_NEVER: until it is killed */
     int exit_code;
     const char *reason;  /* NULL: Completed or Error; "OOMKilled" */
@@ -45,5 +51,22 @@ void fake_kubelet_free(struct fake_kubelet *kubelet); /* before the fake */
 size_t fake_kubelet_running(const struct fake_kubelet *kubelet);
 /* The eviction API. */
 void fake_kubelet_evict(struct fake_kubelet *kubelet, const char *ns, const char *name);
+/* The scheduler needs its place for a more important pod. */
+void fake_kubelet_preempt(struct fake_kubelet *kubelet, const char *ns, const char *name);
+/* Its node is short of something: the kubelet ends it; the object stays, Failed. */
+void fake_kubelet_press(struct fake_kubelet *kubelet, const char *ns, const char *name);
+
+/* Nodes; the name is copied. */
+void fake_kubelet_add_node(struct fake_kubelet *kubelet, const char *node);
+/* Its network is gone.  After 50 s the node is not ready, after 300 s more its pods are deleted: they
+ * have a deletionTimestamp and stay.  Containers run on. */
+void fake_kubelet_lose_node(struct fake_kubelet *kubelet, const char *node);
+/* It is back, and tells. */
+void fake_kubelet_regain_node(struct fake_kubelet *kubelet, const char *node);
+/* Somebody who knows that the machine is off, and so that its containers have ended, says so: by the
+ * taint node.kubernetes.io/out-of-service, or by deleting the Node.  Its pods are Failed, and deleted
+ * by force, after 4 s, or 45 s. */
+void fake_kubelet_fence_node(struct fake_kubelet *kubelet, const char *node);
+void fake_kubelet_remove_node(struct fake_kubelet *kubelet, const char *node);
 
 #endif

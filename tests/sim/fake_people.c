@@ -21,7 +21,8 @@ static const json_t *do_now(struct fake *f, struct k8s_request request)
     return o ? o->json : NULL;
 }
 
-const json_t *fake_create(struct fake *f, const struct k8s_resource *resource, const char *text)
+/* Sends a text that says itself where it belongs. */
+static const json_t *send_text(struct fake *f, struct k8s_request request, const char *text)
 {
     CLEANUP(json_decref) json_t *json = NULL;
     struct error err;
@@ -30,25 +31,59 @@ const json_t *fake_create(struct fake *f, const struct k8s_resource *resource, c
         fprintf(stderr, "fake: %s\n", err.text);
         abort();
     }
-    return do_now(f, (struct k8s_request) {.verb = K8S_CREATE,
+    request.body = text;
+    request.ns = json_text_at(json, "metadata.namespace");
+    request.name = request.verb == K8S_APPLY ? json_text_at(json, "metadata.name") : NULL;
+    return do_now(f, request);
+}
+
+const json_t *fake_create(struct fake *f, const struct k8s_resource *resource, const char *text)
+{
+    return send_text(f,
+                     (struct k8s_request) {.verb = K8S_CREATE,
                                            .resource = resource,
-                                           .body = text,
-                                           .ns = json_text_at(json, "metadata.namespace")});
+                                           .field_manager = "kubectl-create"},
+                     text);
+}
+
+const json_t *fake_create_unjudged(struct fake *f, const struct k8s_resource *resource,
+                                   const char *text)
+{
+    struct fake_kind *kind = fake_server_kind(&f->server, resource);
+    const struct fake_schema *schema = kind->schema;
+
+    kind->schema = NULL;
+    const json_t *json = fake_create(f, resource, text);
+    kind->schema = schema;
+    return json;
+}
+
+const json_t *fake_apply(struct fake *f, const struct k8s_resource *resource, const char *manager,
+                         const char *text)
+{
+    return send_text(
+        f, (struct k8s_request) {.verb = K8S_APPLY, .resource = resource, .field_manager = manager},
+        text);
 }
 
 const json_t *fake_get(struct fake *f, const struct k8s_resource *resource, const char *ns,
                        const char *name)
 {
-    return do_now(
-        f, (struct k8s_request) {.verb = K8S_GET, .resource = resource, .ns = ns, .name = name});
+    const struct fake_kind *kind = fake_server_kind(&f->server, resource);
+    const struct fake_object *o = kind ? fake_store_find(kind, ns, name) : NULL;
+
+    return o ? o->json : NULL;
 }
 
 const json_t *fake_patch(struct fake *f, const struct k8s_resource *resource, const char *ns,
                          const char *name, const char *text)
 {
-    return do_now(
-        f, (struct k8s_request) {
-               .verb = K8S_PATCH, .resource = resource, .ns = ns, .name = name, .body = text});
+    return do_now(f, (struct k8s_request) {.verb = K8S_PATCH,
+                                           .resource = resource,
+                                           .ns = ns,
+                                           .name = name,
+                                           .body = text,
+                                           .field_manager = "kubectl-patch"});
 }
 
 const json_t *fake_patch_status(struct fake *f, const struct k8s_resource *resource, const char *ns,
@@ -59,7 +94,8 @@ const json_t *fake_patch_status(struct fake *f, const struct k8s_resource *resou
                                            .ns = ns,
                                            .name = name,
                                            .subresource = "status",
-                                           .body = text});
+                                           .body = text,
+                                           .field_manager = "kubectl-patch"});
 }
 
 static bool delete_with(struct fake *f, const struct k8s_resource *resource, const char *ns,
@@ -83,6 +119,14 @@ bool fake_delete_now(struct fake *f, const struct k8s_resource *resource, const 
                      const char *name)
 {
     return delete_with(f, resource, ns, name, "{\"gracePeriodSeconds\":0}");
+}
+
+bool fake_delete_cascading(struct fake *f, const struct k8s_resource *resource, const char *ns,
+                           const char *name, const char *policy)
+{
+    CLEANUP(free) char *options = xasprintf("{\"propagationPolicy\":\"%s\"}", policy);
+
+    return delete_with(f, resource, ns, name, options);
 }
 
 size_t fake_count_objects(struct fake *f, const struct k8s_resource *resource)
@@ -111,5 +155,12 @@ void fake_watcher_remove(struct fake_watcher *w)
 
 uint64_t fake_count_requests(const struct fake *f, enum k8s_verb verb, const char *plural)
 {
-    return fake_server_requests(&f->server, verb, plural);
+    size_t len = strcspn(plural, "/");
+    struct fake_kind *kind;
+
+    list_foreach (kind, &f->server.kinds, link)
+        if (strlen(kind->resource->plural) == len &&
+            memcmp(kind->resource->plural, plural, len) == 0)
+            return kind->counts[verb][plural[len] == '/'];
+    return 0;
 }

@@ -1,19 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/fake_store.h"
 
+#include "sim/fake_schema.h"
+
 #include <inttypes.h>
 #include <string.h>
 #include <time.h>
 
-#define GC_DELAY_MS 30
-#define HISTORY_MS  300000 /* etcd is compacted every five minutes */
-#define PRUNE_EVERY 1024
-
-struct count {
-    struct map_node node;
-    char *key;
-    uint64_t n;
-};
+#define HISTORY_MS    300000 /* etcd is compacted every five minutes */
+#define PRUNE_EVERY   1024
+#define KEPT_TEXTS    256
+#define FIRST_VERSION 100
+#define LOWER_VERSION 50 /* after a restore without a backup */
 
 void fake_time_text(int64_t ms, char text[32])
 {
@@ -31,7 +29,13 @@ int64_t fake_server_now(const struct fake_server *s)
 
 static char *key_of(const char *ns, const char *name)
 {
-    return xasprintf("%s/%s", ns ? ns : "", name);
+    size_t n = ns ? strlen(ns) : 0, m = strlen(name);
+    char *key = xcalloc(1, n + m + 2);
+
+    memcpy(key, ns ? ns : "", n);
+    key[n] = '/';
+    memcpy(key + n + 1, name, m);
+    return key;
 }
 
 struct fake_object *fake_store_find(const struct fake_kind *kind, const char *ns, const char *name)
@@ -42,13 +46,31 @@ struct fake_object *fake_store_find(const struct fake_kind *kind, const char *ns
     return node ? container_of(node, struct fake_object, by_key) : NULL;
 }
 
+json_t *fake_store_editable(const json_t *json)
+{
+    json_t *copy = json_copy((json_t *) (uintptr_t) json);
+
+    json_object_set_new(copy, "metadata", json_copy(fake_meta(json)));
+    return copy;
+}
+
+/* ---- history ---- */
+
 static void tell_watchers(struct fake_server *s, const struct fake_kind *kind, const json_t *old,
                           const json_t *new)
 {
     struct fake_watcher *w;
 
     list_foreach (w, &s->watchers, link)
-        w->on_change(kind->resource, old, new, w->arg);
+        if (w->on_change)
+            w->on_change(kind->resource, old, new, w->arg);
+}
+
+static void event_done(struct fake_event *e)
+{
+    json_decref(e->old);
+    json_decref(e->new);
+    free(e->text);
 }
 
 /* Forgets what no watch asks for any more. */
@@ -59,19 +81,27 @@ static void prune(struct fake_server *s)
 
     while (n < s->n_events && s->events[n].at < limit) {
         s->oldest = s->events[n].version;
-        json_decref(s->events[n].old);
-        json_decref(s->events[n].new);
+        event_done(&s->events[n]);
         n++;
     }
     memmove(s->events, s->events + n, (s->n_events - n) * sizeof(*s->events));
     s->n_events -= n;
 }
 
-/* References to old and new are taken. */
+/* Texts are for watches that keep up; others print anew. */
+static void forget_text(struct fake_server *s)
+{
+    if (s->n_events < KEPT_TEXTS)
+        return;
+    free(s->events[s->n_events - KEPT_TEXTS].text);
+    s->events[s->n_events - KEPT_TEXTS].text = NULL;
+}
+
 static void remember(struct fake_server *s, const struct fake_kind *kind, json_t *old, json_t *new)
 {
     if (s->n_events % PRUNE_EVERY == PRUNE_EVERY - 1)
         prune(s);
+    forget_text(s);
     if (s->n_events == s->cap_events) {
         s->cap_events = s->cap_events ? 2 * s->cap_events : PRUNE_EVERY;
         s->events = xrealloc(s->events, s->cap_events, sizeof(*s->events));
@@ -84,13 +114,15 @@ static void remember(struct fake_server *s, const struct fake_kind *kind, json_t
         .new = json_incref(new),
     };
     tell_watchers(s, kind, old, new);
-    s->on_event(s->arg);
+    s->on_event(kind, s->arg);
 }
 
 size_t fake_server_after(const struct fake_server *s, uint64_t version)
 {
     size_t low = 0, high = s->n_events;
 
+    if (version >= s->version)
+        return s->n_events;
     while (low < high) {
         size_t mid = (low + high) / 2;
 
@@ -102,12 +134,22 @@ size_t fake_server_after(const struct fake_server *s, uint64_t version)
     return low;
 }
 
+static void forget_events(struct fake_server *s)
+{
+    for (size_t i = 0; i < s->n_events; i++)
+        event_done(&s->events[i]);
+    s->n_events = 0;
+}
+
+/* ---- objects ---- */
+
+/* The metadata must be json's own. */
 static void stamp(struct fake_server *s, json_t *json)
 {
     char text[24];
 
     snprintf(text, sizeof(text), "%" PRIu64, ++s->version);
-    json_set_text(json_object_get(json, "metadata"), "resourceVersion", text);
+    json_object_set_new_nocheck(fake_meta(json), "resourceVersion", json_string_nocheck(text));
 }
 
 static void new_uid(struct fake_server *s, char text[37])
@@ -119,37 +161,19 @@ static void new_uid(struct fake_server *s, char text[37])
              (unsigned) (0x8000 | (b >> 48 & 0x3FFF)), b & 0xFFFFFFFFFFFFu);
 }
 
-struct fake_object *fake_store_add(struct fake_server *s, struct fake_kind *kind, json_t *json)
+/* Takes json. */
+static struct fake_object *insert(struct fake_server *s, struct fake_kind *kind, json_t *json)
 {
     struct fake_object *o = NEW(struct fake_object);
-    json_t *meta = json_object_get(json, "metadata");
-    char uid[37], now[32];
 
-    new_uid(s, uid);
-    fake_time_text(fake_server_now(s), now);
-    json_set_text(meta, "uid", uid);
-    json_set_text(meta, "creationTimestamp", now);
-    stamp(s, json);
     o->kind = kind;
     o->json = json;
-    o->key = key_of(json_text_at(meta, "namespace"), json_text_at(meta, "name"));
-    o->uid = xstrdup(uid);
+    o->key = key_of(fake_meta_text(json, "namespace"), fake_meta_text(json, "name"));
+    o->uid = xstrdup(fake_meta_text(json, "uid"));
     map_add(&kind->objects, &o->by_key, o->key);
     map_add(&s->by_uid, &o->by_uid, o->uid);
-    if (json_at(meta, "ownerReferences"))
-        fake_store_schedule_gc(s);
-    remember(s, kind, NULL, json);
+    fake_gc_added(s, o);
     return o;
-}
-
-void fake_store_change(struct fake_server *s, struct fake_object *o, json_t *json)
-{
-    json_t *old = o->json;
-
-    stamp(s, json);
-    o->json = json;
-    remember(s, o->kind, old, json);
-    json_decref(old);
 }
 
 static void object_free(struct fake_object *o)
@@ -160,152 +184,184 @@ static void object_free(struct fake_object *o)
     free(o);
 }
 
+/* Out of the maps, not freed. */
+static void take_out(struct fake_server *s, struct fake_object *o)
+{
+    map_remove(&o->kind->objects, &o->by_key);
+    map_remove(&s->by_uid, &o->by_uid);
+    fake_gc_removed(s, o);
+}
+
+struct fake_object *fake_store_add(struct fake_server *s, struct fake_kind *kind, json_t *json)
+{
+    json_t *meta = fake_meta(json);
+    char uid[37], now[32];
+
+    new_uid(s, uid);
+    fake_time_text(fake_server_now(s), now);
+    json_set_text(meta, "uid", uid);
+    json_set_text(meta, "creationTimestamp", now);
+    stamp(s, json);
+    struct fake_object *o = insert(s, kind, json);
+    remember(s, kind, NULL, json);
+    return o;
+}
+
+void fake_store_change(struct fake_server *s, struct fake_object *o, json_t *json)
+{
+    CLEANUP(json_decref) json_t *shared = json;
+    json_t *old = o->json;
+
+    o->json = fake_store_editable(shared);
+    stamp(s, o->json);
+    fake_gc_changed(s, o, old);
+    remember(s, o->kind, old, o->json);
+    json_decref(old);
+}
+
 json_t *fake_store_remove(struct fake_server *s, struct fake_object *o)
 {
-    CLEANUP(json_decref) json_t *last = json_deep_copy(o->json);
+    CLEANUP(json_decref) json_t *last = fake_store_editable(o->json);
     const struct fake_kind *kind = o->kind;
 
     stamp(s, last);
-    map_remove(&o->kind->objects, &o->by_key);
-    map_remove(&s->by_uid, &o->by_uid);
+    take_out(s, o);
     object_free(o);
-    fake_store_schedule_gc(s);
     remember(s, kind, last, NULL);
     return json_incref(last);
 }
 
-static bool is_orphan(const struct fake_server *s, const struct fake_object *o)
+/* ---- backups ---- */
+
+static void forget_backup(struct fake_server *s)
 {
-    const json_t *owners = json_at(o->json, "metadata.ownerReferences");
-    const json_t *owner;
-    size_t i;
-
-    json_array_foreach ((json_t *) (uintptr_t) owners, i, owner) {
-        const char *uid = json_text_at(owner, "uid");
-
-        if (uid && map_get(&s->by_uid, uid))
-            return false;
-    }
-    return json_array_size(owners) > 0 && !json_at(o->json, "metadata.deletionTimestamp");
+    for (size_t i = 0; i < s->n_backup; i++)
+        json_decref(s->backup[i].json);
+    free(s->backup);
+    s->backup = NULL;
+    s->n_backup = 0;
 }
 
-/* One at a time: a delete may remove others. */
-static void collect_garbage(void *arg)
+void fake_server_backup(struct fake_server *s)
 {
-    struct fake_server *s = arg;
+    struct fake_object *o;
+
+    forget_backup(s);
+    s->backup = xcalloc(s->by_uid.n + 1, sizeof(*s->backup));
+    s->backup_version = s->version;
+    map_foreach (o, &s->by_uid, by_uid)
+        s->backup[s->n_backup++] = (struct fake_copy) {o->kind, json_incref(o->json)};
+}
+
+static bool in_backup(const struct fake_server *s, const struct fake_object *o)
+{
+    for (size_t i = 0; i < s->n_backup; i++)
+        if (strcmp(fake_meta_text(s->backup[i].json, "uid"), o->uid) == 0)
+            return true;
+    return false;
+}
+
+static void remove_younger(struct fake_server *s)
+{
     struct fake_object *o;
 
     map_foreach (o, &s->by_uid, by_uid) {
-        if (!is_orphan(s, o))
+        if (in_backup(s, o))
             continue;
-        fake_server_delete(s, o, -1);
-        fake_store_schedule_gc(s);
-        loop_timer_set(s->loop, &s->gc, LOOP_MONOTONIC, loop_now(s->loop, LOOP_MONOTONIC));
+        take_out(s, o);
+        tell_watchers(s, o->kind, o->json, NULL);
+        object_free(o);
+    }
+}
+
+static void put_back(struct fake_server *s, const struct fake_copy *copy)
+{
+    struct map_node *node = map_get(&s->by_uid, fake_meta_text(copy->json, "uid"));
+    struct fake_object *o = node ? container_of(node, struct fake_object, by_uid) : NULL;
+    json_t *old = o ? o->json : NULL;
+
+    if (old == copy->json)
         return;
+    if (!o) {
+        insert(s, copy->kind, json_incref(copy->json));
+    } else {
+        o->json = json_incref(copy->json);
+        fake_gc_changed(s, o, old);
     }
+    tell_watchers(s, copy->kind, old, copy->json);
+    json_decref(old);
 }
 
-void fake_store_schedule_gc(struct fake_server *s)
-{
-    if (!loop_timer_armed(&s->gc))
-        loop_timer_set(s->loop, &s->gc, LOOP_MONOTONIC,
-                       loop_now(s->loop, LOOP_MONOTONIC) + GC_DELAY_MS);
-}
-
-static void forget_events(struct fake_server *s)
-{
-    for (size_t i = 0; i < s->n_events; i++) {
-        json_decref(s->events[i].old);
-        json_decref(s->events[i].new);
-    }
-    s->n_events = 0;
-}
-
-void fake_server_restore(struct fake_server *s)
+/* Objects stay as they are; all versions are others, and lower. */
+static void lower_versions(struct fake_server *s)
 {
     struct fake_object *o;
 
-    forget_events(s);
-    s->version = 50;
+    s->version = LOWER_VERSION;
     map_foreach (o, &s->by_uid, by_uid) {
-        json_t *json = json_deep_copy(o->json);
+        json_t *json = fake_store_editable(o->json);
 
         stamp(s, json);
         json_decref(o->json);
         o->json = json;
     }
-    fake_server_expire(s);
 }
 
-static struct count *find_count(const struct fake_server *s, const char *key)
+void fake_server_restore(struct fake_server *s)
 {
-    struct map_node *node = map_get(&s->counts, key);
+    struct fake_watcher *w;
 
-    return node ? container_of(node, struct count, node) : NULL;
-}
-
-void fake_store_count(struct fake_server *s, const struct k8s_request *r)
-{
-    CLEANUP(free) char *key =
-        xasprintf("%s %s%s%s", k8s_verb_name(r->verb), r->resource->plural,
-                  r->subresource ? "/" : "", r->subresource ? r->subresource : "");
-    struct count *c = find_count(s, key);
-
-    if (!c) {
-        c = NEW(struct count);
-        c->key = TAKE(key);
-        map_add(&s->counts, &c->node, c->key);
+    forget_events(s);
+    if (s->backup) {
+        s->version = s->backup_version;
+        remove_younger(s);
+        for (size_t i = 0; i < s->n_backup; i++)
+            put_back(s, &s->backup[i]);
+    } else {
+        lower_versions(s);
     }
-    c->n++;
+    fake_server_expire(s);
+    list_foreach (w, &s->watchers, link)
+        if (w->on_restore)
+            w->on_restore(w->arg);
 }
 
-uint64_t fake_server_requests(const struct fake_server *s, enum k8s_verb verb, const char *plural)
-{
-    CLEANUP(free) char *key = xasprintf("%s %s", k8s_verb_name(verb), plural);
-    const struct count *c = find_count(s, key);
-
-    return c ? c->n : 0;
-}
+/* ---- life ---- */
 
 void fake_server_init(struct fake_server *s, struct loop *loop, struct rng *rng)
 {
-    *s = (struct fake_server) {.loop = loop, .rng = rng, .version = 100, .oldest = 100};
+    *s = (struct fake_server) {
+        .loop = loop, .rng = rng, .version = FIRST_VERSION, .oldest = FIRST_VERSION};
     list_init(&s->kinds);
     list_init(&s->pages);
     list_init(&s->watchers);
     map_init(&s->by_uid);
-    map_init(&s->counts);
-    s->gc = (struct loop_timer) {.on_time = collect_garbage, .arg = s};
+    fake_gc_init(s);
 }
 
-static void kind_free(struct fake_kind *kind)
+static void kind_free(struct fake_server *s, struct fake_kind *kind)
 {
     struct fake_object *o;
 
     map_foreach (o, &kind->objects, by_key) {
-        map_remove(&kind->objects, &o->by_key);
+        take_out(s, o);
         object_free(o);
     }
     map_done(&kind->objects);
+    fake_schema_free(kind->own_schema);
     free(kind);
 }
 
 void fake_server_done(struct fake_server *s)
 {
     struct list *link;
-    struct count *c;
 
-    loop_timer_cancel(s->loop, &s->gc);
     fake_server_expire(s);
     forget_events(s);
     free(s->events);
-    map_done(&s->by_uid);
-    map_foreach (c, &s->counts, node) {
-        map_remove(&s->counts, &c->node);
-        free(c->key);
-        free(c);
-    }
-    map_done(&s->counts);
+    forget_backup(s);
     while ((link = list_pop_front(&s->kinds)))
-        kind_free(list_entry(link, struct fake_kind, link));
+        kind_free(s, list_entry(link, struct fake_kind, link));
+    map_done(&s->by_uid);
+    fake_gc_done(s);
 }

@@ -1,57 +1,133 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/observer.h"
 
-#include "base/log.h"
 #include "model/partition.h"
+#include "sim/tally.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-struct tally {
-    struct map_node node;
-    char *key;
-    int n;
+/* As it was seen last, and what that cost. */
+struct seen_workflow {
+    struct map_node by_name;
+    char *name;
+    struct workflow *wf; /* NULL: gone */
+    int64_t gone_at;     /* or replaced by another of its name; 0: never */
+    int n_natural;       /* active runs that the schedule triggered */
 };
 
-/* ---- tallies ---- */
+struct seen_instance {
+    struct map_node by_name;
+    char *name;
+    struct instance *inst;
+    int n_writes;
+};
 
-static struct tally *tally(struct map *map, const char *key)
+struct seen_pod {
+    struct map_node by_name;
+    char *name, *instance;
+    int n;           /* how often it was made */
+    int64_t gone_at; /* 0: is there */
+    bool has_exit;   /* its container has ended and said so */
+    int exit_code;
+};
+
+static int64_t monotonic(const struct observer *o)
 {
-    struct map_node *node = map_get(map, key);
-
-    if (node)
-        return container_of(node, struct tally, node);
-    struct tally *t = NEW(struct tally);
-    t->key = xstrdup(key);
-    map_add(map, &t->node, t->key);
-    return t;
+    return loop_now(o->world->loop, LOOP_MONOTONIC);
 }
 
-static void free_tallies(struct map *map)
+static instant true_time(const struct observer *o)
 {
-    struct tally *t;
-
-    map_foreach (t, map, node) {
-        map_remove(map, &t->node);
-        free(t->key);
-        free(t);
-    }
-    map_done(map);
+    return loop_now(o->world->loop, LOOP_OF_DAY);
 }
 
-__attribute__((format(printf, 2, 3))) static void broken(struct observer *o, const char *format,
-                                                         ...)
+void observer_blame(struct observer *o, const char *format, ...)
 {
     char when[INSTANT_TEXT_MAX];
     va_list args;
 
     if (*o->broken)
         return;
-    instant_print(loop_now(o->world->loop, LOOP_OF_DAY), when);
+    instant_print(true_time(o), when);
     int n = snprintf(o->broken, sizeof(o->broken), "%s: ", when);
     va_start(args, format);
     vsnprintf(o->broken + n, sizeof(o->broken) - (size_t) n, format, args);
     va_end(args);
+}
+
+
+
+static struct seen_workflow *see_workflow(struct observer *o, const char *name)
+{
+    struct map_node *node = map_get(&o->workflows, name);
+
+    if (node)
+        return container_of(node, struct seen_workflow, by_name);
+    struct seen_workflow *seen = NEW(struct seen_workflow);
+    seen->name = xstrdup(name);
+    map_add(&o->workflows, &seen->by_name, seen->name);
+    return seen;
+}
+
+static struct seen_instance *find_instance(struct observer *o, const char *name)
+{
+    struct map_node *node = map_get(&o->instances, name);
+
+    return node ? container_of(node, struct seen_instance, by_name) : NULL;
+}
+
+static struct seen_instance *see_instance(struct observer *o, const char *name)
+{
+    struct seen_instance *seen = find_instance(o, name);
+
+    if (seen)
+        return seen;
+    seen = NEW(struct seen_instance);
+    seen->name = xstrdup(name);
+    map_add(&o->instances, &seen->by_name, seen->name);
+    return seen;
+}
+
+static void forget_instance(struct observer *o, struct seen_instance *seen)
+{
+    map_remove(&o->instances, &seen->by_name);
+    instance_free(seen->inst);
+    free(seen->name);
+    free(seen);
+}
+
+static struct seen_pod *find_pod(struct observer *o, const char *name)
+{
+    struct map_node *node = map_get(&o->pods, name);
+
+    return node ? container_of(node, struct seen_pod, by_name) : NULL;
+}
+
+static struct seen_pod *see_pod(struct observer *o, const char *name)
+{
+    struct seen_pod *seen = find_pod(o, name);
+
+    if (seen)
+        return seen;
+    seen = NEW(struct seen_pod);
+    seen->name = xstrdup(name);
+    map_add(&o->pods, &seen->by_name, seen->name);
+    return seen;
+}
+
+static void forget_pod(struct observer *o, struct seen_pod *seen)
+{
+    map_remove(&o->pods, &seen->by_name);
+    free(seen->name);
+    free(seen->instance);
+    free(seen);
+}
+
+/* When many partitions fall due at once, many requests are right. */
+static void excuse_requests(struct observer *o)
+{
+    o->n_in_second -= OBSERVER_REQUESTS_A_TRIGGER;
 }
 
 /* ---- containers ---- */
@@ -67,32 +143,67 @@ static const char *run_key(const json_t *pod)
 static void on_container(const json_t *pod, bool runs, void *arg)
 {
     struct observer *o = arg;
-    struct tally *t = tally(&o->running, run_key(pod));
+    const char *key = run_key(pod);
+
+    if (!*key)
+        return; /* somebody else's */
+    struct tally *t = tally(&o->running, key);
 
     t->n += runs ? 1 : -1;
+    t->at = monotonic(o);
     if (t->n > 1)
-        broken(o, "%d containers of %s run at once; the last one is of %s", t->n, t->key,
+        observer_blame(o, "%d containers of %s run at once; the last one is of %s", t->n, t->key,
                json_text_at(pod, "metadata.name"));
 }
 
-static bool owner_lives(struct observer *o, const json_t *json)
+/* The instance that a pod was made for, if it lives; NULL: it does not, or the pod is not ours. */
+static const char *living_owner(struct observer *o, const json_t *pod)
 {
-    CLEANUP(pod_free) struct pod *pod = pod_decode(json);
+    const json_t *owner = json_array_get(json_at(pod, "metadata.ownerReferences"), 0);
+    const char *name = json_text_at(owner, "name"), *uid = json_text_at(owner, "uid");
+    const struct seen_instance *seen = name ? find_instance(o, name) : NULL;
 
-    return pod->instance &&
-           strcmp(world_text(o->world, &instance_resource, pod->instance, "metadata.uid"),
-                  pod->owner_uid) == 0;
+    return seen && uid && strcmp(seen->inst->id.uid, uid) == 0 ? name : NULL;
+}
+
+static void note_exit(struct observer *o, const char *name, const json_t *json)
+{
+    const json_t *status = json_array_get(json_at(json, "status.containerStatuses"), 0),
+                 *code = json_at(status, "state.terminated.exitCode");
+    struct seen_pod *seen = code ? find_pod(o, name) : NULL;
+
+    if (!seen)
+        return;
+    seen->has_exit = true;
+    seen->exit_code = (int) json_integer_value(code);
 }
 
 /* A create that arrives when its instance is gone makes a pod that is gone at once, too. */
 static void on_pod(struct observer *o, const json_t *old, const json_t *new)
 {
-    if (old || !new || !owner_lives(o, new))
+    const char *name = json_text_at(new ? new : old, "metadata.name");
+
+    if (old && new) {
+        note_exit(o, name, new);
         return;
-    struct tally *t = tally(&o->pod_names, json_text_at(new, "metadata.name"));
+    }
+    if (old) {
+        struct seen_pod *gone = find_pod(o, name);
+
+        if (gone)
+            gone->gone_at = monotonic(o);
+        return;
+    }
+    const char *owner = living_owner(o, new);
+    if (!owner)
+        return;
+    struct seen_pod *seen = see_pod(o, name);
     o->n_pods++;
-    if (++t->n > 1)
-        broken(o, "pod %s was created again", t->key);
+    seen->gone_at = 0;
+    free(seen->instance);
+    seen->instance = xstrdup(owner);
+    if (++seen->n > 1)
+        observer_blame(o, "pod %s was created again", name);
 }
 
 /* ---- cursors ---- */
@@ -108,7 +219,7 @@ static bool was_triggered(const struct observer *o, const struct workflow *wf,
     CLEANUP(free) char *key = xasprintf("%s/%" PRId64, wf->id.uid, wf->status.cursor.epoch);
     CLEANUP(free) char *full = partition_key(key, parameter);
 
-    return map_get(&o->triggered, full) != NULL;
+    return tally_find(&o->triggered, full) != NULL;
 }
 
 static bool was_skipped(const struct workflow *wf, instant partition)
@@ -132,30 +243,57 @@ static void check_passed(struct observer *o, const struct workflow *wf, instant 
 
         o->n_skips += skipped;
         if (!skipped && !was_triggered(o, wf, partition_print(&schedule, t, text)))
-            broken(o, "%s: partition %s of epoch %" PRId64 " was passed by without a trace",
+            observer_blame(o, "%s: partition %s of epoch %" PRId64 " was passed by without a trace",
                    wf->id.name, text, wf->status.cursor.epoch);
         if (!schedule_next(&schedule, t, &t))
             return;
     }
 }
 
-static void on_workflow(struct observer *o, const json_t *old, const json_t *new)
+static void check_cursor(struct observer *o, const struct workflow *before,
+                         const struct workflow *after)
 {
-    if (!old || !new)
-        return;
-    CLEANUP(workflow_free) struct workflow *before = workflow_decode(old);
-    CLEANUP(workflow_free) struct workflow *after = workflow_decode(new);
     const struct cursor *from = &before->status.cursor, *to = &after->status.cursor;
 
     if (from->epoch == to->epoch && to->next < from->next)
-        broken(o, "%s: the cursor went back", after->id.name);
+        observer_blame(o, "%s: the cursor went back", after->id.name);
     if (to->epoch < from->epoch)
-        broken(o, "%s: the epoch went back", after->id.name);
+        observer_blame(o, "%s: the epoch went back", after->id.name);
     if (from->epoch == to->epoch && from->epoch > 0)
         check_passed(o, after, from->next, to->next);
 }
 
+static void on_workflow(struct observer *o, const json_t *old, const json_t *new)
+{
+    struct seen_workflow *seen = see_workflow(o, json_text_at(new ? new : old, "metadata.name"));
+    struct workflow *before = seen->wf;
+
+    seen->wf = new ? workflow_decode(new) : NULL;
+    if (before && seen->wf)
+        check_cursor(o, before, seen->wf);
+    if (!seen->wf || seen->wf->id.deleting)
+        seen->gone_at = monotonic(o);
+    workflow_free(before);
+}
+
 /* ---- runs ---- */
+
+static void check_lag(struct observer *o, const struct instance *inst)
+{
+    const struct workflow *wf = see_workflow(o, inst->workflow)->wf;
+    instant due = wf ? wf->status.cursor.next_offset : INSTANT_NONE, now = true_time(o);
+
+    if (o->strict && due != INSTANT_NONE && (now < due || now > due + OBSERVER_MAX_LAG_MS))
+        observer_blame(o, "%s was triggered %" PRId64 " ms after it fell due", inst->id.name, now - due);
+}
+
+/* Whether that is a mistake depends on who does it: a create that was late may come too late. */
+static void check_natural(struct observer *o, const struct instance *inst)
+{
+    const struct seen_workflow *seen = see_workflow(o, inst->workflow);
+
+    o->excess = seen->wf && seen->n_natural >= seen->wf->max_active;
+}
 
 static void check_trigger(struct observer *o, const struct instance *old,
                           const struct instance *new)
@@ -164,10 +302,18 @@ static void check_trigger(struct observer *o, const struct instance *old,
         return;
     if (new->trigger.type != TRIGGER_NATURAL || !new->trigger.key)
         return;
+    if (old && new->trigger.seq <= old->run.seq)
+        observer_blame(o, "%s: trigger %" PRId64 " was there before", new->id.name,
+                       new->trigger.seq);
     CLEANUP(free) char *key = partition_key(new->trigger.key, new->parameter);
+    struct tally *t = tally(&o->triggered, key);
     o->n_triggers++;
-    if (++tally(&o->triggered, key)->n > 1)
-        broken(o, "%s was triggered twice by %s", new->id.name, new->trigger.key);
+    excuse_requests(o);
+    t->at = monotonic(o);
+    if (++t->n > 1)
+        observer_blame(o, "%s was triggered twice by %s", new->id.name, new->trigger.key);
+    check_lag(o, new);
+    check_natural(o, new);
 }
 
 static const struct event *find_event(const struct run *run, int64_t counter)
@@ -192,13 +338,64 @@ static void check_events(struct observer *o, const struct instance *old, const s
         const struct event *e = &run->events[i], *was = find_event(&old->run, e->counter);
 
         if (was && !same_event(was, e))
-            broken(o, "%s: event %" PRId64 " was another one", new->id.name, e->counter);
+            observer_blame(o, "%s: event %" PRId64 " was another one", new->id.name, e->counter);
         /* Only the first event that is kept may stand before a gap. */
         if (i > 1 && e->counter != run->events[i - 1].counter + 1)
-            broken(o, "%s: a gap before event %" PRId64, new->id.name, e->counter);
+            observer_blame(o, "%s: a gap before event %" PRId64, new->id.name, e->counter);
     }
     if (run->n_events && run->events[run->n_events - 1].counter != run->counter)
-        broken(o, "%s: the counter is not that of the last event", new->id.name);
+        observer_blame(o, "%s: the counter is not that of the last event", new->id.name);
+}
+
+/* Nothing but the end of the run comes after it. */
+static bool is_last_of(const struct run *run, size_t i)
+{
+    for (i++; i < run->n_events; i++)
+        if (run->events[i].type == EVENT_SUBMIT || run->events[i].type == EVENT_TERMINATE)
+            return false;
+    return true;
+}
+
+/* By a wish, or because its workflow is not there, not another, or not fit any more. */
+static void check_halt(struct observer *o, const struct instance *inst, const struct event *e)
+{
+    static const char gone[] = "Halted: the workflow was deleted";
+    const struct seen_workflow *seen = see_workflow(o, inst->workflow);
+
+    if (e->message && strcmp(e->message, "Halted") == 0 && inst->halt_through < inst->run.seq)
+        observer_blame(o, "%s was halted though nobody wished it", inst->id.name);
+    if (e->message && strcmp(e->message, gone) == 0 && seen->wf && !seen->gone_at)
+        observer_blame(o, "%s was halted though its workflow is there", inst->id.name);
+}
+
+static void check_exit(struct observer *o, const struct instance *inst, const struct event *e)
+{
+    const char *pod = inst->run.execution_id;
+    const struct seen_pod *seen = pod ? find_pod(o, pod) : NULL;
+
+    if (!seen || !e->has_exit || (seen->has_exit && seen->exit_code == e->exit_code))
+        return;
+    observer_blame(o, "%s: exit code %d is not that of %s", inst->id.name, e->exit_code, pod);
+}
+
+/* The last event of a kind is the only one that the rest of the object still tells about. */
+static void check_new_events(struct observer *o, const struct instance *old,
+                             const struct instance *new)
+{
+    const struct run *run = &new->run;
+
+    for (size_t i = 0; i < run->n_events; i++) {
+        const struct event *e = &run->events[i];
+
+        if (e->counter <= old->run.counter)
+            continue;
+        if (e->type == EVENT_HALT && run->state == RUN_ERROR && i + 1 == run->n_events)
+            check_halt(o, new, e);
+        if (e->type == EVENT_TERMINATE && run->execution_id &&
+            (i + 1 == run->n_events || run_state_terminal(run->state)) &&
+            is_last_of(run, i))
+            check_exit(o, new, e);
+    }
 }
 
 static void check_run(struct observer *o, const struct instance *old, const struct instance *new)
@@ -206,11 +403,12 @@ static void check_run(struct observer *o, const struct instance *old, const stru
     const struct run *from = &old->run, *to = &new->run;
 
     check_events(o, old, new);
+    check_new_events(o, old, new);
     if (to->counter < from->counter || to->seq < from->seq || to->attempt < from->attempt)
-        broken(o, "%s: a number went back", new->id.name);
+        observer_blame(o, "%s: a number went back", new->id.name);
     if (run_state_terminal(from->state) && to->seq == from->seq &&
         (to->state != from->state || to->counter != from->counter))
-        broken(o, "%s: %s was not final: now %s", new->id.name, run_state_name(from->state),
+        observer_blame(o, "%s: %s was not final: now %s", new->id.name, run_state_name(from->state),
                run_state_name(to->state));
 }
 
@@ -220,21 +418,89 @@ static void forget_trigger(struct observer *o, const struct instance *inst)
     if (inst->trigger.type != TRIGGER_NATURAL || !inst->trigger.key)
         return;
     CLEANUP(free) char *key = partition_key(inst->trigger.key, inst->parameter);
-    tally(&o->triggered, key)->n = 0;
+    struct tally *t = tally(&o->triggered, key);
+    t->n = 0;
+    t->at = monotonic(o);
+}
+
+static bool is_natural(const struct instance *inst)
+{
+    return inst && inst->trigger.type == TRIGGER_NATURAL && inst->trigger.key &&
+           instance_active(inst);
+}
+
+static void count_natural(struct observer *o, const struct instance *old,
+                          const struct instance *new)
+{
+    const struct instance *any = new ? new : old;
+
+    if (any->workflow && is_natural(old) != is_natural(new))
+        see_workflow(o, any->workflow)->n_natural += is_natural(new) ? 1 : -1;
+}
+
+/* Measured where it may be near. */
+static void check_size(struct observer *o, const struct instance *inst, const json_t *object)
+{
+    if (inst->run.n_events < 25 && inst->run.events_dropped == 0)
+        return;
+    size_t size = json_dumpb(object, NULL, 0, JSON_COMPACT);
+    if (size > INSTANCE_MAX)
+        observer_blame(o, "%s has %zu bytes", inst->id.name, size);
+}
+
+static void count_finished(struct observer *o, const struct instance *old,
+                           const struct instance *new)
+{
+    if (instance_active(new) || !old || !instance_active(old))
+        return;
+    o->n_finished++;
+    o->n_succeeded += new->run.state == RUN_DONE;
+}
+
+/* Its cursor's write is not counted with the others: it is one. */
+static void check_writes(struct observer *o, const struct seen_instance *seen)
+{
+    const struct run *run = &seen->inst->run;
+
+    if (o->strict && run->state == RUN_DONE && run->seq == 1 && run->attempt == 1 &&
+        seen->n_writes + 1 > OBSERVER_MAX_WRITES)
+        observer_blame(o, "%s cost %d writes", seen->name, seen->n_writes + 1);
+}
+
+static void on_deleted(struct observer *o, struct seen_instance *seen)
+{
+    count_natural(o, seen->inst, NULL);
+    forget_trigger(o, seen->inst);
+    check_writes(o, seen);
+    forget_instance(o, seen);
 }
 
 static void on_instance(struct observer *o, const json_t *before, const json_t *after)
 {
-    CLEANUP(instance_free) struct instance *old = before ? instance_decode(before) : NULL;
+    struct seen_instance *seen =
+        see_instance(o, json_text_at(after ? after : before, "metadata.name"));
+    struct instance *old = seen->inst;
+
     if (!after) {
-        if (old)
-            forget_trigger(o, old);
+        on_deleted(o, seen);
         return;
     }
-    CLEANUP(instance_free) struct instance *new = instance_decode(after);
-    check_trigger(o, old, new);
-    if (old)
-        check_run(o, old, new);
+    seen->inst = instance_decode(after);
+    check_trigger(o, old, seen->inst);
+    if (old) {
+        check_run(o, old, seen->inst);
+        count_finished(o, old, seen->inst);
+    }
+    check_size(o, seen->inst, after);
+    count_natural(o, old, seen->inst);
+    instance_free(old);
+}
+
+static void on_lease(struct observer *o, const json_t *old, const json_t *new)
+{
+    (void) old;
+    free(o->holder);
+    o->holder = xstrdup(json_text_at(new, "spec.holderIdentity"));
 }
 
 static void on_change(const struct k8s_resource *resource, const json_t *old, const json_t *new,
@@ -243,7 +509,10 @@ static void on_change(const struct k8s_resource *resource, const json_t *old, co
     static const struct {
         const char *plural;
         void (*look)(struct observer *o, const json_t *old, const json_t *new);
-    } kinds[] = {{"pods", on_pod}, {"workflows", on_workflow}, {"workflowinstances", on_instance}};
+    } kinds[] = {{"pods", on_pod},
+                 {"workflows", on_workflow},
+                 {"workflowinstances", on_instance},
+                 {"leases", on_lease}};
 
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
         if (strcmp(kinds[i].plural, resource->plural) == 0)
@@ -254,62 +523,153 @@ static void on_change(const struct k8s_resource *resource, const json_t *old, co
 
 static void check_lease(struct observer *o, const char *user, const struct k8s_request *r)
 {
-    const json_t *lease = fake_get(
-        o->world->fake, &(struct k8s_resource) {"coordination.k8s.io", "v1", "leases", "Lease"},
-        WORLD_NS, o->world->settings[0].lease_name);
-    const char *holder = json_text_at(lease, "spec.holderIdentity");
+    const char *name = r->name ? r->name : "";
 
     if (!r->fence)
-        broken(o, "%s: %s %s without a fence", user, k8s_verb_name(r->verb), r->resource->plural);
-    if (!holder || strcmp(holder, user) != 0)
-        broken(o, "%s: %s %s %s while the lease is %s's", user, k8s_verb_name(r->verb),
-               r->resource->plural, r->name ? r->name : "", holder ? holder : "nobody");
+        observer_blame(o, "%s: %s %s without a fence", user, k8s_verb_name(r->verb), r->resource->plural);
+    if (!o->holder || strcmp(o->holder, user) != 0)
+        observer_blame(o, "%s: %s %s %s while the lease is %s's", user, k8s_verb_name(r->verb),
+               r->resource->plural, name, o->holder && *o->holder ? o->holder : "nobody");
+    if (strncmp(name, FOREIGN_PREFIX, strlen(FOREIGN_PREFIX)) == 0)
+        observer_blame(o, "%s: %s %s %s, which is not ours", user, k8s_verb_name(r->verb),
+               r->resource->plural, name);
+    if (o->excess)
+        observer_blame(o, "%s: more natural runs than maxActive", user);
 }
 
 static void count_request(struct observer *o)
 {
-    int64_t second = loop_now(o->world->loop, LOOP_MONOTONIC) / SECOND_MS;
+    int64_t second = monotonic(o) / SECOND_MS;
 
     o->n_requests++;
     if (second != o->second)
         o->n_in_second = 0;
     o->second = second;
     if (++o->n_in_second > OBSERVER_MAX_RATE)
-        broken(o, "more than %d requests within a second", OBSERVER_MAX_RATE);
+        observer_blame(o, "more than %d requests within a second", OBSERVER_MAX_RATE);
+}
+
+/* For which run was that? */
+static void count_write(struct observer *o, const struct k8s_request *r)
+{
+    const char *name = r->name;
+
+    o->n_writes++;
+    if (name && strcmp(r->resource->plural, "pods") == 0) {
+        const struct seen_pod *pod = find_pod(o, name);
+
+        name = pod ? pod->instance : NULL;
+    }
+    struct seen_instance *seen = name ? find_instance(o, name) : NULL;
+    if (seen)
+        seen->n_writes++;
+}
+
+static bool is_operator(const char *user)
+{
+    return strncmp(user, WORLD_OPERATOR, strlen(WORLD_OPERATOR)) == 0;
 }
 
 static void on_request(const char *user, const struct k8s_request *r, int status, void *arg)
 {
     struct observer *o = arg;
 
-    if (strcmp(r->resource->plural, "leases") == 0 || r->verb == K8S_LIST)
+    if (!is_operator(user) || r->verb == K8S_LIST || strcmp(r->resource->plural, "leases") == 0) {
+        o->excess = false;
         return;
-    if (getenv("TEST_LOG"))
-        log_info("request", KV("user", user), KV("verb", k8s_verb_name(r->verb)),
-                 KV("kind", r->resource->plural), KV("name", r->name), KV("status", status),
-                 KV("body", r->body));
+    }
     count_request(o);
-    if (k8s_verb_writes(r->verb) && status >= 200 && status < 300)
+    if (k8s_verb_writes(r->verb) && status >= 200 && status < 300) {
         check_lease(o, user, r);
+        if (strcmp(r->resource->plural, "events") != 0)
+            count_write(o, r);
+    }
+    o->excess = false;
 }
+
+/* ---- now and then ---- */
+
+static uint64_t count_steps(const struct observer *o)
+{
+    uint64_t n = 0;
+
+    for (int i = 0; i < WORLD_MAX_OPERATORS; i++) {
+        const struct operator *op = o->world->operators[i];
+
+        if (op)
+            n += op->cursor_queue.steps + op->attempt_queue.steps + op->reap_queue.steps;
+    }
+    return n;
+}
+
+void observer_check(struct observer *o)
+{
+    uint64_t steps = count_steps(o);
+    int64_t now = monotonic(o), seconds = (now - o->checked_at) / SECOND_MS + 1;
+
+    if (steps > o->n_steps && steps - o->n_steps > (uint64_t) seconds * OBSERVER_MAX_STEPS)
+        observer_blame(o, "%" PRIu64 " looks within %" PRId64 " s", steps - o->n_steps, seconds);
+    if (o->world->stuck)
+        observer_blame(o, "time stands still");
+    o->n_steps = steps;
+    o->checked_at = now;
+}
+
+void observer_tidy(struct observer *o)
+{
+    int64_t since = monotonic(o) - 2 * DAY_MS;
+    struct seen_pod *pod;
+
+    tally_forget(&o->triggered, since);
+    tally_forget(&o->running, since);
+    map_foreach (pod, &o->pods, by_name)
+        if (pod->gone_at && pod->gone_at < since)
+            forget_pod(o, pod);
+}
+
+/* ---- life ---- */
 
 void observer_init(struct observer *o, struct world *world)
 {
     *o = (struct observer) {.world = world};
     o->watcher = (struct fake_watcher) {.on_change = on_change, .on_request = on_request, .arg = o};
     map_init(&o->running);
-    map_init(&o->pod_names);
+    map_init(&o->pods);
     map_init(&o->triggered);
+    map_init(&o->workflows);
+    map_init(&o->instances);
     world->on_container = on_container;
     world->container_arg = o;
     fake_watcher_add(world->fake, &o->watcher);
+}
+
+static void forget_all(struct observer *o)
+{
+    struct seen_workflow *wf;
+    struct seen_instance *inst;
+    struct seen_pod *pod;
+
+    map_foreach (wf, &o->workflows, by_name) {
+        map_remove(&o->workflows, &wf->by_name);
+        workflow_free(wf->wf);
+        free(wf->name);
+        free(wf);
+    }
+    map_foreach (inst, &o->instances, by_name)
+        forget_instance(o, inst);
+    map_foreach (pod, &o->pods, by_name)
+        forget_pod(o, pod);
+    map_done(&o->workflows);
+    map_done(&o->instances);
+    map_done(&o->pods);
 }
 
 void observer_done(struct observer *o)
 {
     fake_watcher_remove(&o->watcher);
     o->world->on_container = NULL;
-    free_tallies(&o->running);
-    free_tallies(&o->pod_names);
-    free_tallies(&o->triggered);
+    tally_free_all(&o->running);
+    tally_free_all(&o->triggered);
+    forget_all(o);
+    free(o->holder);
 }

@@ -7,29 +7,51 @@
  *  - of one attempt there is one pod, ever, while its instance lives;
  *  - a partition is triggered at most once in an epoch of its cursor, and the cursor passes by none
  *    that was not triggered or recorded as skipped;
- *  - a terminal state is final until a new trigger;
+ *  - a terminal state is final until a new trigger, and a trigger has a number of its own;
+ *  - a run records what its container said at its end, and is not halted unless somebody wished so
+ *    or its workflow was deleted;
  *  - counters grow by one with each event, and events are only appended;
- *  - only who holds the lease writes (a request that was late on its way is not judged);
- *  - no more than OBSERVER_MAX_RATE requests within a second: nobody goes round in circles.
+ *  - an instance stays within INSTANCE_MAX, and the natural runs of a workflow within maxActive;
+ *  - only who holds the lease writes (a request that was late on its way is not judged), and nobody
+ *    of us writes to a pod that is not ours (FOREIGN_PREFIX);
+ *  - no more than OBSERVER_MAX_RATE requests or OBSERVER_MAX_STEPS looks within a second: nobody
+ *    goes round in circles.
+ *
+ * In a world without faults, and if it is told so (`strict`):
+ *
+ *  - a run that succeeds at once costs at most OBSERVER_MAX_WRITES writes;
+ *  - a partition is triggered within OBSERVER_MAX_LAG_MS of falling due.
  *
  * It does not end the test by itself, since it looks from deep inside the code under test: ask
- * `broken` between two steps.
+ * `broken` between two steps, after observer_check.
  */
 #ifndef KHARON_SIM_OBSERVER_H
 #define KHARON_SIM_OBSERVER_H
 
 #include "sim/world.h"
 
-#define OBSERVER_MAX_RATE 300
+#define OBSERVER_MAX_RATE   300
+#define OBSERVER_REQUESTS_A_TRIGGER 10
+#define OBSERVER_MAX_STEPS  3000
+#define OBSERVER_MAX_WRITES 9
+#define OBSERVER_MAX_LAG_MS 5000
+#define FOREIGN_PREFIX      "foreign-"
 
 struct observer {
     struct world *world;
     struct fake_watcher watcher;
+    bool strict;
     struct map running;   /* run key → containers that run */
-    struct map pod_names; /* every name there ever was */
+    struct map pods;      /* every name there was of late */
     struct map triggered; /* "key parameter" of natural triggers */
-    uint64_t n_requests;  /* without watches, lists and the lease */
-    uint64_t n_pods, n_triggers, n_skips;
+    struct map workflows, instances; /* by name, as they were seen last */
+    char *holder;                    /* of the lease */
+    bool excess;         /* the change that is being made goes beyond a limit; who makes it? */
+    uint64_t n_requests; /* of operators, without watches, lists and the lease */
+    uint64_t n_writes;
+    uint64_t n_pods, n_triggers, n_skips, n_finished, n_succeeded;
+    uint64_t n_steps; /* of queues, at the last check */
+    int64_t checked_at;
     int64_t second; /* LOOP_MONOTONIC */
     int n_in_second;
     char broken[512]; /* what happened first that may not happen; "" is fine */
@@ -37,5 +59,12 @@ struct observer {
 
 void observer_init(struct observer *o, struct world *world); /* uses world's on_container */
 void observer_done(struct observer *o);                      /* before the world */
+/* What is not seen from single events; at least every few seconds. */
+void observer_check(struct observer *o);
+/* Forgets what is over for days; for long lives. */
+void observer_tidy(struct observer *o);
+/* Something that only somebody else can know. */
+void observer_blame(struct observer *o, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

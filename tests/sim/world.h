@@ -10,6 +10,10 @@
  *     world_done(&world);
  *
  * It begins at 2026-01-01T00:00:30Z.  JSON is written with single quotes.
+ *
+ * world_init_apart makes one in which each operator is a process with clocks of its own, which may
+ * be wrong, and which may stand still while the world goes on.  loop_now(world.loop) is the true
+ * time.
  */
 #ifndef KHARON_SIM_WORLD_H
 #define KHARON_SIM_WORLD_H
@@ -20,9 +24,22 @@
 
 #define WORLD_NS            "team"
 #define WORLD_MAX_OPERATORS 2
+#define WORLD_OPERATOR      "operator-" /* how their names begin */
+
+struct world_process {
+    struct loop *loop; /* its own, or the world's */
+    bool frozen;
+    bool asleep;     /* frozen, and MONOTONIC with it */
+    int64_t owed_ms; /* of its clocks, while it is frozen */
+    int64_t drift_ppm, drift_rest;
+    int64_t stepped_ms; /* its clock of day is wrong by so much */
+};
 
 struct world {
     struct loop *loop;
+    bool apart;
+    bool stuck; /* time stands still: somebody goes round in circles */
+    struct world_process processes[WORLD_MAX_OPERATORS];
     struct fake *fake;
     struct fake_kubelet *kubelet;
     struct fake_watcher watcher;
@@ -45,17 +62,28 @@ struct world {
 };
 
 void world_init(struct world *w, uint64_t seed);
+void world_init_apart(struct world *w, uint64_t seed);
 void world_done(struct world *w);
 
 /* Operator i begins, is killed, or is asked to stop and has stopped. */
 void world_start(struct world *w, int i);
 void world_kill(struct world *w, int i);
 void world_stop(struct world *w, int i);
+/* Stops or sleeps, and goes on; its clocks jump then, and what has arrived meanwhile is seen before
+ * or after what its timers do. */
+void world_freeze(struct world *w, int i, bool asleep);
+void world_thaw(struct world *w, int i, bool arrivals_first);
+/* Its clock of day is set, or runs wrong from now on. */
+void world_step_clock(struct world *w, int i, int64_t ms);
+void world_set_drift(struct world *w, int i, int64_t ppm);
 void world_run(struct world *w, int64_t ms);
+/* Until the condition holds; false after `ms`. */
+bool world_run_till(struct world *w, int64_t ms, bool (*condition)(void *arg), void *arg);
 /* Until the instance is in that state; false after `ms`. */
 bool world_run_until(struct world *w, int64_t ms, const char *instance, const char *state);
 
 /* Objects in WORLD_NS.  `spec` with single quotes. */
+void world_create(struct world *w, const struct k8s_resource *resource, const char *text);
 void world_deploy(struct world *w, const char *name, const char *spec);
 void world_patch(struct world *w, const struct k8s_resource *resource, const char *name,
                  const char *text);

@@ -272,7 +272,7 @@ TEST_UNUSED static void tear_down(void)
     loop_free(w.loop);
 }
 
-/* As kubectl create: spec and status as JSON without braces around them, status NULL: none. */
+/* As kubectl apply --server-side: what the spec does not say is nobody's.  status NULL: none. */
 TEST_UNUSED static void make(const struct k8s_resource *resource, const char *ns, const char *name,
                              const char *spec, const char *status)
 {
@@ -282,7 +282,7 @@ TEST_UNUSED static void make(const struct k8s_resource *resource, const char *ns
                   "\"spec\":%s}",
                   resource->kind, ns, name, spec);
 
-    fake_create(w.fake, resource, object);
+    fake_apply(w.fake, resource, "kubectl", object);
     if (status) {
         CLEANUP(free) char *patch = xasprintf("{\"status\":%s}", status);
 

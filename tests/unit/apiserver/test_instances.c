@@ -447,13 +447,13 @@ TEST(what_was_triggered_is_active_at_once)
 TEST(nonsense_is_passed_over)
 {
     set_up_report(NULL);
-    fake_create(
+    fake_create_unjudged(
         w.fake, &instance_resource,
         "{\"metadata\":{\"namespace\":\"billing\",\"name\":\"x\"},\"spec\":{\"workflow\":7}}");
-    fake_create(w.fake, &instance_resource,
-                "{\"metadata\":{\"namespace\":\"billing\",\"name\":\"y\"}}");
-    fake_create(w.fake, &workflow_resource,
-                "{\"metadata\":{\"namespace\":\"billing\",\"name\":\"z\"},\"spec\":[]}");
+    fake_create_unjudged(w.fake, &instance_resource,
+                         "{\"metadata\":{\"namespace\":\"billing\",\"name\":\"y\"}}");
+    fake_create_unjudged(w.fake, &workflow_resource,
+                         "{\"metadata\":{\"namespace\":\"billing\",\"name\":\"z\"},\"spec\":[]}");
     make_instance("report", "2026-01-05", QUEUED);
     settle();
     CHECK_HAS(ask("GET", V3 "/status/activeStates", NULL)->body, "2026-01-05");

@@ -228,10 +228,11 @@ TEST(an_update_keeps_what_it_does_not_know)
     make_workflow("billing", "report",
                   "{\"schedule\":\"daily\",\"suspend\":false,\"catchUp\":\"Latest\"}");
     settle();
-    POST(V3 "/workflows/billing", "{\"id\":\"report\",\"schedule\":\"hourly\"}",
-         POSTED("billing", "report", "hours", "null"));
+    POST(V3 "/workflows/billing",
+         "{\"id\":\"report\",\"schedule\":\"daily\",\"docker_image\":\"busybox:1\"}",
+         POSTED("billing", "report", "days", "\"busybox:1\""));
     const json_t *object = fake_get(w.fake, &workflow_resource, "billing", "report");
-    CHECK_STR(json_text_at(object, "spec.schedule"), "hourly");
+    CHECK_STR(json_text_at(object, "spec.template.image"), "busybox:1");
     CHECK_STR(json_text_at(object, "spec.catchUp"), "Latest");
     CHECK_STR(json_text_at(object, "spec.componentId"), NULL);
     CHECK(!json_bool_at(object, "spec.suspend", true));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/hash.h"
+#include "base/rng.h"
 
 #include "test.h"
 
@@ -86,6 +87,25 @@ TEST(random_digits)
         CHECK_INT(strspn(text, "0123456789abcdef"), n);
         CHECK_INT(text[n + 1], '!');
     }
+}
+
+TEST(randomness_that_repeats)
+{
+    char first[37], second[37], again[37];
+    struct rng rng;
+
+    rng_init(&rng, 7);
+    random_redirect(&rng);
+    uuid4(first);
+    uuid4(second);
+    rng_init(&rng, 7);
+    uuid4(again);
+    CHECK_STR(again, first);
+    CHECK(strcmp(first, second) != 0);
+    random_redirect(NULL);
+    rng_init(&rng, 7);
+    uuid4(again);
+    CHECK(strcmp(again, first) != 0);
 }
 
 TEST(hexadecimal_text)

@@ -383,7 +383,7 @@ TEST(watches_end)
     fake_run(fake, 4000);
     CHECK_INT(seen.replies, 1);
     CHECK_INT(seen.reply.error.code, ERROR_NONE);
-    CHECK_STR(seen.items, "@");
+    CHECK_STR(seen.items, ""); /* a bookmark that says nothing new is not sent */
     fake_create(fake, &things, "{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\"}}");
     fake_expire_history(fake);
     watch("100", NULL, 0);
@@ -400,10 +400,163 @@ TEST(watches_end)
     CHECK_INT(seen.reply.error.code, ERROR_UNKNOWN);
     watch("999", NULL, 200000); /* from the future: silence */
     fake_create(fake, &things, "{\"metadata\":{\"name\":\"y\",\"namespace\":\"a\"}}");
-    fake_run(fake, 190000);
+    fake_run(fake, 99000);
     CHECK_STR(seen.items, "");
-    fake_run(fake, 20000);
+    fake_run(fake, 2000);
     CHECK_INT(seen.replies, 5);
+    tear_down();
+}
+
+static const char *version(const char *name)
+{
+    static char text[32];
+
+    snprintf(text, sizeof(text), "%s", get(name, "metadata.resourceVersion"));
+    return text;
+}
+
+TEST(watches_lag_by_kind)
+{
+    set_up();
+    fake_set_lag(fake, &things, 60000, 90000);
+    struct k8s_call *call = watch("100", NULL, 0);
+    create("{\"metadata\":{\"name\":\"x\"}}");
+    CHECK_INT(ask((struct k8s_request) {.verb = K8S_GET, .name = "x"}), ERROR_NONE);
+    seen.items[0] = '\0';
+    fake_run(fake, 50000);
+    CHECK_STR(seen.items, "");
+    fake_patch(fake, &things, "a", "x", "{\"spec\":{\"n\":1}}");
+    fake_run(fake, 45000);
+    CHECK_STR(seen.items, "+x");
+    fake_run(fake, 50000);
+    CHECK_HAS(seen.items, "+x *x");
+    CHECK_INT(seen.n_items, 2);
+    k8s_cancel(call);
+    tear_down();
+}
+
+TEST(events_come_twice)
+{
+    set_up();
+    fake_set_rate(fake, FAKE_DUPLICATE, 1000);
+    struct k8s_call *call = watch("100", NULL, 0);
+    fake_create(fake, &things, "{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\"}}");
+    fake_delete(fake, &things, "a", "x");
+    fake_run(fake, 100);
+    CHECK_STR(seen.items, "+x +x -x -x");
+    k8s_cancel(call);
+    tear_down();
+}
+
+TEST(a_silent_watch_is_given_up)
+{
+    set_up();
+    watch("100", NULL, 1000000);
+    fake_run(fake, 10000);
+    fake_silence_watches(fake);
+    fake_create(fake, &things, "{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\"}}");
+    fake_run(fake, 99000);
+    CHECK_INT(seen.replies, 0);
+    fake_run(fake, 2000);
+    CHECK_INT(seen.reply.error.code, ERROR_UNKNOWN);
+    CHECK_STR(seen.items, "");
+    tear_down();
+}
+
+TEST(a_stopped_server_refuses_and_its_watches_go_on_for_a_minute)
+{
+    set_up();
+    struct k8s_call *call = watch("100", NULL, 1000000);
+    fake_run(fake, 100);
+    fake_stop_server(fake, 40000);
+    CHECK_INT(ask((struct k8s_request) {.verb = K8S_GET, .name = "x"}), ERROR_UNAVAILABLE);
+    CHECK_INT(seen.reply.http_status, 0);
+    fake_create(fake, &things, "{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\"}}");
+    fake_run(fake, 40000);
+    CHECK_STR(seen.items, "+x");
+    CHECK_INT(ask((struct k8s_request) {.verb = K8S_GET, .name = "x"}), ERROR_UNAVAILABLE);
+    CHECK_INT(seen.reply.retry_after_ms, 5000);
+    fake_run(fake, 3000);
+    CHECK_INT(ask((struct k8s_request) {.verb = K8S_GET, .name = "x"}), ERROR_NONE);
+    fake_run(fake, 20000);
+    CHECK_INT(seen.reply.error.code, ERROR_UNKNOWN);
+    (void) call;
+    tear_down();
+}
+
+TEST(a_stall_of_etcd_lets_some_writes_happen_in_the_end)
+{
+    int n = 0;
+
+    set_up();
+    for (int i = 0; i < 40; i++) {
+        char body[64], name[16];
+
+        snprintf(name, sizeof(name), "x%d", i);
+        snprintf(body, sizeof(body), "{\"metadata\":{\"name\":\"%s\"}}", name);
+        fake_stall(fake, 5000);
+        CHECK_INT(create(body), ERROR_UNKNOWN);
+        CHECK_INT(ask((struct k8s_request) {.verb = K8S_GET, .name = name}), ERROR_UNKNOWN);
+        CHECK(!fake_get(fake, &things, "a", name));
+        fake_run(fake, 10000);
+        n += fake_get(fake, &things, "a", name) != NULL;
+    }
+    CHECK(n > 8 && n < 28);
+    fake_stall(fake, 1000); /* shorter than the request's time */
+    CHECK_INT(create("{\"metadata\":{\"name\":\"y\"}}"), ERROR_NONE);
+    tear_down();
+}
+
+TEST(a_late_create_comes_just_after_a_404)
+{
+    int n = 0;
+
+    set_up();
+    for (int i = 0; i < 40; i++) {
+        char body[64], name[16];
+
+        snprintf(name, sizeof(name), "x%d", i);
+        snprintf(body, sizeof(body), "{\"metadata\":{\"name\":\"%s\"}}", name);
+        fake_fail_next(fake, FAKE_LATE, 1, K8S_CREATE, "things");
+        CHECK_INT(create(body), ERROR_UNKNOWN);
+        if (ask((struct k8s_request) {.verb = K8S_GET, .name = name}) == ERROR_NOT_FOUND) {
+            fake_run(fake, 1000);
+            n += fake_get(fake, &things, "a", name) != NULL;
+        }
+        fake_run(fake, 30000);
+        CHECK(fake_get(fake, &things, "a", name));
+    }
+    CHECK(n > 15);
+    tear_down();
+}
+
+TEST(a_restored_backup_takes_versions_and_objects_back)
+{
+    set_up();
+    fake_create(fake, &things, "{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\"}}");
+    fake_create(fake, &things, "{\"metadata\":{\"name\":\"y\",\"namespace\":\"a\"}}");
+    fake_backup(fake);
+    fake_create(fake, &things, "{\"metadata\":{\"name\":\"z\",\"namespace\":\"a\"}}");
+    fake_patch(fake, &things, "a", "x", "{\"spec\":{\"n\":1}}");
+    fake_delete(fake, &things, "a", "y");
+    watch("105", NULL, 0);
+    fake_run(fake, 100);
+    fake_restore(fake);
+    CHECK_INT(seen.reply.error.code, ERROR_UNKNOWN);
+    CHECK_STR(version("x"), "101");
+    CHECK(!get("x", "spec"));
+    CHECK(get("y", "metadata.name"));
+    CHECK(!get("z", "metadata.name"));
+    CHECK_INT(
+        ask((struct k8s_request) {.verb = K8S_LIST, .resource_version = "105", .timeout_ms = 5000}),
+        ERROR_UNKNOWN);
+    CHECK_HAS(seen.reply.error.text, "Too large resource version: 105, current: 102");
+    watch("105", NULL, 0); /* silence, until it is given up */
+    fake_patch(fake, &things, "a", "x", "{\"spec\":{\"n\":2}}");
+    fake_run(fake, 99000);
+    CHECK_STR(seen.items, "");
+    fake_run(fake, 2000);
+    CHECK_INT(seen.reply.error.code, ERROR_UNKNOWN);
     tear_down();
 }
 
@@ -416,7 +569,7 @@ static void fault_case(int line, enum fake_fault fault, enum error_code want, bo
     CHECK_INT_AT(line, create("{\"metadata\":{\"name\":\"x\"}}"), want);
     CHECK_INT_AT(line, (fake_get(fake, &things, "a", "x") != NULL), happened);
     CHECK_AT(line, seen.at - start >= after);
-    fake_run(fake, 10000);
+    fake_run(fake, 31000);
     CHECK_INT_AT(line, (fake_get(fake, &things, "a", "x") != NULL), happened || fault == FAKE_LATE);
     CHECK_INT_AT(line, create("{\"metadata\":{\"name\":\"y\"}}"), ERROR_NONE);
     tear_down();
@@ -432,6 +585,11 @@ TEST(faults)
     fault_case(__LINE__, FAKE_CONFLICT, ERROR_CONFLICT, false, 0);
     fault_case(__LINE__, FAKE_EXPIRE, ERROR_EXPIRED, false, 0);
     fault_case(__LINE__, FAKE_FORBID, ERROR_FORBIDDEN, false, 0);
+    fault_case(__LINE__, FAKE_HANG_UP, ERROR_UNKNOWN, true, 0);
+    fault_case(__LINE__, FAKE_TIMEOUT, ERROR_UNKNOWN, false, 1900);
+    fault_case(__LINE__, FAKE_NO_ACCOUNT, ERROR_FORBIDDEN, false, 0);
+    fault_case(__LINE__, FAKE_NO_PRIORITY, ERROR_FORBIDDEN, false, 0);
+    fault_case(__LINE__, FAKE_NO_ROUTE, ERROR_INTERNAL, false, 0);
 }
 
 TEST(throttling_says_for_how_long)
@@ -541,9 +699,10 @@ static void on_pod(const struct k8s_resource *resource, const json_t *old, const
     const json_t *status = json_array_get(json_at(new, "status.containerStatuses"), 0);
     const char *state = json_object_iter_key(json_object_iter(json_at(status, "state")));
 
-    (void) resource;
     (void) old;
     (void) arg;
+    if (strcmp(resource->plural, "pods") != 0)
+        return;
     strncat(phases, *phases ? " " : "", sizeof(phases) - strlen(phases) - 1);
     strncat(phases, new ? json_text_at(new, "status.phase") : "gone",
             sizeof(phases) - strlen(phases) - 1);
@@ -724,6 +883,146 @@ TEST(an_evicted_pod_says_so)
     CLEANUP(free) char *text = json_print(json_at(pod(), "status.conditions"));
     CHECK_HAS(text, "EvictionByEvictionAPI");
     CHECK_INT(json_int_at(terminated(), "exitCode", -1), 143);
+    tear_down_pods();
+}
+
+static const char *disruption(void)
+{
+    const json_t *all = json_at(pod(), "status.conditions"), *one;
+    size_t i;
+
+    json_array_foreach ((json_t *) (uintptr_t) all, i, one)
+        if (strcmp(json_text_at(one, "type"), "DisruptionTarget") == 0)
+            return json_text_at(one, "reason");
+    return NULL;
+}
+
+TEST(a_lost_nodes_pods_are_deleted_and_stay)
+{
+    set_up_pods((struct fake_plan) {.run_ms = 60000});
+    create_pod("");
+    fake_run(fake, 1000);
+    fake_kubelet_lose_node(kubelet, "node");
+    fake_run(fake, 100000);
+    CHECK_INT(n_running, 0); /* it has ended, and nobody knows */
+    CHECK_STR(json_text_at(pod(), "status.phase"), "Running");
+    CHECK_STR(disruption(), NULL);
+    fake_run(fake, 300000);
+    CHECK_STR(disruption(), "DeletionByTaintManager");
+    CHECK_INT(json_int_at(pod(), "metadata.deletionGracePeriodSeconds", -1), 30);
+    fake_run(fake, 3600000);
+    CHECK_STR(json_text_at(pod(), "status.phase"), "Running");
+    fake_kubelet_regain_node(kubelet, "node");
+    fake_run(fake, 1000);
+    CHECK(!pod());
+    CHECK_HAS(phases, "Succeeded/terminated gone");
+    tear_down_pods();
+}
+
+TEST(a_force_deleted_pod_of_a_lost_node_runs_on)
+{
+    set_up_pods((struct fake_plan) {.run_ms = FAKE_NEVER});
+    create_pod("");
+    fake_run(fake, 1000);
+    fake_kubelet_lose_node(kubelet, "node");
+    fake_delete_now(fake, &pods, "a", "p");
+    fake_run(fake, 100000);
+    CHECK(!pod());
+    CHECK_INT(n_running, 1);
+    fake_kubelet_regain_node(kubelet, "node");
+    fake_run(fake, 3000);
+    CHECK_INT(n_running, 0);
+    tear_down_pods();
+}
+
+static void give_up_node(int line, void (*give_up)(struct fake_kubelet *k, const char *node),
+                         int64_t within_ms, const char *reason)
+{
+    set_up_pods((struct fake_plan) {.run_ms = FAKE_NEVER});
+    create_pod(",\"finalizers\":[\"kharon.dev/outcome\"]");
+    fake_run(fake, 1000);
+    fake_kubelet_lose_node(kubelet, "node");
+    fake_run(fake, 1000);
+    give_up(kubelet, "node");
+    CHECK_INT_AT(line, n_running, 0);
+    fake_run(fake, within_ms - 1000);
+    CHECK_STR_AT(line, json_text_at(pod(), "status.phase"), "Running");
+    fake_run(fake, 2000);
+    CHECK_STR_AT(line, json_text_at(pod(), "status.phase"), "Failed");
+    CHECK_STR_AT(line, disruption(), reason);
+    CHECK_INT_AT(line, json_int_at(pod(), "metadata.deletionGracePeriodSeconds", -1), 0);
+    fake_patch(fake, &pods, "a", "p", "{\"metadata\":{\"finalizers\":null}}");
+    CHECK_AT(line, !pod());
+    create_pod(""); /* there is no node left for it */
+    fake_run(fake, 20000);
+    CHECK_STR_AT(line, json_text_at(pod(), "status.phase"), "Pending");
+    fake_kubelet_add_node(kubelet, "other");
+    fake_run(fake, 6000);
+    CHECK_STR_AT(line, json_text_at(pod(), "spec.nodeName"), "other");
+    tear_down_pods();
+}
+
+TEST(a_node_that_is_given_up_gives_its_pods_up)
+{
+    give_up_node(__LINE__, fake_kubelet_fence_node, 4000, "DeletionByTaintManager");
+    give_up_node(__LINE__, fake_kubelet_remove_node, 45000, "DeletionByPodGC");
+}
+
+TEST(pods_fail_in_many_ways)
+{
+    set_up_pods((struct fake_plan) {.start_error = true});
+    create_pod("");
+    fake_run(fake, 5000);
+    CHECK_STR(json_text_at(terminated(), "reason"), "StartError");
+    CHECK_STR(json_text_at(terminated(), "startedAt"), "1970-01-01T00:00:00Z");
+    CHECK_INT(json_int_at(terminated(), "exitCode", -1), 128);
+    CHECK_INT(max_running, 0);
+    tear_down_pods();
+
+    set_up_pods((struct fake_plan) {.unseen = true, .run_ms = 2000});
+    create_pod("");
+    fake_run(fake, 5000);
+    CHECK(!strstr(phases, "Running"));
+    CHECK_HAS(phases, "Pending/terminated Succeeded/terminated");
+    CHECK_INT(max_running, 1);
+    tear_down_pods();
+
+    set_up_pods((struct fake_plan) {.start_ms = FAKE_NEVER, .waiting = "ErrImagePull"});
+    create_pod("");
+    fake_run(fake, 15000);
+    CLEANUP(free) char *now = json_print(pod());
+    CHECK_HAS(now, "ImagePullBackOff");
+    fake_run(fake, 30000);
+    CLEANUP(free) char *later = json_print(pod());
+    CHECK_HAS(later, "ErrImagePull");
+    tear_down_pods();
+
+    set_up_pods((struct fake_plan) {.run_ms = FAKE_NEVER});
+    create_pod("");
+    fake_run(fake, 1000);
+    fake_kubelet_press(kubelet, "a", "p");
+    fake_run(fake, 5000);
+    CHECK_STR(json_text_at(pod(), "status.phase"), "Failed");
+    CHECK_STR(json_text_at(pod(), "status.reason"), "Evicted");
+    CHECK_STR(disruption(), "TerminationByKubelet");
+    tear_down_pods();
+}
+
+TEST(a_pod_out_of_a_backup_does_not_run)
+{
+    set_up_pods((struct fake_plan) {.run_ms = 10000});
+    create_pod("");
+    fake_run(fake, 1000);
+    fake_backup(fake);
+    fake_run(fake, 20000);
+    fake_delete(fake, &pods, "a", "p");
+    fake_run(fake, 1000);
+    fake_restore(fake);
+    CHECK_STR(json_text_at(pod(), "status.phase"), "Running");
+    fake_run(fake, 1000);
+    CHECK_STR(json_text_at(pod(), "status.phase"), "Failed");
+    CHECK_STR(json_text_at(terminated(), "reason"), "ContainerStatusUnknown");
+    CHECK_INT(n_running, 0);
     tear_down_pods();
 }
 

@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What people do with kubectl.  They do not do what makes the truth unknowable: force pods away that
+ * nothing keeps, or touch a run whose natural trigger is just being given.
+ */
+#include "sim/storm.h"
+
+#include "model/partition.h"
+#include "model/validate.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define KEPT_PER_WORKFLOW 8 /* finished instances that somebody who tidies up leaves */
+
+/* ---- workflows ---- */
+
+/*
+ * Twenty of a small company: one every quarter of an hour, three hourly, ten daily, four weekly,
+ * one monthly, and one that is only run by hand.  About 7.5 runs an hour.
+ */
+static const struct {
+    const char *name, *spec;
+} usual[] = {
+    {"quarter", "{'schedule': '*/15 * * * *',"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT10M', 'args': ['{}']}}"},
+    {"hourly-a", "{'schedule': 'hourly', 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
+    {"daily-a", "{'schedule': 'daily', 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"hand", "{'schedule': 'yearly', 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
+    {"hourly-b", "{'schedule': 'hourly', 'offset': 'PT1H30M', 'catchUp': 'Latest',"
+                 " 'maxActive': 3, 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
+    {"weekly-a", "{'schedule': 'weekly', 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"hourly-c", "{'schedule': '15 * * * *', 'catchUp': 'None',"
+                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT20M',"
+                 " 'env': [{'name': 'A', 'value': 'b'}]}}"},
+    {"daily-b", "{'schedule': '30 4 * * *',"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M', 'args': ['{}']}}"},
+    {"daily-c", "{'schedule': 'daily', 'offset': 'P1DT2H', 'maxActive': 2,"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"monthly", "{'schedule': 'monthly', 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"daily-d", "{'schedule': '0 6 * * MON-FRI',"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"weekly-b", "{'schedule': '0 3 * * SUN',"
+                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"daily-e", "{'schedule': '0 22 * * *',"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"daily-f", "{'schedule': 'daily', 'offset': 'PT3H',"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"weekly-c", "{'schedule': 'weekly', 'offset': 'P1D',"
+                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"daily-g", "{'schedule': '45 12 * * *',"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"daily-h", "{'schedule': '59 23 * * *',"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"weekly-d", "{'schedule': '0 12 * * WED',"
+                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"daily-i", "{'schedule': '10 1 * * *',"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+    {"daily-j", "{'schedule': '0 0 1-28 * *',"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+}, busy[] = {
+    {"often", "{'schedule': '*/2 * * * *',"
+              " 'template': {'image': 'b:1', 'runningTimeout': 'PT5M', 'args': ['{}']}}"},
+    {"latest", "{'schedule': '*/5 * * * *', 'catchUp': 'Latest', 'maxActive': 3,"
+               " 'template': {'image': 'b:1', 'runningTimeout': 'PT2M'}}"},
+    {"hourly", "{'schedule': 'hourly', 'template': {'image': 'b:1', 'runningTimeout': 'PT5M'}}"},
+    {"hand", "{'schedule': 'yearly', 'template': {'image': 'b:1', 'runningTimeout': 'PT3M'}}"},
+};
+
+/* The i-th workflow; beyond the list they begin again, with a number. */
+static void deploy_one(struct storm *s, int i)
+{
+    int n = s->plan.busy ? (int) ARRAY_SIZE(busy) : (int) ARRAY_SIZE(usual);
+    const char *spec = s->plan.busy ? busy[i % n].spec : usual[i % n].spec;
+    const char *base = s->plan.busy ? busy[i % n].name : usual[i % n].name;
+    CLEANUP(free) char *name = i < n ? xstrdup(base) : xasprintf("%s-%d", base, i / n);
+
+    if (!world_get(&s->w, &workflow_resource, name))
+        world_deploy(&s->w, name, spec);
+}
+
+void storm_deploy_all(struct storm *s)
+{
+    for (int i = 0; i < s->plan.n_workflows; i++)
+        deploy_one(s, i);
+}
+
+static void deploy(struct storm *s)
+{
+    deploy_one(s, (int) rng_below(&s->rng, (uint64_t) s->plan.n_workflows));
+}
+
+static void delete_workflow(struct storm *s)
+{
+    CLEANUP(free) char *name = storm_pick(s, &workflow_resource);
+
+    if (name)
+        world_delete(&s->w, &workflow_resource, name);
+    if (storm_one_of(s, 2))
+        storm_deploy_all(s);
+}
+
+static void edit_workflow(struct storm *s)
+{
+    static const char *const edits[] = {
+        "{'spec': {'suspend': true}}",
+        "{'spec': {'suspend': false}}",
+        "{'spec': {'suspend': false}}",
+        "{'spec': {'suspend': null}}",
+        "{'spec': {'template': {'image': 'b:2'}}}",
+        "{'spec': {'template': {'image': null}}}",
+        "{'spec': {'template': {'image': 'b:3'}}}",
+        "{'spec': {'template': {'image': 'b:3'}}}",
+        "{'spec': {'schedule': '*/3 * * * *'}}",
+        "{'spec': {'offset': 'PT1M'}}",
+        "{'spec': {'offset': 'not one'}}",
+        "{'spec': {'offset': null}}",
+        "{'spec': {'offset': null}}",
+    };
+    CLEANUP(free) char *name = storm_pick(s, &workflow_resource);
+
+    if (name)
+        world_patch(&s->w, &workflow_resource, name, edits[rng_below(&s->rng, ARRAY_SIZE(edits))]);
+}
+
+/* PATCH of the API: some partitions again, or some less. */
+static void set_next(struct storm *s)
+{
+    CLEANUP(free) char *name = storm_pick(s, &workflow_resource);
+    int64_t now = loop_now(s->w.loop, LOOP_OF_DAY) / MINUTE_MS * MINUTE_MS;
+    instant next = now + storm_between(s, -10, 10) * MINUTE_MS;
+    char text[INSTANT_TEXT_MAX];
+
+    if (!name)
+        return;
+    instant_print(next, text);
+    CLEANUP(free) char *patch =
+        xasprintf("{'spec': {'setNext': {'next': '%s', 'nextOffset': '%s', 'id': 'wish-%d'}}}",
+                  text, text, ++s->n_wishes);
+    world_patch(&s->w, &workflow_resource, name, patch);
+}
+
+/* ---- runs ---- */
+
+/* A run whose partition the cursor has behind it: what is done to it by hand is done after its
+ * natural trigger, and known to be. */
+struct instance *storm_pick_instance(struct storm *s)
+{
+    CLEANUP(free) char *name = storm_pick(s, &instance_resource);
+    char text[PARTITION_TEXT_MAX] = "";
+    struct schedule schedule;
+    struct error ignored;
+
+    if (!name)
+        return NULL;
+    struct instance *inst = instance_decode(world_get(&s->w, &instance_resource, name));
+    const json_t *json = world_get(&s->w, &workflow_resource, inst->workflow);
+    CLEANUP(workflow_free) struct workflow *wf = json ? workflow_decode(json) : NULL;
+    if (wf && wf->status.observed_schedule &&
+        schedule_parse(wf->status.observed_schedule, &schedule, &ignored))
+        partition_print(&schedule, wf->status.cursor.next, text);
+    if (strcmp(text, inst->parameter) != 0)
+        return inst;
+    instance_free(inst);
+    return NULL;
+}
+
+static void patch_instance(struct storm *s, const struct instance *inst, const char *patch)
+{
+    world_patch(&s->w, &instance_resource, inst->id.name, patch);
+}
+
+static void run_by_hand(struct storm *s)
+{
+    CLEANUP(free) char *parameter = xasprintf("20%02d", (int) rng_below(&s->rng, 20));
+    CLEANUP(free) char *name = instance_name("hand", parameter);
+
+    if (!world_get(&s->w, &instance_resource, name))
+        world_run_by_hand(&s->w, "hand", parameter);
+}
+
+static int64_t last_seq(const struct instance *inst)
+{
+    return inst->trigger.seq > inst->run.seq ? inst->trigger.seq : inst->run.seq;
+}
+
+static void trigger_again(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+
+    if (!inst)
+        return;
+    int id = ++s->n_wishes;
+    CLEANUP(free) char *patch = xasprintf("{'spec': {'trigger': {'seq': %" PRId64
+                                          ", 'type': 'adhoc', 'id': 'again-%d', 'key': 'again-%d',"
+                                          " 'workflowUID': null, 'env': null}}}",
+                                          last_seq(inst) + 1, id, id);
+    patch_instance(s, inst, patch);
+}
+
+static void halt(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+
+    if (!inst || inst->halt_through >= inst->run.seq)
+        return;
+    CLEANUP(free) char *patch = xasprintf("{'spec': {'haltThrough': %" PRId64 "}}", inst->run.seq);
+    patch_instance(s, inst, patch);
+}
+
+static void halt_and_trigger(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+
+    if (!inst)
+        return;
+    int64_t seq = last_seq(inst) > 0 ? last_seq(inst) : 1;
+    int id = ++s->n_wishes;
+    CLEANUP(free) char *patch =
+        xasprintf("{'spec': {'haltThrough': %" PRId64 ", 'trigger': {'seq': %" PRId64
+                  ", 'type': 'adhoc', 'id': 'anew-%d', 'key': 'anew-%d', 'workflowUID': null}}}",
+                  seq, seq + 1, id, id);
+    patch_instance(s, inst, patch);
+}
+
+static void retry_now(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+
+    if (!inst || inst->run.counter < 0 ||
+        (inst->has_retry && inst->retry_counter >= inst->run.counter))
+        return; /* wishes only grow */
+    CLEANUP(free) char *patch =
+        xasprintf("{'spec': {'retry': {'counter': %" PRId64 ", 'delayMillis': %d}}}",
+                  inst->run.counter, (int) rng_below(&s->rng, 5000));
+    patch_instance(s, inst, patch);
+}
+
+static void delete_instance(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+
+    if (!inst)
+        return;
+    world_delete(&s->w, &instance_resource, inst->id.name);
+    if (storm_one_of(s, 2))
+        world_run_by_hand(&s->w, inst->workflow, inst->parameter);
+}
+
+/* A backup without status is put back, into a cluster whose workflow is another object: the run
+ * must not begin anew by itself. */
+static void restore_instance(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+
+    if (!inst || instance_active(inst) || !inst->trigger.workflow_uid ||
+        !world_get(&s->w, &workflow_resource, inst->workflow))
+        return;
+    CLEANUP(free) char *name = xstrdup(inst->id.name);
+    json_t *spec =
+        json_deep_copy(json_at(world_get(&s->w, &instance_resource, name), "spec"));
+    CLEANUP(json_decref) json_t *object =
+        json_pack("{s:s, s:s, s:{s:s, s:s}, s:o}", "apiVersion", "kharon.dev/v1alpha1", "kind",
+                  "WorkflowInstance", "metadata", "name", name, "namespace", WORLD_NS, "spec", spec);
+    world_delete(&s->w, &workflow_resource, inst->workflow);
+    world_delete(&s->w, &instance_resource, name);
+    storm_deploy_all(s);
+    CLEANUP(free) char *text = json_print(object);
+    fake_create(s->w.fake, &instance_resource, text);
+}
+
+/* ---- pods ---- */
+
+static void delete_pod(struct storm *s)
+{
+    CLEANUP(free) char *name = storm_pick(s, &pod_resource);
+
+    if (name)
+        world_delete(&s->w, &pod_resource, name);
+}
+
+/* Only one that something should keep, since its run is going on: another's container may run on
+ * unseen, as Kubernetes warns. */
+static void force_delete_pod(struct storm *s)
+{
+    CLEANUP(free) char *name = storm_pick(s, &pod_resource);
+
+    if (!name)
+        return;
+    CLEANUP(pod_free) struct pod *pod = pod_decode(world_get(&s->w, &pod_resource, name));
+    if (!pod->instance)
+        return;
+    const char *uid = world_text(&s->w, &instance_resource, pod->instance, "metadata.uid");
+    if (strcmp(uid, pod->owner_uid) != 0)
+        return;
+    const char *current =
+        world_text(&s->w, &instance_resource, pod->instance, "status.executionId");
+    if (pod->has_finalizer || strcmp(current, name) == 0)
+        fake_delete_now(s->w.fake, &pod_resource, WORLD_NS, name);
+}
+
+static void delete_cascading(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+
+    if (inst)
+        fake_delete_cascading(s->w.fake, &instance_resource, WORLD_NS, inst->id.name,
+                              "Foreground");
+}
+
+/* Our watch no longer shows it, and nobody of us would know of it: not done unless asked for. */
+static void unlabel_pod(struct storm *s)
+{
+    CLEANUP(free) char *name = storm_pick(s, &pod_resource);
+
+    if (name)
+        world_patch(&s->w, &pod_resource, name,
+                    "{'metadata': {'labels': {'" POD_LABEL "': null}}}");
+}
+
+/* ---- housekeeping ---- */
+
+struct leftover {
+    char *name, *workflow;
+    instant since;
+};
+
+struct leftovers {
+    struct leftover *all;
+    size_t n, cap;
+};
+
+static void note_leftover(const json_t *object, void *arg)
+{
+    struct leftovers *l = arg;
+    CLEANUP(instance_free) struct instance *inst = instance_decode(object);
+
+    if (instance_active(inst))
+        return;
+    if (l->n == l->cap) {
+        l->cap = l->cap ? 2 * l->cap : 64;
+        l->all = xrealloc(l->all, l->cap, sizeof(*l->all));
+    }
+    l->all[l->n++] =
+        (struct leftover) {xstrdup(inst->id.name), xstrdup(inst->workflow), inst->run.since};
+}
+
+static int by_workflow_and_age(const void *a, const void *b)
+{
+    const struct leftover *left = a, *right = b;
+    int order = strcmp(left->workflow, right->workflow);
+
+    return order ? order : left->since < right->since ? 1 : left->since > right->since ? -1 : 0;
+}
+
+/* Of each workflow the youngest finished instances stay; none is deleted within an hour of its end,
+ * since its pod and its cursor may not be done with it. */
+void storm_tidy(struct storm *s)
+{
+    struct leftovers l = {0};
+    instant old = loop_now(s->w.loop, LOOP_OF_DAY) - HOUR_MS;
+    int n = 0;
+
+    fake_foreach(s->w.fake, &instance_resource, note_leftover, &l);
+    if (l.n)
+        qsort(l.all, l.n, sizeof(*l.all), by_workflow_and_age);
+    for (size_t i = 0; i < l.n; i++) {
+        n = i > 0 && strcmp(l.all[i].workflow, l.all[i - 1].workflow) == 0 ? n + 1 : 0;
+        if (n >= KEPT_PER_WORKFLOW && l.all[i].since < old)
+            world_delete(&s->w, &instance_resource, l.all[i].name);
+    }
+    for (size_t i = 0; i < l.n; i++) {
+        free(l.all[i].name);
+        free(l.all[i].workflow);
+    }
+    free(l.all);
+}
+
+static void note_name(const json_t *object, void *arg)
+{
+    texts_add(arg, json_text_at(object, "metadata.name"));
+}
+
+void storm_suspend_all(struct storm *s)
+{
+    struct texts names = {0};
+
+    fake_foreach(s->w.fake, &workflow_resource, note_name, &names);
+    for (size_t i = 0; i < names.n; i++)
+        world_patch(&s->w, &workflow_resource, names.items[i], "{'spec': {'suspend': true}}");
+    texts_done(&names);
+}
+
+static const struct mishap rows[] = {
+    {"deploy", 20, deploy, 0, "kubectl apply of a workflow"},
+    {"delete-workflow", 5, delete_workflow, 0, "a workflow is deleted, perhaps made again"},
+    {"edit-workflow", 30, edit_workflow, 0, "a workflow is changed, not always well"},
+    {"set-next", 10, set_next, 0, "a cursor is set"},
+    {"run-by-hand", 70, run_by_hand, 0, "an instance is created"},
+    {"trigger-again", 50, trigger_again, 0, "an instance gets another trigger"},
+    {"halt", 40, halt, 0, "a run is halted"},
+    {"halt-and-trigger", 40, halt_and_trigger, 0, "both at once"},
+    {"retry-now", 25, retry_now, 0, "a retry is brought forward"},
+    {"delete-instance", 30, delete_instance, 0, "an instance is deleted, perhaps made again"},
+    {"delete-foreground", 8, delete_cascading, 0, "an instance is deleted in the foreground"},
+    {"restore-instance", 2, restore_instance, 0, "an instance is restored without its status"},
+    {"delete-pod", 20, delete_pod, 0, "a pod is deleted"},
+    {"force-delete-pod", 20, force_delete_pod, 0, "a pod is deleted by force"},
+    {"unlabel-pod", 0, unlabel_pod, 0, "a pod loses its label"},
+};
+const struct mishap_table storm_people = {"people", rows, ARRAY_SIZE(rows)};

@@ -1,0 +1,382 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sim/storm.h"
+
+#include "base/hash.h"
+#include "sim/pool.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define TIDY_MS    (12 * HOUR_MS)
+#define QUIET_MS   (12 * HOUR_MS) /* by then, everything has come to its end */
+#define N_FOREIGN  2
+#define LOOK_MS    (20 * SECOND_MS)
+#define MAX_PICKED 4096
+#define REQUESTS_A_RUN 60
+
+/* ---- picking ---- */
+
+struct picked {
+    const char *names[MAX_PICKED];
+    size_t n;
+};
+
+static void note_name(const json_t *object, void *arg)
+{
+    struct picked *p = arg;
+
+    if (p->n < MAX_PICKED)
+        p->names[p->n++] = json_text_at(object, "metadata.name");
+}
+
+static bool is_foreign(const char *name)
+{
+    return strncmp(name, FOREIGN_PREFIX, strlen(FOREIGN_PREFIX)) == 0;
+}
+
+char *storm_pick(struct storm *s, const struct k8s_resource *kind)
+{
+    struct picked p = {.n = 0};
+
+    fake_foreach(s->w.fake, kind, note_name, &p);
+    if (p.n == 0)
+        return NULL;
+    size_t from = p.n > 8 && storm_chance(s, 80) ? p.n - 8 : 0;
+    const char *name = p.names[from + rng_below(&s->rng, p.n - from)];
+    return is_foreign(name) ? NULL : xstrdup(name);
+}
+
+void storm_note(struct storm *s, const char *what, const char *name)
+{
+    trace_note(s->trace, "mishap", what, name);
+}
+
+/* ---- pods ---- */
+
+static void plan_pod(const json_t *pod, struct fake_plan *p, void *arg)
+{
+    struct storm *s = arg;
+
+    if (is_foreign(json_text_at(pod, "metadata.name"))) {
+        p->run_ms = FAKE_NEVER;
+        return;
+    }
+    p->start_ms = storm_between(s, 100, 3000);
+    p->run_ms = storm_between(s, 0, storm_one_of(s, 2) ? 5000 : 2 * MINUTE_MS);
+    if (s->calm || plan_is_calm(&s->plan))
+        return;
+    p->schedule_ms = storm_one_of(s, 50) ? FAKE_NEVER : storm_between(s, 0, 2000);
+    if (storm_one_of(s, 50))
+        p->start_ms = FAKE_NEVER;
+    p->waiting = storm_one_of(s, 3) ? "ErrImagePull" : NULL;
+    if (storm_one_of(s, 40))
+        p->run_ms = FAKE_NEVER;
+    p->exit_code = storm_one_of(s, 5) ? (int) storm_between(s, 1, 60) : 0;
+    p->stop_ms = storm_between(s, 0, 40 * SECOND_MS);
+}
+
+/* Of somebody else: one without our label, one with it. */
+static void add_foreign_pods(struct storm *s)
+{
+    static const char *const texts[] = {
+        "{'apiVersion': 'v1', 'kind': 'Pod', 'metadata': {'name': '" FOREIGN_PREFIX "a',"
+        " 'namespace': '" WORLD_NS "'}, 'spec': {'containers': [{'name': 'x', 'image': 'y'}]}}",
+        "{'apiVersion': 'v1', 'kind': 'Pod', 'metadata': {'name': '" FOREIGN_PREFIX "b',"
+        " 'namespace': '" WORLD_NS "', 'labels': {'" POD_LABEL "': '" POD_LABEL_VALUE "'},"
+        " 'finalizers': ['" POD_FINALIZER "']},"
+        " 'spec': {'containers': [{'name': 'styx-run', 'image': 'y'}]}}",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        world_create(&s->w, &pod_resource, texts[i]);
+}
+
+/* ---- beginning ---- */
+
+static void set_up_operators(struct storm *s)
+{
+    static const int64_t leases[] = {6 * SECOND_MS, 15 * SECOND_MS, MINUTE_MS, 5 * MINUTE_MS};
+    bool hasty = s->plan.busy || storm_one_of(s, 2);
+    int64_t lease = leases[rng_below(&s->rng, ARRAY_SIZE(leases))];
+
+    for (int i = 0; i < WORLD_MAX_OPERATORS; i++) {
+        struct settings *settings = &s->w.settings[i];
+
+        settings->lease_duration_ms = s->plan.lease_ms ? s->plan.lease_ms : lease;
+        settings->state_limits_ms[RUN_SUBMITTED] = MINUTE_MS;
+        settings->unschedulable_limit_ms = 2 * MINUTE_MS;
+        if (hasty)
+            settings->retry_base_ms = SECOND_MS;
+    }
+}
+
+static bool has_callers(const struct storm *s)
+{
+    for (size_t i = 0; i < storm_callers.n; i++)
+        if (s->plan.rates[storm_faults.n + storm_people.n + i] > 0)
+            return true;
+    return false;
+}
+
+void storm_begin(struct storm *s, const struct plan *plan, struct trace *trace)
+{
+    *s = (struct storm) {.plan = *plan, .trace = trace};
+    rng_init(&s->rng, plan->seed + 1000);
+    rng_init(&s->ids, plan->seed + 2000);
+    random_redirect(&s->ids);
+    world_init_apart(&s->w, plan->seed);
+    if (trace)
+        trace_attach(trace, &s->w);
+    observer_init(&s->o, &s->w);
+    s->o.strict = plan_is_calm(plan);
+    s->w.on_plan = plan_pod;
+    s->w.plan_arg = s;
+    set_up_operators(s);
+    storm_faults_prepare(s);
+    for (size_t i = 0; plan_mishap(i); i++)
+        if (plan_mishap(i)->act)
+            s->total_rate += plan->rates[i];
+    storm_deploy_all(s);
+    add_foreign_pods(s);
+    for (int i = 0; i < WORLD_MAX_OPERATORS; i++)
+        world_start(&s->w, i);
+    world_run(&s->w, 5 * SECOND_MS);
+    if (has_callers(s))
+        storm_callers_begin(s);
+}
+
+/* ---- weather ---- */
+
+static bool acts(const struct storm *s, size_t i)
+{
+    return plan_mishap(i)->act && s->plan.rates[i] > 0;
+}
+
+static void act(struct storm *s)
+{
+    double at = (double) rng_below(&s->rng, 1000000) / 1000000 * s->total_rate;
+
+    for (size_t i = 0; plan_mishap(i); i++) {
+        if (!acts(s, i))
+            continue;
+        at -= s->plan.rates[i];
+        if (at >= 0)
+            continue;
+        storm_note(s, plan_mishap(i)->name, NULL);
+        s->n_acts++;
+        plan_mishap(i)->act(s);
+        return;
+    }
+}
+
+static int64_t until_next_act(struct storm *s)
+{
+    if (s->total_rate <= 0)
+        return DAY_MS;
+    int64_t mean = (int64_t) ((double) HOUR_MS / s->total_rate);
+    return storm_between(s, 1, 2 * mean + 1);
+}
+
+static void change_weather(struct storm *s)
+{
+    int64_t now = storm_now(s), bad = storm_between(s, MINUTE_MS, 15 * MINUTE_MS);
+
+    s->bad_weather = !s->bad_weather && s->plan.storm_percent > 0;
+    if (s->plan.storm_percent >= 100)
+        s->bad_weather = true;
+    if (s->bad_weather) {
+        s->weather_until = now + bad;
+        s->next_act = now;
+        storm_faults_begin(s);
+    } else {
+        s->weather_until = now + bad * (100 - s->plan.storm_percent) /
+                                     (s->plan.storm_percent > 0 ? s->plan.storm_percent : 1);
+        s->next_act = INT64_MAX;
+        storm_faults_end(s);
+    }
+    storm_note(s, s->bad_weather ? "bad weather" : "fine weather", NULL);
+}
+
+static void tidy(struct storm *s)
+{
+    s->next_tidy = storm_now(s) + TIDY_MS;
+    storm_tidy(s);
+    observer_tidy(&s->o);
+}
+
+static void measure_memory(struct storm *s, int64_t since, int64_t now)
+{
+    size_t used = pool_in_use();
+
+    if (now - since < s->plan.ms / 2)
+        s->memory_early = used > s->memory_early ? used : s->memory_early;
+    else
+        s->memory_late = used;
+}
+
+const char *storm_broken(const struct storm *s)
+{
+    return s->o.broken;
+}
+
+static int64_t soonest(const struct storm *s, int64_t end)
+{
+    int64_t now = storm_now(s), t = now + LOOK_MS;
+
+    if (!s->bad_weather && !s->callers)
+        t = now + 5 * MINUTE_MS;
+    t = s->next_act < t ? s->next_act : t;
+    t = s->weather_until < t ? s->weather_until : t;
+    t = end < t ? end : t;
+    return t > now ? t : now + 1;
+}
+
+static void step(struct storm *s, int64_t end)
+{
+    world_run(&s->w, soonest(s, end) - storm_now(s));
+    observer_check(&s->o);
+    storm_faults_repair(s, storm_now(s));
+    if (storm_now(s) >= s->weather_until)
+        change_weather(s);
+    if (s->bad_weather && storm_now(s) >= s->next_act) {
+        act(s);
+        s->next_act = storm_now(s) + until_next_act(s);
+    }
+}
+
+void storm_run(struct storm *s)
+{
+    int64_t begin = storm_now(s), end = begin + s->plan.ms;
+
+    s->weather_until = begin;
+    s->next_tidy = begin + TIDY_MS;
+    while (storm_now(s) < end && !*s->o.broken) {
+        step(s, end);
+        if (storm_now(s) < s->next_tidy)
+            continue;
+        tidy(s);
+        measure_memory(s, begin, storm_now(s));
+    }
+}
+
+/* ---- the end ---- */
+
+/* A trigger of a workflow that was replaced before it was taken is held, not lost (design, 3). */
+bool storm_is_held(struct storm *s, const struct instance *inst)
+{
+    const char *live = world_text(&s->w, &workflow_resource, inst->workflow, "metadata.uid");
+
+    return inst->run.seq == 0 && inst->trigger.workflow_uid && *live &&
+           strcmp(inst->trigger.workflow_uid, live) != 0;
+}
+
+struct unrest {
+    struct storm *s;
+    char text[256]; /* what is not at its end yet; "": all is */
+};
+
+static void check_instance(const json_t *object, void *arg)
+{
+    struct unrest *u = arg;
+
+    if (*u->text)
+        return;
+    CLEANUP(instance_free) struct instance *inst = instance_decode(object);
+    if (instance_active(inst) && !storm_is_held(u->s, inst))
+        snprintf(u->text, sizeof(u->text), "%s is still %s, seq %" PRId64 " of %" PRId64,
+                 inst->id.name, run_state_name(inst->run.state), inst->run.seq, inst->trigger.seq);
+    else if (inst->run.seq > 0 && inst->run.halted_through < inst->halt_through)
+        snprintf(u->text, sizeof(u->text), "%s: nobody answered the halt", inst->id.name);
+}
+
+static void check_pod(const json_t *object, void *arg)
+{
+    struct unrest *u = arg;
+    const char *name = json_text_at(object, "metadata.name");
+
+    if (!*u->text && !is_foreign(name))
+        snprintf(u->text, sizeof(u->text), "pod %s is left", name);
+}
+
+static bool at_rest(struct storm *s, struct unrest *u)
+{
+    *u = (struct unrest) {.s = s};
+    fake_foreach(s->w.fake, &instance_resource, check_instance, u);
+    fake_foreach(s->w.fake, &pod_resource, check_pod, u);
+    if (!*u->text && s->w.n_running > N_FOREIGN)
+        snprintf(u->text, sizeof(u->text), "%d containers still run", s->w.n_running - N_FOREIGN);
+    return !*u->text;
+}
+
+static void come_to_rest(struct storm *s)
+{
+    int64_t end = storm_now(s) + QUIET_MS;
+    struct unrest u;
+
+    while (!at_rest(s, &u) && storm_now(s) < end && !*s->o.broken) {
+        world_run(&s->w, 5 * MINUTE_MS);
+        observer_check(&s->o);
+    }
+    if (*u.text)
+        observer_blame(&s->o, "%s", u.text);
+}
+
+/* Nothing that is due is left. */
+static void check_workflow(const json_t *object, void *arg)
+{
+    struct storm *s = arg;
+    CLEANUP(workflow_free) struct workflow *wf = workflow_decode(object);
+    char next[INSTANT_TEXT_MAX];
+
+    if (wf->suspend || !wf->status.ready.status || strcmp(wf->status.ready.status, "True") != 0)
+        return;
+    if (cursor_due(&wf->status.cursor, loop_now(s->w.loop, LOOP_OF_DAY) - MINUTE_MS))
+        observer_blame(&s->o, "%s: nobody triggers %s", wf->id.name,
+                       instant_print(wf->status.cursor.next, next));
+}
+
+/* Early and late, all that lives is of the same size; a little is left to chance. */
+static void check_memory(struct storm *s)
+{
+    if (s->o.strict && s->plan.ms >= 20 * DAY_MS && s->memory_early > 0 &&
+        s->memory_late > s->memory_early + s->memory_early / 5)
+        observer_blame(&s->o, "memory grows: %zu, then %zu bytes", s->memory_early,
+                       s->memory_late);
+}
+
+static void check_requests(struct storm *s)
+{
+    uint64_t n = s->o.n_pods + s->o.n_triggers + (uint64_t) s->plan.n_workflows;
+
+    if (s->o.n_requests > REQUESTS_A_RUN * n)
+        observer_blame(&s->o, "%" PRIu64 " requests for %" PRIu64 " pods", s->o.n_requests,
+                       s->o.n_pods);
+}
+
+void storm_end(struct storm *s)
+{
+    if (*s->o.broken)
+        return;
+    s->calm = true;
+    storm_note(s, "the end of all faults", NULL);
+    storm_faults_end(s);
+    world_run(&s->w, 20 * MINUTE_MS);
+    observer_check(&s->o);
+    fake_foreach(s->w.fake, &workflow_resource, check_workflow, s);
+    storm_suspend_all(s);
+    world_run(&s->w, 10 * MINUTE_MS);
+    come_to_rest(s);
+    storm_callers_judge(s);
+    check_memory(s);
+    check_requests(s);
+}
+
+void storm_done(struct storm *s)
+{
+    storm_callers_done(s);
+    if (s->trace)
+        trace_detach(s->trace);
+    observer_done(&s->o);
+    world_done(&s->w);
+    random_redirect(NULL);
+}

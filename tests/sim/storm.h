@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One run of a simulation: a cluster with workflows, two operators and an API server, through good
+ * and bad weather, to its end.
+ *
+ *     struct storm storm;
+ *     storm_begin(&storm, &plan);
+ *     storm_run(&storm);
+ *     storm_end(&storm);             stops all faults; everything has to come to its end
+ *     if (*storm_broken(&storm)) …
+ *     storm_done(&storm);
+ *
+ * The same plan gives the same run, byte for byte.
+ */
+#ifndef KHARON_SIM_STORM_H
+#define KHARON_SIM_STORM_H
+
+#include "sim/observer.h"
+#include "sim/plan.h"
+#include "sim/trace.h"
+
+struct callers;
+
+struct storm {
+    struct plan plan;
+    struct world w;
+    struct observer o;
+    struct trace *trace; /* NULL: none */
+    struct callers *callers;
+    struct rng rng, ids;
+    bool calm;          /* pods succeed, soon */
+    bool bad_weather;   /* until... */
+    int64_t weather_until, next_act, next_tidy;
+    double total_rate; /* of what is done, not of what happens to requests */
+    const char *lost_node, *mended_node; /* NULL: none */
+    int64_t regained_at, mended_at;
+    int node_fate; /* 0: it was the network only; 1: it is fenced; 2: removed */
+    int64_t healed_at[WORLD_MAX_OPERATORS];   /* its network; 0: is */
+    int64_t started_at[WORLD_MAX_OPERATORS];  /* it runs again */
+    int64_t thawed_at[WORLD_MAX_OPERATORS];
+    int n_wishes, n_acts;
+    size_t memory_early, memory_late; /* in use after a quarter of the time, and at its end */
+};
+
+void storm_begin(struct storm *s, const struct plan *plan, struct trace *trace);
+void storm_run(struct storm *s);
+void storm_end(struct storm *s);
+void storm_done(struct storm *s);
+const char *storm_broken(const struct storm *s); /* "": nothing */
+
+/* What can happen. */
+extern const struct mishap_table storm_faults, storm_people, storm_callers;
+
+/* ---- for those who do it ---- */
+
+static inline int64_t storm_now(const struct storm *s)
+{
+    return loop_now(s->w.loop, LOOP_MONOTONIC);
+}
+
+static inline int64_t storm_between(struct storm *s, int64_t low, int64_t high)
+{
+    return rng_between(&s->rng, low, high);
+}
+
+static inline bool storm_chance(struct storm *s, int percent)
+{
+    return (int) rng_below(&s->rng, 100) < percent;
+}
+
+static inline bool storm_one_of(struct storm *s, int n)
+{
+    return rng_below(&s->rng, (uint64_t) n) == 0;
+}
+
+/* The name of any object of a kind, NULL if there is none; the caller frees.  Young ones are more
+ * likely: that is where something happens. */
+char *storm_pick(struct storm *s, const struct k8s_resource *kind);
+/* One whose partition the cursor has behind it; NULL: not this time. */
+struct instance *storm_pick_instance(struct storm *s);
+void storm_note(struct storm *s, const char *what, const char *name);
+
+/* The trigger waits, with a reason, for somebody to decide. */
+bool storm_is_held(struct storm *s, const struct instance *inst);
+
+/* faults.c: the end of all of it, and of what has lasted long enough. */
+void storm_faults_end(struct storm *s);
+void storm_faults_repair(struct storm *s, int64_t now);
+void storm_faults_begin(struct storm *s);   /* bad weather begins */
+void storm_faults_prepare(struct storm *s); /* before anything */
+
+/* people.c: what is deployed in the beginning, and again; housekeeping. */
+void storm_deploy_all(struct storm *s);
+void storm_tidy(struct storm *s);
+void storm_suspend_all(struct storm *s);
+
+/* callers.c */
+void storm_callers_begin(struct storm *s);
+void storm_callers_done(struct storm *s);
+/* Whatever was accepted has to be there. */
+void storm_callers_judge(struct storm *s);
+
+#endif
