@@ -114,7 +114,7 @@ static json_t *metadata(const struct lease *l)
     return meta;
 }
 
-/* Kubernetes has 32 bits for it, and would refuse every write of a candidate that counts further. */
+/* Kubernetes has 32 bits for it, and would refuse every write of one that counts further. */
 static int64_t one_more(int64_t transitions)
 {
     if (transitions < 0)

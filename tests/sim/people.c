@@ -179,9 +179,12 @@ static void run_by_hand(struct storm *s)
         world_run_by_hand(&s->w, "hand", parameter);
 }
 
+/* One that was made by hand has had its first trigger with that. */
 static int64_t last_seq(const struct instance *inst)
 {
-    return inst->trigger.seq > inst->run.seq ? inst->trigger.seq : inst->run.seq;
+    int64_t seq = inst->trigger.seq > inst->run.seq ? inst->trigger.seq : inst->run.seq;
+
+    return seq > 0 ? seq : 1;
 }
 
 static void trigger_again(struct storm *s)
@@ -214,7 +217,7 @@ static void halt_and_trigger(struct storm *s)
 
     if (!inst)
         return;
-    int64_t seq = last_seq(inst) > 0 ? last_seq(inst) : 1;
+    int64_t seq = last_seq(inst);
     int id = ++s->n_wishes;
     CLEANUP(free) char *patch =
         xasprintf("{'spec': {'haltThrough': %" PRId64 ", 'trigger': {'seq': %" PRId64

@@ -290,6 +290,17 @@ TEST_UNUSED static void make(const struct k8s_resource *resource, const char *ns
     }
 }
 
+/* What is there already is suspended, by whoever manages that field from now on. */
+TEST_UNUSED static void suspend_by(const char *manager, const char *ns, const char *name)
+{
+    CLEANUP(free) char *object =
+        xasprintf("{\"apiVersion\":\"kharon.dev/v1alpha1\",\"kind\":\"Workflow\",\"metadata\":"
+                  "{\"namespace\":\"%s\",\"name\":\"%s\"},\"spec\":{\"suspend\":true}}",
+                  ns, name);
+
+    fake_apply(w.fake, &workflow_resource, manager, object);
+}
+
 TEST_UNUSED static const char *object_text(const struct k8s_resource *resource, const char *ns,
                                            const char *name, const char *path)
 {

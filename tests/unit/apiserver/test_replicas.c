@@ -27,7 +27,8 @@ static void set_up_two(void)
     second.api.store = store_new(w.loop, second.client, &w.rng, &w.places);
     store_start(second.api.store);
     make(&workflow_resource, "billing", "report",
-         "{\"schedule\":\"daily\",\"suspend\":true,\"template\":{\"image\":\"busybox:1\"}}", NULL);
+         "{\"schedule\":\"daily\",\"template\":{\"image\":\"busybox:1\"}}", NULL);
+    suspend_by("kharon-api-state", "billing", "report");
     settle();
 }
 

@@ -946,7 +946,7 @@ TEST(a_finished_run_has_seen_every_generation)
 {
     static const char *const changes[] = {
         "{'spec': {'retry': {'counter': 99}}}",
-        "{'spec': {'trigger': {'seq': 1}}}",
+        "{'spec': {'retry': {'counter': 100}}}",
         "{'spec': {'haltThrough': 1}}",
     };
     struct world w;
