@@ -15,8 +15,8 @@
  *    is 408; that long a connection may also be idle;
  *  - bodies beyond SERVER_MAX_BODY are 413, heads beyond SERVER_MAX_HEAD 431, and heads that two
  *    servers might read differently 400 (head.h);
- *  - with `max_connections` open, a new one takes the place of another that only holds it (crowd.h);
- *    it waits in the kernel's queue only while we owe everybody an answer;
+ *  - with `max_connections` open, a new one takes the place of another that only holds it
+ *    (crowd.h); it waits in the kernel's queue only while we owe everybody an answer;
  *  - what has been received takes at most `max_input` bytes, and answers that are not read
  *    `max_output`, or somebody has to go; no request is begun without room for an answer;
  *  - requests that come all at once are handled one after the other, a few milliseconds in each

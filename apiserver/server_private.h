@@ -36,9 +36,9 @@ struct server {
     struct lingers lingers;
     size_t leaving; /* connections that were told to go */
 
-    uint64_t turn;          /* of h2o's loop */
-    uint64_t refreshed;     /* the turn in which the clocks were last read */
-    uint64_t slice_turn;    /* in which this slice of time for handlers began */
+    uint64_t turn;       /* of h2o's loop */
+    uint64_t refreshed;  /* the turn in which the clocks were last read */
+    uint64_t slice_turn; /* in which this slice of time for handlers began */
     int64_t slice_used_us;
     struct list exchanges;  /* all */
     struct list ready;      /* those whose requests wait for their turn, in order */
