@@ -6,7 +6,8 @@
  * A connection is READING while it waits for its client (idle, or in the middle of a request),
  * WORKING while we owe an answer, WRITING while the client takes it.  Those that cost their client
  * the least to do without go first: idle ones, then half-sent requests, then answers that are not
- * read, and among equals the one that has been so for longest.  None goes to which we owe an answer.
+ * read, and among equals the one that has been so for longest.  Where we owe an answer, nobody
+ * goes.
  *
  * So a new client always gets in, however many others only hold their connections.
  */

@@ -68,9 +68,11 @@ TEST(crowd_who_may_go)
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct crowd_member leaving = *rows[i].member;
 
-        CHECK_INT_AT(rows[i].line, crowd_may_go(rows[i].member, CROWD_LACKS_PLACES), rows[i].places);
+        CHECK_INT_AT(rows[i].line, crowd_may_go(rows[i].member, CROWD_LACKS_PLACES),
+                     rows[i].places);
         CHECK_INT_AT(rows[i].line, crowd_may_go(rows[i].member, CROWD_LACKS_INPUT), rows[i].input);
-        CHECK_INT_AT(rows[i].line, crowd_may_go(rows[i].member, CROWD_LACKS_OUTPUT), rows[i].output);
+        CHECK_INT_AT(rows[i].line, crowd_may_go(rows[i].member, CROWD_LACKS_OUTPUT),
+                     rows[i].output);
         leaving.leaving = true;
         CHECK_INT_AT(rows[i].line, crowd_may_go(&leaving, CROWD_LACKS_PLACES), false);
     }
