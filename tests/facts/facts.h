@@ -10,18 +10,19 @@
  * Nothing here knows which of the two it talks to, so the fake cannot be kinder than the real one
  * in what is asked.  What cannot be asked so, and where it is tried instead:
  *
- *     the write takes effect after its 504 (etcd stalls)        fake: test_fake.c; real: chaos tests
- *     a 404 just before such a write                            fake: test_fake.c; real: measured once
- *     410 for a list that is gone on with, and its new token    fake: test_fake.c; real: takes 5 min
- *     410 in the middle of a watch's life                       as above
- *     bookmarks every 60 s                                      fake: test_fake.c; here: that at the end
- *     an API server that stops, its watches' last minute        fake: test_fake.c; real: chaos tests
- *     versions that go back (restore)                           fake: test_fake.c; here: a future version
- *     429, and texts of proxies                                 fake: test_fake.c; real: test_transport.c
- *     what a kubelet does (phases, grace, exit codes)           fake: test_fake.c; real: e2e
- *     a node that does not answer for minutes                   fake: test_fake.c; real: takes 6 min
- *     eviction, preemption                                      fake: test_fake.c; real: e2e
- *     RBAC and admission policies                               real: e2e; the fake allows all
+ *                                                          fake           real
+ *     a write takes effect after its 504 (etcd stalls)     test_fake.c    chaos tests
+ *     a 404 just before such a write                       test_fake.c    measured once
+ *     410 for the next page of a list, and its new token   test_fake.c    takes 5 min
+ *     410 in the middle of a watch's life                  test_fake.c    takes 5 min
+ *     bookmarks every 60 s                                 test_fake.c    the last one, here
+ *     an API server that stops, its watches' last minute   test_fake.c    chaos tests
+ *     versions that go back (restore)                      test_fake.c    a future one, here
+ *     429, and texts of proxies                            test_fake.c    test_transport.c
+ *     what a kubelet does (phases, grace, exit codes)      test_fake.c    e2e
+ *     a node that does not answer for minutes              test_fake.c    takes 6 min
+ *     eviction, preemption                                 test_fake.c    e2e
+ *     RBAC and admission policies                          allows all     e2e
  *
  * Texts are JSON with ' for ", and ` for '.
  */
@@ -1172,6 +1173,10 @@ static void check_given_up(int line, const char *reason)
 {
     becomes(line, &pods, "kept", "status.phase", "Failed", 90000);
     CHECK_STR_AT(line, condition(heard.object, "DisruptionTarget"), reason);
+    for (int i = 0; i < 100 && !at("metadata.deletionTimestamp"); i++) { /* it comes next */
+        pass(100);
+        GET(.resource = &pods, .name = "kept");
+    }
     CHECK_INT_AT(line, json_int_at(heard.object, "metadata.deletionGracePeriodSeconds", -1), 0);
     goes(line, &pods, "free", 30000);
     take_finalizer("kept");
