@@ -20,6 +20,7 @@ struct seen_instance {
     struct map_node by_name;
     char *name;
     struct instance *inst;
+    int64_t made_at;
     int n_writes;
 };
 
@@ -84,6 +85,7 @@ static struct seen_instance *see_instance(struct observer *o, const char *name)
     if (seen)
         return seen;
     seen = NEW(struct seen_instance);
+    seen->made_at = monotonic(o);
     seen->name = xstrdup(name);
     map_add(&o->instances, &seen->by_name, seen->name);
     return seen;
@@ -356,15 +358,28 @@ static bool is_last_of(const struct run *run, size_t i)
     return true;
 }
 
+/* All the time that the instance was there. */
+static bool workflow_was_there(struct observer *o, const struct instance *inst)
+{
+    const struct seen_workflow *wf = see_workflow(o, inst->workflow);
+    const struct seen_instance *seen = find_instance(o, inst->id.name);
+
+    return wf->wf && (wf->gone_at == 0 || wf->gone_at < seen->made_at) &&
+           (!inst->run.trigger.workflow_uid ||
+            strcmp(inst->run.trigger.workflow_uid, wf->wf->id.uid) == 0);
+}
+
 /* By a wish, or because its workflow is not there, not another, or not fit any more. */
 static void check_halt(struct observer *o, const struct instance *inst, const struct event *e)
 {
-    static const char gone[] = "Halted: the workflow was deleted";
-    const struct seen_workflow *seen = see_workflow(o, inst->workflow);
+    static const char deleted[] = "Halted: the workflow was deleted",
+                      none[] = "Halted: there is no workflow";
+    const char *why = e->message ? e->message : "";
 
-    if (e->message && strcmp(e->message, "Halted") == 0 && inst->halt_through < inst->run.seq)
+    if (strcmp(why, "Halted") == 0 && inst->halt_through < inst->run.seq)
         observer_blame(o, "%s was halted though nobody wished it", inst->id.name);
-    if (e->message && strcmp(e->message, gone) == 0 && seen->wf && !seen->gone_at)
+    if ((strcmp(why, deleted) == 0 || strncmp(why, none, strlen(none)) == 0) &&
+        workflow_was_there(o, inst))
         observer_blame(o, "%s was halted though its workflow is there", inst->id.name);
 }
 

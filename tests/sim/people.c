@@ -179,6 +179,19 @@ static void run_by_hand(struct storm *s)
         world_run_by_hand(&s->w, "hand", parameter);
 }
 
+/* A workflow that nobody has heard of yet, and at once a run of it. */
+static void run_new(struct storm *s)
+{
+    static const char spec[] =
+        "{'schedule': 'yearly', 'template': {'image': 'b:1', 'runningTimeout': 'PT3M'}}";
+    int n = ++s->n_new;
+    CLEANUP(free) char *name = xasprintf("new-%d", n), *old = xasprintf("new-%d", n - 5);
+
+    world_delete(&s->w, &workflow_resource, old);
+    world_deploy(&s->w, name, spec);
+    world_run_by_hand(&s->w, name, "2020");
+}
+
 /* One that was made by hand has had its first trigger with that. */
 static int64_t last_seq(const struct instance *inst)
 {
@@ -400,6 +413,7 @@ static const struct mishap rows[] = {
     {"edit-workflow", 30, edit_workflow, 0, "a workflow is changed, not always well"},
     {"set-next", 10, set_next, 0, "a cursor is set"},
     {"run-by-hand", 70, run_by_hand, 0, "an instance is created"},
+    {"run-new", 15, run_new, 0, "a new workflow, and a run of it at once"},
     {"trigger-again", 50, trigger_again, 0, "an instance gets another trigger"},
     {"halt", 40, halt, 0, "a run is halted"},
     {"halt-and-trigger", 40, halt_and_trigger, 0, "both at once"},

@@ -328,8 +328,10 @@ static void check_workflow(const json_t *object, void *arg)
     CLEANUP(workflow_free) struct workflow *wf = workflow_decode(object);
     char next[INSTANT_TEXT_MAX];
 
-    if (wf->suspend || !wf->status.ready.status || strcmp(wf->status.ready.status, "True") != 0)
-        return;
+    const char *result = wf->status.last_decision.result;
+    if (wf->suspend || !wf->status.ready.status || strcmp(wf->status.ready.status, "True") != 0 ||
+        (result && strcmp(result, "Waiting") == 0))
+        return; /* it says so */
     if (cursor_due(&wf->status.cursor, loop_now(s->w.loop, LOOP_OF_DAY) - MINUTE_MS))
         observer_blame(&s->o, "%s: nobody triggers %s", wf->id.name,
                        instant_print(wf->status.cursor.next, next));

@@ -38,7 +38,7 @@ struct storm {
     int64_t healed_at[WORLD_MAX_OPERATORS];   /* its network; 0: is */
     int64_t started_at[WORLD_MAX_OPERATORS];  /* it runs again */
     int64_t thawed_at[WORLD_MAX_OPERATORS];
-    int n_wishes, n_acts;
+    int n_wishes, n_acts, n_new;
     size_t memory_early, memory_late; /* in use after a quarter of the time, and at its end */
 };
 
