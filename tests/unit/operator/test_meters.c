@@ -167,9 +167,8 @@ TEST(queues_and_leadership_have_their_usual_names)
     SHOWS(&r, "workqueue_depth{name=\"attempt\"} 0");
     CHECK(r.w.operators[0]->attempt_queue.adds >= 4);
     CHECK_INT(r.w.operators[0]->attempt_queue.adds, r.w.operators[0]->attempt_queue.steps);
-    CLEANUP(free) char *adds =
-        xasprintf("workqueue_adds_total{name=\"attempt\"} %llu\n",
-                  (unsigned long long) r.w.operators[0]->attempt_queue.adds);
+    CLEANUP(free) char *adds = xasprintf("workqueue_adds_total{name=\"attempt\"} %llu\n",
+                                         (unsigned long long) r.w.operators[0]->attempt_queue.adds);
     CLEANUP(free) char *waited =
         xasprintf("workqueue_queue_duration_seconds_count{name=\"attempt\"} %llu\n",
                   (unsigned long long) r.w.operators[0]->attempt_queue.steps);

@@ -21,12 +21,12 @@ static void add_pod(struct world *w, int i)
     char name[EXECUTION_ID_MAX];
 
     attempt_execution_id(uid, 1, 1, name);
-    CLEANUP(json_decref) json_t *pod = json_pack(
-        "{s:{s:s, s:s, s:{s:s}, s:[s, s], s:{s:s, s:s, s:s, s:s}}, s:{s:[{s:s}]}}", "metadata",
-        "namespace", WORLD_NS, "name", name, "labels", POD_LABEL, POD_LABEL_VALUE, "finalizers",
-        POD_FINALIZER, "x.io/other", "annotations", "kharon.dev/seq", "1", "kharon.dev/attempt",
-        "1", "kharon.dev/instance", "x", "kharon.dev/instance-uid", uid, "spec", "containers",
-        "name", "styx-run");
+    CLEANUP(json_decref) json_t *pod =
+        json_pack("{s:{s:s, s:s, s:{s:s}, s:[s, s], s:{s:s, s:s, s:s, s:s}}, s:{s:[{s:s}]}}",
+                  "metadata", "namespace", WORLD_NS, "name", name, "labels", POD_LABEL,
+                  POD_LABEL_VALUE, "finalizers", POD_FINALIZER, "x.io/other", "annotations",
+                  "kharon.dev/seq", "1", "kharon.dev/attempt", "1", "kharon.dev/instance", "x",
+                  "kharon.dev/instance-uid", uid, "spec", "containers", "name", "styx-run");
     CLEANUP(free) char *text = json_print(pod);
     fake_create(w->fake, &pod_resource, text);
 }
