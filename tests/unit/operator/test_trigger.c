@@ -301,10 +301,10 @@ TEST(what_was_seen_to_is_recorded)
 /* It is said once, and asked for again and again. */
 TEST(what_cannot_be_triggered_yet_is_asked_for_again)
 {
-    static const char said[] = AT_5
-        ", 'lastDecision': {'partition': '2026-01-01T05', 'result': 'Waiting',"
-        " 'reason': 'BeingDeleted', 'message': 'the object of that name is being deleted',"
-        " 'at': '2026-01-01T06:00:00Z'}";
+    static const char said[] =
+        AT_5 ", 'lastDecision': {'partition': '2026-01-01T05', 'result': 'Waiting',"
+             " 'reason': 'BeingDeleted', 'message': 'the object of that name is being deleted',"
+             " 'at': '2026-01-01T06:00:00Z'}";
     struct trigger_done waits = {.epoch = 4,
                                  .partition = 1767225600000 + 5 * HOUR_MS,
                                  .waits = true,
