@@ -5,7 +5,7 @@
 #ifndef KHARON_APISERVER_CONFIG_H
 #define KHARON_APISERVER_CONFIG_H
 
-#include "apiserver/place.h"
+#include "model/place.h"
 #include "base/options.h"
 
 struct api_config {

@@ -116,7 +116,7 @@ static bool validate(const struct api *api, const struct workflow *wf, struct er
     struct texts errors = {0};
 
     workflow_validate(wf, &limits, &errors);
-    workflow_not_supported(wf, &errors);
+    workflow_not_supported_by_api(wf, &errors);
     if (errors.n == 0)
         return true;
     CLEANUP(free) char *list = validate_join(&errors);

@@ -12,8 +12,9 @@
 #include <signal.h>
 #include <sys/resource.h>
 
-/* Descriptors for everything that is not a client's connection. */
-#define OTHER_DESCRIPTORS 100
+/* Descriptors for everything that is not a client's connection, and for those that are on their way
+ * out. */
+#define OTHER_DESCRIPTORS 256
 
 struct program {
     struct api_config config;
@@ -79,7 +80,10 @@ static bool listen_for_clients(struct program *p)
         .listen = p->config.listen,
         .max_connections = (size_t) p->config.max_connections,
         .request_ms = p->config.request_timeout_ms,
+        .max_input = SERVER_MAX_INPUT,
+        .max_output = SERVER_MAX_OUTPUT,
         .on_request = route_dispatch,
+        .is_urgent = route_is_urgent,
     };
     struct error err;
 

@@ -39,6 +39,16 @@ static double read_refused_accepts(void *arg)
     return (double) server_stats(arg).refused_accepts;
 }
 
+static double read_timed_out(void *arg)
+{
+    return (double) server_stats(arg).timed_out;
+}
+
+static double read_evicted(void *arg)
+{
+    return (double) server_stats(arg).evicted;
+}
+
 static double read_workflows(void *arg)
 {
     return (double) store_count_workflows(arg);
@@ -89,6 +99,11 @@ static void add_metrics(struct api_report *r)
     add_counter(m, "kharon_http_accepts_refused_total",
                 "Connections that waited for lack of descriptors.", read_refused_accepts,
                 r->server);
+    add_counter(m, "kharon_http_connections_timed_out_total",
+                "Connections that were idle, or sent a request, for too long.", read_timed_out,
+                r->server);
+    add_counter(m, "kharon_http_connections_evicted_total",
+                "Connections that had to make room for others.", read_evicted, r->server);
     add_gauge(m, "kharon_longest_turn_seconds",
               "Longest turn of the event loop since the last look.", read_longest_turn,
               r->api->loop);
@@ -167,7 +182,7 @@ bool api_report_new(struct api *api, struct server *server, struct metrics *metr
     r->pages[0] = (struct probe_page) {"/livez", "text/plain", render_live, r};
     r->pages[1] = (struct probe_page) {"/readyz", "text/plain", render_ready, r};
     r->pages[2] = (struct probe_page) {"/metrics", METRICS_CONTENT_TYPE, render_metrics, r};
-    if (!probe_new(api->loop, address, r->pages, ARRAY_SIZE(r->pages), &r->probe, err)) {
+    if (address && !probe_new(api->loop, address, r->pages, ARRAY_SIZE(r->pages), &r->probe, err)) {
         api_report_free(r);
         return error_prefix(err, "probe-listen");
     }

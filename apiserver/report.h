@@ -15,7 +15,8 @@
 
 struct api_report;
 
-/* Sets the metrics of `api` too.  All arguments outlive the report. */
+/* Listens at `address`; NULL: nowhere.  Sets the metrics of `api` too.  All arguments outlive the
+ * report. */
 bool api_report_new(struct api *api, struct server *server, struct metrics *metrics,
                     const char *address, struct api_report **ret_report, struct error *err);
 void api_report_free(struct api_report *r);

@@ -3,6 +3,7 @@
 
 #include "apiserver/api.h"
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/log.h"
 
 #include <assert.h>
@@ -97,14 +98,52 @@ static bool parse_query(struct request *req, char *query, struct error *err)
     return true;
 }
 
+/* Proxies may name the server too: "http://host/path" (RFC 9112, 3.2.2). */
+static char *skip_origin(char *target)
+{
+    size_t len = strncasecmp(target, "http://", 7) == 0 ? 7 : 0;
+
+    if (strncasecmp(target, "https://", 8) == 0)
+        len = 8;
+    if (len == 0)
+        return target;
+    char *path = target + len + strcspn(target + len, "/?");
+    if (*path != '/')
+        *--path = '/';
+    return path;
+}
+
 bool request_init(struct request *req, struct error *err)
 {
     char *text = xstrdup(req->target);
 
     req->buffer = text;
     text[strcspn(text, "#")] = '\0';
-    char *query = text, *path = strsep(&query, "?");
+    char *query = skip_origin(text), *path = strsep(&query, "?");
     return parse_path(req, path, err) && (!query || parse_query(req, query, err));
+}
+
+static bool printable(const char *text)
+{
+    size_t len = strlen(text);
+
+    for (size_t i = 0; i < len; i++)
+        if (text[i] <= ' ' || text[i] > '~')
+            return false;
+    return len > 0 && len <= REQUEST_ID_MAX;
+}
+
+void request_set_id(struct request *req)
+{
+    const char *given = request_header(req, "x-styx-request-id");
+    char random[33];
+
+    if (given && printable(given)) {
+        req->id = xstrdup(given);
+        return;
+    }
+    random_hex(random, 32);
+    req->id = xstrdup(random);
 }
 
 static void end_works(struct request_work *work)
@@ -212,10 +251,20 @@ static void count_reply(const struct request *req, int status, int64_t took_ms)
     metric_observe(metric_series(req->api->seconds, method), (double) took_ms / 1000);
 }
 
+static bool changes_something(const char *method)
+{
+    static const char *const known[] = {"POST", "PUT", "PATCH", "DELETE"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++)
+        if (strcmp(method, known[i]) == 0)
+            return true;
+    return false;
+}
+
 /* Styx behaviour, 12.3: what changes something is always logged. */
 static void log_reply(const struct request *req, const struct reply *reply, int64_t took)
 {
-    bool audit = strcmp(req->method, "GET") != 0;
+    bool audit = changes_something(req->method);
 
     log_at(audit ? LOG_INFO : LOG_DEBUG, "request", KV("method", req->method),
            KV("target", req->target), KV("status", reply->status),
@@ -274,13 +323,23 @@ void reply_empty(struct request *req, int status)
     request_reply(req, &(struct reply) {.status = status});
 }
 
+/* A 500 is told as in 2.4.  Styx names the exception; Kubernetes has one name for all of them. */
+static char *refusal_text(const struct request *req, int status, const char *text)
+{
+    if (status != 500)
+        return xstrdup(text);
+    return xasprintf("%s (Request ID: %s): InternalError: %s", http_reason(status),
+                     req->id ? req->id : "none", text);
+}
+
 void reply_refusal(struct request *req, struct reply *reply, const char *text)
 {
+    CLEANUP(free) char *message = refusal_text(req, reply->status, text);
     struct buf body = BUF_INIT;
 
-    reply->reason = text;
+    reply->reason = reply->reason ? reply->reason : message;
     buf_adds(&body, "{\"message\":");
-    buf_add_json(&body, reply->reason);
+    buf_add_json(&body, message);
     buf_addf(&body, ",\"status\":%d,\"request_id\":", reply->status);
     buf_add_json(&body, req->id);
     buf_addc(&body, '}');
@@ -322,8 +381,10 @@ static const struct {
     {403, "Forbidden"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
+    {408, "Request Timeout"},
     {409, "Conflict"},
     {413, "Payload Too Large"},
+    {417, "Expectation Failed"},
     {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},
     {500, "Internal Server Error"},

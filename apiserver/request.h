@@ -80,6 +80,9 @@ struct request {
 bool request_init(struct request *req, struct error *err);
 void request_done(struct request *req);
 
+/* Takes over the id that the client gave, or makes one up (Styx behaviour, 2.5). */
+void request_set_id(struct request *req);
+
 /* NULL: absent; the name in lower case. */
 const char *request_header(const struct request *req, const char *name);
 const char *request_query(const struct request *req, const char *name);
@@ -104,7 +107,7 @@ void reply_text(struct request *req, int status, const char *text);
 void reply_empty(struct request *req, int status);
 void reply_error(struct request *req, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* `reply` with the text as its reason and in its body. */
+/* `reply` with the text in its body, and as its reason if it has none of its own. */
 void reply_refusal(struct request *req, struct reply *reply, const char *text);
 /* A failure with the status of its code; 429 and 503 say when to come again. */
 void reply_failure(struct request *req, const struct error *err);

@@ -5,7 +5,6 @@
 #include "apiserver/lookup.h"
 #include "apiserver/store.h"
 #include "base/buf.h"
-#include "base/hash.h"
 
 #include <assert.h>
 #include <string.h>
@@ -126,30 +125,6 @@ static void find_allowed(struct request *req, struct buf *allow)
             buf_addf(allow, "%s, ", routes[i].method);
 }
 
-static bool printable(const char *text)
-{
-    size_t len = strlen(text);
-
-    for (size_t i = 0; i < len; i++)
-        if (text[i] <= ' ' || text[i] > '~')
-            return false;
-    return len > 0 && len <= REQUEST_ID_MAX;
-}
-
-/* Styx behaviour, 2.5. */
-static void set_id(struct request *req)
-{
-    const char *given = request_header(req, "x-styx-request-id");
-    char random[33];
-
-    if (given && printable(given)) {
-        req->id = xstrdup(given);
-        return;
-    }
-    random_hex(random, 32);
-    req->id = xstrdup(random);
-}
-
 static void refuse(struct request *req)
 {
     struct buf allow = BUF_INIT;
@@ -199,17 +174,22 @@ void route_dispatch(struct request *req)
 
     req->began_ms = loop_now(req->api->loop, LOOP_MONOTONIC);
     if (!request_init(req, &err)) {
-        set_id(req);
+        request_set_id(req);
         reply_failure(req, &err);
         return;
     }
     const struct route *route = find_route(req);
     if (!route || route->need != ROUTE_NEEDS_NOTHING)
-        set_id(req);
+        request_set_id(req);
     if (route)
         handle(req, route);
     else
         refuse(req);
+}
+
+bool route_is_urgent(const struct request *req)
+{
+    return strcmp(req->method, "GET") == 0 && strcmp(req->target, "/ping") == 0;
 }
 
 static const char *base_texts[] = {

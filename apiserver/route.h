@@ -45,6 +45,9 @@ extern const size_t n_routes;
 /* Parses the request, finds its handler, and calls it; or answers. */
 void route_dispatch(struct request *req);
 
+/* For a server: /ping, which tells others that it is alive, does not wait for other requests. */
+bool route_is_urgent(const struct request *req);
+
 /* The table as Markdown; the caller frees. */
 char *routes_markdown(void);
 

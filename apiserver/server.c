@@ -1,212 +1,159 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "apiserver/server.h"
 
+#include "apiserver/server_private.h"
 #include "base/listen.h"
 #include "base/log.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <h2o.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #define ACCEPTS_PER_TURN 16
 #define ACCEPT_RETRY_MS  100
-/* The status of a request whose client left: nobody reads it. */
-#define STATUS_GONE 499
+/* Connections beyond the limit while others are on their way out. */
+#define LEAVING_MAX 64
+/* How often deadlines are looked at: in parts of the patience, and in milliseconds. */
+#define SWEEPS       8
+#define SWEEP_MIN_MS 10
+#define SWEEP_MAX_MS 100
+/* An answer is not being read if it is still here after this part of the patience. */
+#define UNREAD_PART 10
+/* The most that one connection sends beyond what was asked for; the kernel doubles it. */
+#define RECEIVE_BUFFER (256 * 1024)
 
-struct server {
-    struct api *api;
-    struct server_config config;
-    h2o_globalconf_t global;
-    h2o_context_t context;
-    h2o_accept_ctx_t accept;
-    h2o_evloop_t *evloop;
-    h2o_socket_t *nested, *listener;
-    int port;
-    bool accepting, stopped;
-    struct loop_timer retry, deadline;
-    struct list exchanges;
-    struct server_stats stats;
-};
+/* Connections -------------------------------------------------------------------------------- */
 
-struct handler {
-    h2o_handler_t h2o;
-    struct server *server;
-};
-
-/* Notices that a client leaves while its request waits: h2o does not look at its socket then. */
-struct hangup {
-    struct loop_io io;
-    struct exchange *exchange;
-};
-
-/* One request: lives in h2o's pool of it, and ends with that. */
-struct exchange {
-    struct request req;
-    h2o_req_t *h2o;
-    struct server *server;
-    struct hangup *hangup; /* while it waits */
-    struct list link;      /* in the server's */
-};
-
-static int exchange_fd(const struct exchange *x)
+struct connection *connection_of(const h2o_req_t *h2o)
 {
-    return h2o_socket_get_fd(x->h2o->conn->callbacks->get_socket(x->h2o->conn));
+    return h2o->conn->callbacks->get_socket(h2o->conn)->on_close.data;
 }
 
-static void end_hangup(struct exchange *x)
+int connection_fd(const struct connection *c)
 {
-    struct hangup *hangup = TAKE(x->hangup);
+    return h2o_socket_get_fd(c->sock);
+}
 
-    if (!hangup)
+void connection_enter(struct connection *c, enum crowd_state state)
+{
+    crowd_enter(&c->member, state, server_now(c->server));
+}
+
+void connection_leave(struct connection *c)
+{
+    if (c->member.leaving)
         return;
-    loop_io_remove(x->server->api->loop, &hangup->io);
-    loop_free_later(x->server->api->loop, hangup);
-    x->server->stats.pending--;
+    c->member.leaving = true;
+    c->server->leaving++;
+    shutdown(connection_fd(c), SHUT_RDWR);
 }
 
-/* Ends the calls that the request waits for, shuts the connection, and lets h2o fail to write. */
-static void on_hangup(uint32_t events, void *arg)
+struct search {
+    enum crowd_lack lack;
+    struct connection *first;
+};
+
+static int look_for_first(h2o_req_t *h2o, void *arg)
 {
-    struct hangup *hangup = arg;
-    struct exchange *x = hangup->exchange;
+    struct connection *c = connection_of(h2o);
+    struct search *s = arg;
 
-    (void) events;
-    x->server->stats.abandoned++;
-    log_debug("client left", KV("target", x->req.target),
-              KV("request_id", x->req.id ? x->req.id : ""));
-    shutdown(exchange_fd(x), SHUT_RDWR);
-    request_done(&x->req);
-    request_reply(&x->req, &(struct reply) {.status = STATUS_GONE});
-}
-
-static void watch_for_hangup(struct exchange *x)
-{
-    struct hangup *hangup = NEW(struct hangup);
-
-    hangup->exchange = x;
-    hangup->io = (struct loop_io) {.fd = exchange_fd(x), .on_ready = on_hangup, .arg = hangup};
-    x->hangup = hangup;
-    x->server->stats.pending++;
-    loop_io_add(x->server->api->loop, &hangup->io, EPOLLRDHUP);
-}
-
-/* May be called twice. */
-static void end_exchange(struct exchange *x)
-{
-    list_remove(&x->link);
-    end_hangup(x);
-    request_done(&x->req);
-}
-
-static void on_dispose(void *p)
-{
-    end_exchange(p);
-}
-
-static const char *copy_text(h2o_req_t *h2o, h2o_iovec_t text)
-{
-    return h2o_strdup(&h2o->pool, text.base, text.len).base;
-}
-
-static const char *find_header(const struct request *req, const char *name)
-{
-    const struct exchange *x = container_of(req, const struct exchange, req);
-    ssize_t i = h2o_find_header_by_str(&x->h2o->headers, name, strlen(name), -1);
-
-    return i < 0 ? NULL : copy_text(x->h2o, x->h2o->headers.entries[i].value);
-}
-
-static void add_header(h2o_req_t *h2o, const char *name, const char *value)
-{
-    h2o_iovec_t own_name = h2o_strdup(&h2o->pool, name, SIZE_MAX);
-    h2o_iovec_t own_value = h2o_strdup(&h2o->pool, value, SIZE_MAX);
-
-    h2o_add_header_by_str(&h2o->pool, &h2o->res.headers, own_name.base, own_name.len, 0, NULL,
-                          own_value.base, own_value.len);
-}
-
-static void send_reply(struct request *req, const struct reply *reply)
-{
-    struct exchange *x = container_of(req, struct exchange, req);
-    h2o_req_t *h2o = x->h2o;
-    char reason[REPLY_REASON_MAX + 1];
-
-    end_hangup(x);
-    h2o->res.status = reply->status;
-    h2o->res.reason = h2o_strdup(&h2o->pool, reply_reason(reply, reason), SIZE_MAX).base;
-    if (reply->status != 204)
-        h2o->res.content_length = reply->body_len;
-    if (reply->content_type)
-        h2o_add_header(&h2o->pool, &h2o->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
-                       reply->content_type, strlen(reply->content_type));
-    for (size_t i = 0; i < reply->n_headers; i++)
-        add_header(h2o, reply->headers[i].name, reply->headers[i].value);
-    if (req->id)
-        add_header(h2o, "x-styx-request-id", req->id);
-    if (x->server->stats.stopping || reply->status == STATUS_GONE)
-        h2o->http1_is_persistent = 0;
-    h2o_send_inline(h2o, reply->body ? reply->body : "", reply->body_len);
-}
-
-static size_t head_size(const h2o_req_t *h2o)
-{
-    size_t n = h2o->input.path.len;
-
-    for (size_t i = 0; i < h2o->headers.size; i++)
-        n += h2o->headers.entries[i].name->len + h2o->headers.entries[i].value.len + 4;
-    return n;
-}
-
-static struct exchange *new_exchange(struct server *server, h2o_req_t *h2o)
-{
-    struct exchange *x = h2o_mem_alloc_shared(&h2o->pool, sizeof(*x), on_dispose);
-
-    *x = (struct exchange) {.h2o = h2o, .server = server};
-    x->req.api = server->api;
-    x->req.method = copy_text(h2o, h2o->input.method);
-    x->req.target = copy_text(h2o, h2o->input.path);
-    x->req.body = h2o->entity.base;
-    x->req.body_len = h2o->entity.base ? h2o->entity.len : 0;
-    x->req.header = find_header;
-    x->req.send = send_reply;
-    list_push_back(&server->exchanges, &x->link);
-    return x;
-}
-
-static int on_req(h2o_handler_t *handler, h2o_req_t *h2o)
-{
-    struct server *server = container_of(handler, struct handler, h2o)->server;
-    struct exchange *x = new_exchange(server, h2o);
-
-    server->stats.requests++;
-    /* The request may end with its answer; this reference keeps the struct for the question
-     * below. */
-    h2o_mem_addref_shared(x);
-    if (head_size(h2o) > SERVER_MAX_HEAD)
-        reply_error(&x->req, 431, "Request Header Fields Too Large: limit = %d bytes",
-                    SERVER_MAX_HEAD);
-    else
-        server->config.on_request(&x->req);
-    if (x->req.status == 0)
-        watch_for_hangup(x);
-    h2o_mem_release_shared(x);
+    c->member.input = c->sock->input->size;
+    if (crowd_may_go(&c->member, s->lack) &&
+        (!s->first || crowd_goes_before(&c->member, &s->first->member)))
+        s->first = c;
     return 0;
 }
 
-/* h2o's sockets and its loop ----------------------------------------------------------------- */
+static void each_connection(struct server *server, int (*each)(h2o_req_t *h2o, void *arg),
+                            void *arg)
+{
+    server->global.http1.callbacks.foreach_request(&server->context, each, arg);
+}
+
+/* Who has to go first for want of it; NULL: nobody. */
+static struct connection *find_first(struct server *server, enum crowd_lack lack)
+{
+    struct search search = {.lack = lack};
+
+    each_connection(server, look_for_first, &search);
+    return search.first;
+}
+
+static void evict(struct connection *c)
+{
+    c->server->stats.evicted++;
+    connection_leave(c);
+}
+
+/* Deadlines and memory ----------------------------------------------------------------------- */
+
+struct round {
+    struct server *server;
+    int64_t now;
+    size_t input;
+};
+
+static void end_late(struct connection *c, h2o_req_t *h2o, bool told)
+{
+    c->server->stats.timed_out++;
+    if (told && !h2o_socket_is_writing(c->sock))
+        exchange_time_out(h2o);
+    else
+        connection_leave(c);
+}
+
+static int look_at(h2o_req_t *h2o, void *arg)
+{
+    struct connection *c = connection_of(h2o);
+    struct round *round = arg;
+
+    crowd_see_input(&c->member, c->sock->input->size, round->now);
+    switch (crowd_judge(&c->member, round->server->config.request_ms, round->now)) {
+    case CROWD_WAS_IDLE:
+        end_late(c, h2o, false);
+        break;
+    case CROWD_WAS_SLOW:
+        end_late(c, h2o, true);
+        break;
+    case CROWD_STAYS:
+        round->input += c->member.input;
+        break;
+    }
+    return 0;
+}
+
+static void free_input(struct server *server, size_t input)
+{
+    struct connection *c;
+
+    while (input > server->config.max_input && (c = find_first(server, CROWD_LACKS_INPUT))) {
+        input -= c->member.input;
+        evict(c);
+    }
+}
+
+/* Others wait for the memory of answers that nobody seems to read. */
+static void free_output(struct server *server, int64_t now)
+{
+    if (list_empty(&server->ready) || server->output < server->config.max_output)
+        return;
+    struct connection *c = find_first(server, CROWD_LACKS_OUTPUT);
+    if (c && now - c->member.since_ms >= server->config.request_ms / UNREAD_PART)
+        evict(c);
+}
+
+/* The listener ------------------------------------------------------------------------------- */
 
 static void on_accept(h2o_socket_t *listener, const char *err);
 
 static void start_accepting(struct server *server)
 {
-    if (server->accepting || server->stats.stopping ||
-        server->stats.connections >= server->config.max_connections)
+    if (server->accepting || server->stats.stopping || loop_timer_armed(&server->retry))
         return;
     server->accepting = true;
     h2o_socket_read_start(server->listener, on_accept);
@@ -219,14 +166,25 @@ static void stop_accepting(struct server *server)
     server->accepting = false;
 }
 
+void server_has_room(struct server *server)
+{
+    start_accepting(server);
+    if (!list_empty(&server->ready))
+        loop_task_queue(server->api->loop, &server->serve);
+}
+
 static void on_connection_close(void *arg)
 {
-    struct server *server = arg;
+    struct connection *c = arg;
+    struct server *server = c->server;
 
     server->stats.connections--;
+    server->leaving -= c->member.leaving;
+    linger_end(c->linger);
+    free(c);
     if (server->stats.stopping)
         server->stopped |= server->stats.connections == 0;
-    else if (!loop_timer_armed(&server->retry))
+    else
         start_accepting(server);
 }
 
@@ -245,26 +203,69 @@ static void retry_later(struct server *server)
                    loop_now(loop, LOOP_MONOTONIC) + ACCEPT_RETRY_MS);
 }
 
+static void arm_sweep(struct server *server)
+{
+    int64_t ms = server->config.request_ms / SWEEPS;
+
+    ms = ms < SWEEP_MIN_MS ? SWEEP_MIN_MS : ms > SWEEP_MAX_MS ? SWEEP_MAX_MS : ms;
+    loop_timer_set(server->api->loop, &server->sweep, LOOP_MONOTONIC, server_now(server) + ms);
+}
+
+static void on_sweep(void *arg)
+{
+    struct server *server = arg;
+    struct round round = {.server = server, .now = server_now(server)};
+
+    each_connection(server, look_at, &round);
+    free_input(server, round.input);
+    free_output(server, round.now);
+    start_accepting(server);
+    if (server->stats.connections > 0)
+        arm_sweep(server);
+}
+
+static bool has_place(struct server *server)
+{
+    size_t n = server->stats.connections, max = server->config.max_connections;
+
+    return n < max + LEAVING_MAX &&
+           (n - server->leaving < max || find_first(server, CROWD_LACKS_PLACES));
+}
+
+static void add_connection(struct server *server, h2o_socket_t *sock)
+{
+    struct connection *c = NEW(struct connection);
+
+    c->server = server;
+    c->sock = sock;
+    connection_enter(c, CROWD_READING);
+    sock->on_close.cb = on_connection_close;
+    sock->on_close.data = c;
+    setsockopt(connection_fd(c), IPPROTO_TCP, TCP_USER_TIMEOUT, &(int) {SERVER_WRITE_MS},
+               sizeof(int));
+    server->stats.connections++;
+    h2o_accept(&server->accept, sock);
+    if (!loop_timer_armed(&server->sweep))
+        arm_sweep(server);
+}
+
 /* False: there is nobody, or nobody more may come. */
 static bool accept_one(struct server *server)
 {
+    if (!has_place(server)) {
+        stop_accepting(server);
+        return false;
+    }
     h2o_socket_t *sock = h2o_evloop_socket_accept(server->listener);
-
     if (!sock) {
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
             retry_later(server);
         return false;
     }
-    setsockopt(h2o_socket_get_fd(sock), IPPROTO_TCP, TCP_USER_TIMEOUT, &(int) {SERVER_WRITE_MS},
-               sizeof(int));
-    sock->on_close.cb = on_connection_close;
-    sock->on_close.data = server;
-    server->stats.connections++;
-    h2o_accept(&server->accept, sock);
-    if (server->stats.connections < server->config.max_connections)
-        return true;
-    stop_accepting(server);
-    return false;
+    if (server->stats.connections - server->leaving >= server->config.max_connections)
+        evict(find_first(server, CROWD_LACKS_PLACES));
+    add_connection(server, sock);
+    return true;
 }
 
 static void on_accept(h2o_socket_t *listener, const char *err)
@@ -292,14 +293,12 @@ static void configure(struct server *server)
     h2o_config_init(g);
     g->server_name = h2o_iovec_init(H2O_STRLIT("kharon"));
     g->max_request_entity_size = SERVER_MAX_BODY;
-    g->http1.req_timeout = (uint64_t) server->config.request_ms;
+    /* Ours come first: one patience for being idle, one for the request. */
+    g->http1.req_timeout = (uint64_t) server->config.request_ms * 3;
     g->http1.upgrade_to_http2 = 0;
     h2o_hostconf_t *host =
         h2o_config_register_host(g, h2o_iovec_init(H2O_STRLIT("default")), 65535);
-    h2o_pathconf_t *path = h2o_config_register_path(host, "/", 0);
-    struct handler *handler = (struct handler *) h2o_create_handler(path, sizeof(*handler));
-    handler->h2o.on_req = on_req;
-    handler->server = server;
+    exchanges_init(server, host);
 }
 
 static h2o_socket_t *adopt(struct server *server, int fd, h2o_socket_cb on_ready)
@@ -319,13 +318,16 @@ bool server_new(struct api *api, const struct server_config *config, struct serv
 
     if (!listen_open(config->listen, &fd, err))
         return error_prefix(err, "listen");
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &(int) {RECEIVE_BUFFER}, sizeof(int));
     signal(SIGPIPE, SIG_IGN); /* h2o writes to connections that the other side has closed */
     struct server *server = NEW(struct server);
     server->api = api;
     server->config = *config;
     server->port = listen_port(fd);
-    list_init(&server->exchanges);
+    server->turn = 1;
+    lingers_init(&server->lingers, api->loop);
     server->retry = (struct loop_timer) {.on_time = on_retry, .arg = server};
+    server->sweep = (struct loop_timer) {.on_time = on_sweep, .arg = server};
     configure(server);
     server->evloop = h2o_evloop_create();
     h2o_context_init(&server->context, server->evloop, &server->global);
@@ -347,9 +349,21 @@ struct server_stats server_stats(const struct server *server)
     return server->stats;
 }
 
+int64_t server_now(struct server *server)
+{
+    struct loop *loop = server->api->loop;
+
+    if (server->refreshed != server->turn) {
+        server->refreshed = server->turn;
+        loop_refresh(loop);
+    }
+    return loop_now(loop, LOOP_MONOTONIC);
+}
+
 bool server_turn(struct server *server, int max_wait_ms)
 {
     loop_prepare(server->api->loop);
+    server->turn++;
     if (h2o_evloop_run(server->evloop, max_wait_ms) != 0 && errno != EINTR) {
         log_error("event loop failed", KV("errno", errno));
         abort();
@@ -363,14 +377,13 @@ void server_run(struct server *server)
         server_turn(server, INT32_MAX);
 }
 
-/* A connection between two requests has neither a head nor a byte of one. */
-static int close_if_idle(h2o_req_t *h2o, void *arg)
+static int leave_if_idle(h2o_req_t *h2o, void *arg)
 {
-    h2o_socket_t *sock = h2o->conn->callbacks->get_socket(h2o->conn);
+    struct connection *c = connection_of(h2o);
 
     (void) arg;
-    if (h2o->version == 0 && sock->input->size == 0)
-        shutdown(h2o_socket_get_fd(sock), SHUT_RDWR);
+    if (c->member.state == CROWD_READING && c->sock->input->size == 0)
+        connection_leave(c);
     return 0;
 }
 
@@ -394,7 +407,7 @@ void server_stop(struct server *server, int64_t drain_ms)
     loop_timer_cancel(loop, &server->retry);
     stop_accepting(server);
     h2o_socket_close(TAKE(server->listener));
-    server->global.http1.callbacks.foreach_request(&server->context, close_if_idle, NULL);
+    each_connection(server, leave_if_idle, NULL);
     server->stopped = server->stats.connections == 0;
     server->deadline = (struct loop_timer) {.on_time = on_deadline, .arg = server};
     loop_timer_set(loop, &server->deadline, LOOP_MONOTONIC,
@@ -411,19 +424,19 @@ static h2o_multithread_queue_t *volatile left_queue;
  * wait for ends in any case. */
 void server_free(struct server *server)
 {
-    struct exchange *x;
-
     if (!server)
         return;
-    list_foreach (x, &server->exchanges, link)
-        end_exchange(x);
+    server->stats.stopping = true;
+    exchanges_done(server);
     loop_timer_cancel(server->api->loop, &server->retry);
+    loop_timer_cancel(server->api->loop, &server->sweep);
     loop_timer_cancel(server->api->loop, &server->deadline);
     if (server->listener)
         h2o_socket_close(TAKE(server->listener));
     h2o_socket_close(TAKE(server->nested));
     for (int i = 0; i < 3; i++)
         h2o_evloop_run(server->evloop, 0); /* frees what was closed */
+    lingers_done(&server->lingers);
     if (server->stats.connections > 0) {
         left_behind = server;
         return;

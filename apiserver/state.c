@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define NOT_CONFIRMED "Accepted, not yet confirmed by the operator"
+#define BAD_BODY      "Invalid payload."
 
 void workflow_state_get(struct request *req)
 {
@@ -151,11 +152,20 @@ static void on_known(struct live *live, const json_t *object)
 
 static bool read_patch(const json_t *body, struct patch *p, struct error *err)
 {
-    p->has_enabled = json_at(body, "enabled");
+    p->has_enabled = styx_is_given(body, "enabled");
     p->next = p->next_offset = INSTANT_NONE;
-    return styx_read_bool(body, "enabled", &p->enabled, err) &&
-           styx_read_instant(body, "next_natural_trigger", &p->next, err) &&
-           styx_read_instant(body, "next_natural_offset_trigger", &p->next_offset, err);
+    return (styx_read_bool(body, "enabled", &p->enabled, err) &&
+            styx_read_instant(body, "next_natural_trigger", &p->next, err) &&
+            styx_read_instant(body, "next_natural_offset_trigger", &p->next_offset, err)) ||
+           error_set(err, ERROR_INVALID, BAD_BODY " %s", err->text);
+}
+
+/* The phrase of a body that cannot be read is Styx's; what is wrong with it stands in ours. */
+static void refuse_body(struct request *req, const struct error *err)
+{
+    const char *phrase = req->body_len > 0 ? BAD_BODY : NULL;
+
+    reply_refusal(req, &(struct reply) {.status = 400, .reason = phrase}, err->text);
 }
 
 void workflow_state_patch(struct request *req)
@@ -169,12 +179,9 @@ void workflow_state_patch(struct request *req)
         reply_error(req, 404, "workflow not found");
         return;
     }
-    if (!request_json(req, "Missing payload.", "Invalid payload. ", &body, &err)) {
-        reply_failure(req, &err);
-        return;
-    }
-    if (!read_patch(body, &read, &err)) {
-        reply_error(req, 400, "Invalid payload. %s", err.text);
+    if (!request_json(req, "Missing payload.", BAD_BODY " ", &body, &err) ||
+        !read_patch(body, &read, &err)) {
+        refuse_body(req, &err);
         return;
     }
     struct patch *p = job_new(req, sizeof(*p), live_end);

@@ -4,6 +4,7 @@
 
 #include "apiserver/api.h"
 #include "apiserver/store.h"
+#include "base/buf.h"
 #include "model/styxjson.h"
 
 #include <string.h>
@@ -42,19 +43,25 @@ void status_active_states(struct request *req)
         reply_error(req, 400, "No component id specified!");
         return;
     }
-    size_t n = store_instances_active(store, &list);
-    json_t *array = json_array();
+    size_t n = store_instances_active(store, &list), len;
+    struct buf body = BUF_INIT;
+    const char *separator = "";
+    buf_adds(&body, "{\"active_states\":[");
     for (size_t i = 0; i < n; i++) {
         const char *component, *id;
 
         store_pair_of(store, list[i], &component, &id);
-        if (is_wanted(&wanted, component, id))
-            json_array_append_new(
-                array, styx_run_state(&(struct styx_instance) {component, id, list[i]->parameter},
-                                      list[i]));
+        if (!is_wanted(&wanted, component, id))
+            continue;
+        const char *text = store_state_text(store, list[i], component, id, &len);
+        buf_adds(&body, separator);
+        buf_add(&body, text, len);
+        separator = ",";
     }
+    buf_adds(&body, "]}");
     free(list);
-    reply_json_take(req, 200, json_pack("{s:o}", "active_states", array));
+    reply_json_text(req, 200, body.data, body.len);
+    buf_done(&body);
 }
 
 void status_events(struct request *req)

@@ -22,6 +22,8 @@ struct held_workflow {
 struct held {
     struct instance *inst;
     struct list active; /* in the store's, if it is unfinished */
+    char *state, *pair; /* how its run is shown, once asked for, and as an instance of what */
+    size_t state_len;
 };
 
 struct store {
@@ -102,6 +104,8 @@ static void free_instance(void *value)
     struct held *held = value;
 
     instance_free(held->inst);
+    free(held->state);
+    free(held->pair);
     free(held);
 }
 
@@ -544,6 +548,34 @@ void store_pair_of(const struct store *store, const struct instance *inst,
     }
     *ret_component = wf ? workflow_component(wf) : inst->id.ns;
     *ret_id = wf ? workflow_id(wf) : inst->workflow;
+}
+
+static bool is_pair(const char *pair, const char *component, const char *id)
+{
+    size_t len = strlen(component);
+
+    return strncmp(pair, component, len) == 0 && pair[len] == '#' &&
+           strcmp(pair + len + 1, id) == 0;
+}
+
+/* Whose instance it is may change: its workflow comes and goes. */
+const char *store_state_text(const struct store *store, const struct instance *inst,
+                             const char *component, const char *id, size_t *ret_len)
+{
+    struct held *held = k8s_informer_get(store->instances, inst->id.ns, inst->id.name)->value;
+
+    if (!held->pair || !is_pair(held->pair, component, id)) {
+        CLEANUP(json_decref) json_t *json =
+            styx_run_state(&(struct styx_instance) {component, id, inst->parameter}, inst);
+
+        free(held->pair);
+        free(held->state);
+        held->pair = pair_key(component, id);
+        held->state = json_print(json);
+        held->state_len = strlen(held->state);
+    }
+    *ret_len = held->state_len;
+    return held->state;
 }
 
 void store_observe_workflow(struct store *store, const json_t *object)

@@ -15,7 +15,7 @@
 #ifndef KHARON_APISERVER_STORE_H
 #define KHARON_APISERVER_STORE_H
 
-#include "apiserver/place.h"
+#include "model/place.h"
 #include "k8s/informer.h"
 #include "model/instance.h"
 
@@ -79,6 +79,10 @@ size_t store_count_workflows(const struct store *store);
  * and its object's name. */
 void store_pair_of(const struct store *store, const struct instance *inst,
                    const char **ret_component, const char **ret_id);
+
+/* How the run of an instance of this pair is shown (Styx behaviour, 4.7), as JSON. */
+const char *store_state_text(const struct store *store, const struct instance *inst,
+                             const char *component, const char *id, size_t *ret_len);
 
 void store_observe_workflow(struct store *store, const json_t *object);
 void store_observe_instance(struct store *store, const json_t *object);

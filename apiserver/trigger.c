@@ -114,10 +114,11 @@ static void trigger_again(struct trigger *t, const json_t *object)
              on_triggered_again);
 }
 
-/* What somebody wished to halt is not in the way, even if the operator has not come to it. */
+/* What somebody wished to halt is not in the way, even if the operator has not come to it; nor is
+ * what waits for somebody's decision. */
 static bool is_in_the_way(const struct instance *inst, const struct run_trigger *wanted)
 {
-    return instance_active(inst) && inst->halt_through < wanted->seq;
+    return instance_active(inst) && !instance_held(inst) && inst->halt_through < wanted->seq;
 }
 
 static void on_looked(struct job *job, const struct k8s_reply *reply)
@@ -142,7 +143,10 @@ static void on_looked(struct job *job, const struct k8s_reply *reply)
     run_trigger_done(&wanted);
 
     t->trigger.seq = last + 1;
-    if (ours)
+    if (!inst->parameter || strcmp(inst->parameter, t->effective) != 0)
+        reply_error(job->req, 409, "The object %s is for another parameter: %s", t->name,
+                    inst->parameter ? inst->parameter : "none");
+    else if (ours)
         reply_triggered(t);
     else if (inst->id.deleting)
         reply_error(job->req, 409, "The instance is being deleted");
@@ -201,7 +205,7 @@ static bool check_configuration(const struct api *api, const struct workflow *wf
     if (!wf->template.image && !wf->flyte)
         return error_set(err, ERROR_INVALID, "Workflow is missing execution configuration");
     workflow_validate(wf, &limits, &errors);
-    workflow_not_supported(wf, &errors);
+    workflow_not_supported_by_api(wf, &errors);
     if (errors.n == 0)
         return true;
     CLEANUP(free) char *list = validate_join(&errors);

@@ -25,7 +25,7 @@ struct stream {
     struct k8s_call *call;
     struct loop_timer timer; /* when to go on with `state` */
     uint64_t version;        /* everything up to here is in the store; 0: not yet */
-    uint64_t told;           /* by the newest event */
+    uint64_t told;           /* by the newest event, or by the last list */
     char *continue_token;
     uint64_t list;   /* the number of the list in progress, or of the last one */
     bool even_older; /* the server went back in time: believe this list */
@@ -161,8 +161,9 @@ static void finish_list(struct stream *s, uint64_t version)
     }
     sweep(s, version);
     if (s->even_older)
-        s->version = s->told = inf->stats.newest_version = 0;
+        s->version = inf->stats.newest_version = 0;
     reach(s, version);
+    s->told = version;
     s->even_older = false;
     s->listed = true;
     inf->stats.lists++;

@@ -93,7 +93,9 @@ const struct map *k8s_informer_map(const struct k8s_informer *informer);
 /* Everything of this namespace up to here has been told; 0: it has not been listed yet.
  * UINT64_MAX: it is not watched. */
 uint64_t k8s_informer_reached(const struct k8s_informer *informer, const char *ns);
-/* The version of the newest event of this namespace, a deletion's as well; 0: there was none. */
+/* The version of the newest event of this namespace, a deletion's as well, or of the last list if
+ * that is newer; 0: there was none.  Another copy reaches it without waiting for a bookmark, unless
+ * it has not listed since. */
 uint64_t k8s_informer_told(const struct k8s_informer *informer, const char *ns);
 
 /* Puts in what a write of ours returned, or a live GET; ignored if something newer is known. */

@@ -114,6 +114,14 @@ static json_t *metadata(const struct lease *l)
     return meta;
 }
 
+/* Kubernetes has 32 bits for it, and would refuse every write of one that counts further. */
+static int64_t one_more(int64_t transitions)
+{
+    if (transitions < 0)
+        return 0;
+    return transitions < INT32_MAX ? transitions + 1 : INT32_MAX;
+}
+
 static json_t *spec(const struct lease *l)
 {
     const char *holder = l->state == LEASE_RELEASING ? "" : l->identity;
@@ -127,7 +135,7 @@ static json_t *spec(const struct lease *l)
                  *holder ? l->duration_ms / 1000 : 1); /* 0 is refused */
     if (l->state == LEASE_CANDIDATE) {
         json_set_text(fields, "acquireTime", now);
-        json_set_int(fields, "leaseTransitions", l->exists ? l->transitions + 1 : 0);
+        json_set_int(fields, "leaseTransitions", l->exists ? one_more(l->transitions) : 0);
     }
     return fields;
 }

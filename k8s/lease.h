@@ -8,11 +8,11 @@
  *
  * A candidate watches the lease, looks at it every tenth of its duration besides, and takes it when
  * it is absent, released, or not renewed for its duration *as observed by this process* on
- * CLOCK_BOOTTIME (never by comparing clocks of machines).  A holder renews every third of the duration; its time is
- * counted from when the renewal was *sent*, the candidates' from when they *saw* it, so that the
- * holder always stops first.  All writes to the lease carry its resourceVersion: of two that try,
- * one gets a conflict.  A lease that was deleted is lost, since anybody may create it; whoever has
- * seen its holder waits until his time is over.
+ * CLOCK_BOOTTIME (never by comparing clocks of machines).  A holder renews every third of the
+ * duration; its time is counted from when the renewal was *sent*, the candidates' from when they
+ * *saw* it, so that the holder always stops first.  All writes to the lease carry its
+ * resourceVersion: of two that try, one gets a conflict.  A lease that was deleted is lost, since
+ * anybody may create it; whoever has seen its holder waits until his time is over.
  *
  * lease_remaining_ms is the fence: how long from now a write may still take effect.  It is the
  * lease's remainder less Δ (design, section 4) and is asked where the write is sent, on a clock

@@ -25,6 +25,7 @@ static void enqueue(struct work *w)
     w->queued_at = loop_now(q->loop, LOOP_MONOTONIC);
     list_push_back(&q->ready, &w->link);
     q->n_ready++;
+    q->adds++;
     wake(q);
 }
 
@@ -110,6 +111,9 @@ static void step(struct queue *q, struct work *w)
     w->dirty = false;
     q->n_busy++;
     q->steps++;
+    if (q->waited)
+        metric_observe(q->waited,
+                       (double) (loop_now(q->loop, LOOP_MONOTONIC) - w->queued_at) / 1000);
     q->current = w;
     enum work_result result = q->step(w);
     if (q->current != w)

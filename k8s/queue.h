@@ -21,6 +21,7 @@
 #define KHARON_K8S_QUEUE_H
 
 #include "base/loop.h"
+#include "base/metrics.h"
 #include "base/rng.h"
 
 #define QUEUE_BACKOFF_MIN_MS 100
@@ -58,7 +59,8 @@ struct queue {
     struct loop_task task;
     bool paused;
     int max_busy, n_busy; /* steps in flight; 0: no limit */
-    uint64_t steps, retries;
+    uint64_t adds, steps, retries;
+    struct metric *waited; /* seconds in the queue; NULL: nobody asks */
 };
 
 void queue_init(struct queue *q, struct loop *loop, struct rng *rng,

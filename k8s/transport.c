@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <string.h>
 
-#define TOKEN_MS  60000
 #define SLOW_PART 4 /* of the time for an answer: slower answers narrow the window */
 
 /* ---- wires ---- */
@@ -95,7 +94,7 @@ static void on_token_due(void *arg)
 
     transport_read_token(t);
     loop_timer_set(t->loop, &t->token_due, LOOP_MONOTONIC,
-                   loop_now(t->loop, LOOP_MONOTONIC) + TOKEN_MS);
+                   loop_now(t->loop, LOOP_MONOTONIC) + t->limits.token_ms);
 }
 
 static struct k8s_limits with_defaults(const struct k8s_limits *given)
@@ -108,6 +107,7 @@ static struct k8s_limits with_defaults(const struct k8s_limits *given)
     l.connect_ms = l.connect_ms ? l.connect_ms : 5000;
     l.dead_peer_ms = l.dead_peer_ms ? l.dead_peer_ms : 10000;
     l.watch_idle_ms = l.watch_idle_ms ? l.watch_idle_ms : 100000;
+    l.token_ms = l.token_ms ? l.token_ms : 60000;
     l.max_reply = l.max_reply ? l.max_reply : 64u * 1024 * 1024;
     return l;
 }

@@ -18,7 +18,7 @@
  * requests open new connections.  A watch that is silent, without even a bookmark, for
  * watch_idle_ms is ended with ERROR_UNKNOWN.
  *
- * A token that lives in a file is read again every minute, and at once after a 401.
+ * A token that lives in a file is read again every token_ms, and at once after a 401.
  */
 #ifndef KHARON_K8S_TRANSPORT_H
 #define KHARON_K8S_TRANSPORT_H
@@ -36,6 +36,7 @@ struct k8s_limits {
     int64_t connect_ms;      /* 5000 */
     int64_t dead_peer_ms;    /* 10000: TCP_USER_TIMEOUT */
     int64_t watch_idle_ms;   /* 100000: bookmarks come every 60 s */
+    int64_t token_ms;        /* 60000: how old a token that lives in a file may get */
     size_t max_reply;        /* 64 MiB: an answer, or a page of a list */
 };
 

@@ -68,6 +68,15 @@ bool advance_answer_owed(const struct instance *inst, const struct run *run)
            (inst->has_retry && retry_done && run->seq > 0);
 }
 
+/* What waits for a condition believes one of the latest generation only. */
+bool advance_generation_unseen(const struct instance *inst)
+{
+    bool rests = run_state_terminal(inst->run.state) || instance_held(inst);
+
+    return rests && !inst->problem && !inst->id.deleting &&
+           inst->observed_generation != inst->id.generation;
+}
+
 /* ---- the workflow ---- */
 
 static bool workflow_is_another(const struct advance_view *v)
@@ -120,6 +129,13 @@ static bool trigger_waits(const struct advance_view *v)
     return wanted > v->run->seq && (v->run->state == RUN_NEW || run_state_terminal(v->run->state));
 }
 
+/* Somebody saw that it is held, and triggered it once more. */
+static bool held_and_raised(const struct advance_view *v)
+{
+    return v->run->held_since != INSTANT_NONE && v->run->trigger.seq > 0 &&
+           v->inst->trigger.seq > v->run->trigger.seq;
+}
+
 /* A status that was lost (a restore without it) would run everything again: not without being
  * asked, by a trigger of the live workflow.  Who wishes for a halt instead gets that. */
 static bool held(const struct advance_view *v)
@@ -127,7 +143,7 @@ static bool held(const struct advance_view *v)
     const char *uid = v->inst->trigger.workflow_uid;
 
     return v->inst->run.seq == 0 && v->inst->run.state == RUN_NEW && uid && *uid && v->wf &&
-           !v->pod && strcmp(uid, v->wf->id.uid) != 0 &&
+           !v->pod && strcmp(uid, v->wf->id.uid) != 0 && !held_and_raised(v) &&
            v->inst->halt_through < v->inst->trigger.seq;
 }
 
@@ -136,6 +152,8 @@ static struct step begin(const struct advance_view *v)
     struct event event = {.type = EVENT_TRIGGER_EXECUTION};
 
     instance_wanted_trigger(v->inst, &event.trigger);
+    if (held_and_raised(v)) /* for the workflow as it is now */
+        free(TAKE(event.trigger.workflow_uid));
     if (!event.trigger.workflow_uid && v->wf)
         event.trigger.workflow_uid = xstrdup(v->wf->id.uid);
     return step_apply(step_recorded(v, v->pod ? v->pod->triggered_at : INSTANT_NONE), event);
@@ -165,33 +183,52 @@ static bool is_just_starting(const struct pod *pod)
                                    strcmp(pod->waiting_reason, "PodInitializing") == 0);
 }
 
-/* Whatever is not going on says why (invariant 3); NULL: nothing out of the ordinary. */
-static char *waits_for(const struct advance_view *v)
+/* Whatever is not going on says why (invariant 3); NULL: nothing out of the ordinary.  A reason
+ * is given for what nobody else tells: of a pod that is there, the scheduler and the kubelet do. */
+static char *waits_for(const struct advance_view *v, const char **ret_reason)
 {
     const struct run *run = v->run;
 
-    if (run->state == RUN_QUEUED && v->old_pod_lives && !v->pod && advance_is_eligible(v))
+    *ret_reason = NULL;
+    if (run->state == RUN_QUEUED && v->old_pod_lives && !v->pod && advance_is_eligible(v)) {
+        *ret_reason = "WaitingForOldPod";
         return xstrdup(NOTE_PREFIX "an earlier pod of this run has not ended");
-    if (run->state == RUN_SUBMITTING && v->create_refused && !v->pod)
+    }
+    if (run->state == RUN_SUBMITTING && v->create_refused && !v->pod) {
+        *ret_reason = "PodNotCreated";
         return xasprintf(NOTE_PREFIX "%s", v->create_refused);
+    }
     if (run->state != RUN_SUBMITTED || !v->pod || is_just_starting(v->pod))
         return NULL;
     CLEANUP(free) char *reason = pod_waits_for(v->pod);
     return reason ? xasprintf(NOTE_PREFIX "%s", reason) : NULL;
 }
 
+static bool begins_with(const char *text, const char *prefix)
+{
+    return text && strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
+/* The pod does not tell since when it may be scheduled: what is noted of it does. */
+static bool gates_opened(const struct advance_view *v)
+{
+    return v->run->state == RUN_SUBMITTED && v->pod && !v->pod->gated &&
+           begins_with(v->run->message, NOTE_PREFIX POD_GATES_CLOSED);
+}
+
 static struct step note(const struct advance_view *v)
 {
     const char *now = v->run->message;
-    bool noted = now && strncmp(now, NOTE_PREFIX, strlen(NOTE_PREFIX)) == 0;
-    char *wanted = message_cut_take(waits_for(v));
+    bool noted = begins_with(now, NOTE_PREFIX);
     struct step step = step_only(STEP_NOTE);
+    char *wanted = message_cut_take(waits_for(v, &step.reason));
 
     if (wanted ? noted && strcmp(now, wanted) == 0 : !noted) {
         free(wanted);
         return step_none();
     }
     step.event.message = wanted;
+    step.gates_opened = gates_opened(v);
     return step;
 }
 
@@ -204,8 +241,11 @@ static struct step next_trigger(const struct advance_view *v, const struct setti
         return step_only(STEP_FIND_WORKFLOW);
     if (!held(v))
         return begin(v);
-    return v->run->held_since == INSTANT_NONE ? step_only(STEP_HOLD)
-                                              : store_when_due(v, settings, step_none());
+    if (v->run->held_since == INSTANT_NONE)
+        return step_only(STEP_HOLD);
+    if (!v->ahead && advance_generation_unseen(v->inst))
+        return step_only(STEP_STORE);
+    return store_when_due(v, settings, step_none());
 }
 
 struct step advance_decide(const struct advance_view *v, const struct settings *settings)
@@ -232,5 +272,7 @@ struct step advance_decide(const struct advance_view *v, const struct settings *
             return step;
     }
     step = advance_in_state(v, settings);
+    if (step.kind == STEP_NONE && !v->ahead && advance_generation_unseen(v->inst))
+        return step_only(STEP_STORE);
     return step.kind == STEP_NONE ? store_when_due(v, settings, step) : step;
 }

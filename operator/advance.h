@@ -18,6 +18,9 @@ struct advance_view {
     bool ahead;                  /* a write is owed */
     const struct workflow *wf;   /* NULL: not in the cache */
     bool wf_absent;              /* proven */
+    /* Asked at PREPARE: where the component's workflows are, and one that is there before. */
+    const char *component_ns;
+    const struct workflow *elder;
     /* The pod of the attempt that is under way, or would be next (advance_pod_attempt); NULL: not
      * in the cache. */
     const struct pod *pod;
@@ -48,6 +51,8 @@ struct step {
     struct event event; /* step_done frees */
     instant at;
     instant look_again_at; /* INSTANT_NONE: no need */
+    const char *reason; /* NOTE: one word for it that people should be told; NULL: they need not */
+    bool gates_opened;  /* NOTE: those of its pod, and the time to start counts from now */
 };
 
 struct step advance_decide(const struct advance_view *view, const struct settings *settings);
@@ -55,6 +60,9 @@ void step_done(struct step *step);
 
 /* Wishes that are fulfilled, or mean a run that is over, and nobody said so yet. */
 bool advance_answer_owed(const struct instance *inst, const struct run *run);
+
+/* What rests has not yet said that it saw the latest spec. */
+bool advance_generation_unseen(const struct instance *inst);
 
 /* The number of the attempt whose pod matters to the run. */
 int advance_pod_attempt(const struct run *run);

@@ -4,13 +4,15 @@
 
 #include "model/partition.h"
 #include "model/validate.h"
+#include "operator/trigger.h"
 
 #include <string.h>
 
 /* ---- the workflow, as it is read at PREPARE ---- */
 
 /* Whoever created the instance by hand also wrote its partition: NULL, or what is wrong with that.
- * (A trigger's partition was made from the schedule, which may have changed since.) */
+ * (Where a program triggered, which names the workflow that it read, the partition was made from
+ * the schedule, which may have changed since.) */
 static char *no_partition(const struct advance_view *v)
 {
     struct schedule schedule;
@@ -19,7 +21,7 @@ static char *no_partition(const struct advance_view *v)
     char text[PARTITION_TEXT_MAX];
     const char *parameter = v->inst->parameter;
 
-    if (v->inst->trigger.seq > 0 || !schedule_parse(v->wf->schedule, &schedule, &err))
+    if (v->inst->trigger.workflow_uid || !schedule_parse(v->wf->schedule, &schedule, &err))
         return NULL;
     if (!partition_parse(&schedule, parameter, &t, &err))
         return xasprintf("Halted: Cannot parse time parameter %s - %s", parameter, err.text);
@@ -34,12 +36,15 @@ static char *workflow_forbids(const struct advance_view *v, const struct setting
 {
     struct validate_limits limits = {.max_running_timeout_ms = settings->max_running_timeout_ms};
     struct texts errors = {0};
+    CLEANUP(free) char *misplaced = NULL;
     char *why = NULL;
 
     if (v->run->trigger.type == TRIGGER_NATURAL && v->wf->suspend)
         return xstrdup("Halted: the workflow is disabled");
     if (v->wf->problem)
         return xasprintf("Halted: invalid workflow configuration: %s", v->wf->problem);
+    if (trigger_misplaced(v->wf, v->component_ns, v->elder, &misplaced))
+        return xasprintf("Halted: %s", misplaced);
     workflow_validate(v->wf, &limits, &errors);
     workflow_not_supported(v->wf, &errors);
     if (errors.n) {
@@ -165,20 +170,40 @@ static int64_t running_limit(const struct advance_view *v, const struct settings
     return limit < settings->max_running_timeout_ms ? limit : settings->max_running_timeout_ms;
 }
 
+/* What it waited for, and which limit that was: large images and clusters that grow need more. */
+static char *not_started(const struct pod *pod, const struct settings *settings)
+{
+    CLEANUP(free) char *waits_for = pod_waits_for(pod);
+    char limit[DURATION_TEXT_MAX];
+
+    duration_print(pod->unschedulable ? settings->unschedulable_limit_ms
+                                      : settings->state_limits_ms[RUN_SUBMITTED],
+                   limit);
+    return xasprintf("%s%s(limit: --timeouts=%s=%s)", waits_for ? waits_for : "",
+                     waits_for ? " " : "", pod->unschedulable ? "unschedulable" : "submitted",
+                     limit);
+}
+
+static instant ready_to_start_at(const struct run *run)
+{
+    return run->ungated_at > run->since ? run->ungated_at : run->since;
+}
+
 static struct step until_pod_deadline(const struct advance_view *v, const struct settings *settings)
 {
     const struct pod *pod = v->pod;
     instant limit;
 
     if (v->run->state == RUN_SUBMITTED)
-        limit = pod_start_deadline(pod, v->run->since, settings->state_limits_ms[RUN_SUBMITTED],
+        limit = pod_start_deadline(pod, ready_to_start_at(v->run),
+                                   settings->state_limits_ms[RUN_SUBMITTED],
                                    settings->unschedulable_limit_ms);
     else
         limit = v->run->since + running_limit(v, settings);
     if (limit == INSTANT_NONE || !has_passed(v, limit))
         return step_wait_for(v, limit);
-    CLEANUP(free) char *waits_for = v->run->state == RUN_SUBMITTED ? pod_waits_for(pod) : NULL;
-    return timed_out(v, waits_for);
+    CLEANUP(free) char *detail = v->run->state == RUN_SUBMITTED ? not_started(pod, settings) : NULL;
+    return timed_out(v, detail);
 }
 
 static struct step in_pod(const struct advance_view *v, const struct settings *settings)
@@ -192,10 +217,9 @@ static struct step in_pod(const struct advance_view *v, const struct settings *s
             v->now, (struct event) {.type = EVENT_RUN_ERROR,
                                     .message = xstrdup("No pod associated with this instance")});
     if (v->pod_lost && !v->pod->main_terminated)
-        return step_apply(v->now,
-                          (struct event) {.type = EVENT_RUN_ERROR,
-                                          .free = true,
-                                          .message = xstrdup("Lost node running pod")});
+        return step_apply(v->now, (struct event) {.type = EVENT_RUN_ERROR,
+                                                  .free = true,
+                                                  .message = xstrdup("Lost node running pod")});
     pod_observe(v->pod, v->run->state, &seen);
     switch (seen.kind) {
     case OBSERVED_STARTED:

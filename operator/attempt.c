@@ -43,7 +43,7 @@ struct attempt_ctl {
     int pod_attempt;
 
     bool wf_absent, pod_absent;
-    char *create_refused; /* by a quota: the server's words; NULL: no */
+    char *create_refused; /* by a quota, in the server's words, or the name is taken; NULL: no */
     struct unsettled unsettled;
     struct k8s_call *call;
     enum call_kind calling;
@@ -190,8 +190,12 @@ static struct advance_view gather(struct attempt_ctl *ctl, const struct instance
         ctl->pod_absent = false;
         free(TAKE(ctl->create_refused));
     }
+    bool preparing = wf && ctl->run.state == RUN_PREPARE;
     return (struct advance_view) {
         .inst = inst,
+        .component_ns =
+            preparing ? settings_component_ns(op->settings, workflow_component(wf->value)) : NULL,
+        .elder = preparing ? workflow_elder(op, wf->value) : NULL,
         .run = &ctl->run,
         .ahead = ctl->ahead,
         .wf = wf ? wf->value : NULL,
@@ -260,12 +264,31 @@ static void tell(struct attempt_ctl *ctl, const struct advance_view *view, const
 
 static void count_exit(struct operator_counters *c, const struct event *e)
 {
-    if (e->type != EVENT_TERMINATE)
-        return;
-    if (e->has_exit && e->exit_code >= 0 && e->exit_code < 256)
+    if (!e->has_exit)
+        c->exits_unknown++;
+    else if (e->exit_code >= 0 && e->exit_code < 256)
         c->exits[e->exit_code]++;
     else
-        c->exits_unknown++;
+        c->exits_other++;
+}
+
+/* `submitted_at`: when the last event was. */
+static void count_event(struct operator *op, const struct pod *pod, const struct step *step,
+                        instant submitted_at)
+{
+    struct operator_counters *c = &op->counters;
+    enum event_type type = step->event.type;
+
+    c->transitions++;
+    if (type == EVENT_STARTED)
+        operator_measure(op->meters.start, step->at - submitted_at);
+    if (type == EVENT_RUN_ERROR && pod && pod_lacks_image(pod))
+        c->image_errors++;
+    if (type != EVENT_TERMINATE)
+        return;
+    count_exit(c, &step->event);
+    if (pod)
+        c->exit_logs[pod_exit_log(pod)]++;
 }
 
 /* The one place where a run moves: STYX-OPS-03's transition log. */
@@ -274,6 +297,7 @@ static bool apply_event(struct attempt_ctl *ctl, const struct advance_view *view
 {
     CLEANUP(free) char *text = instance_text(view->inst, &ctl->run);
     enum run_state from = ctl->run.state;
+    instant since = ctl->run.since;
     struct error err;
 
     if (!run_apply(&ctl->run, &step->event, step->at, text, &err)) {
@@ -283,12 +307,12 @@ static bool apply_event(struct attempt_ctl *ctl, const struct advance_view *view
     free(TAKE(ctl->create_refused));
     ctl->ahead = true;
     ctl->pod_absent = false;
-    ctl->op->counters.transitions++;
-    count_exit(&ctl->op->counters, &step->event);
+    count_event(ctl->op, view->pod, step, since);
     log_info("transition", KV("instance", text), KV("counter", ctl->run.counter),
              KV("event", event_type_name(step->event.type)), KV("from", run_state_name(from)),
              KV("to", run_state_name(ctl->run.state)), KV("tries", ctl->run.tries),
-             KV("execution", ctl->run.execution_id), KV("message", ctl->run.message));
+             KV("delay_ms", step->event.delay_ms), KV("execution", ctl->run.execution_id),
+             KV("message", ctl->run.message));
     tell(ctl, view, &step->event);
     return true;
 }
@@ -378,7 +402,8 @@ static enum work_result find(struct attempt_ctl *ctl, enum call_kind kind,
 /* There is something to do about the run. */
 static bool wanted(const struct instance *inst)
 {
-    return instance_active(inst) || advance_answer_owed(inst, &inst->run);
+    return instance_active(inst) || advance_answer_owed(inst, &inst->run) ||
+           advance_generation_unseen(inst);
 }
 
 static bool is_unsettled(const struct attempt_ctl *ctl)
@@ -434,9 +459,21 @@ static void answer(struct run *run, const struct instance *inst)
 static void hold(struct attempt_ctl *ctl, const struct advance_view *view)
 {
     ctl->run.held_since = view->now;
+    run_trigger_done(&ctl->run.trigger);
+    run_trigger_copy(&ctl->run.trigger, &view->inst->trigger);
     operator_event(ctl->op, event_about("WorkflowInstance", &view->inst->id), true, "Held",
                    "Trigger",
                    "the workflow that was triggered is not the one that has its name now");
+}
+
+static void note(struct attempt_ctl *ctl, const struct advance_view *view, const struct step *step)
+{
+    run_note(&ctl->run, step->event.message);
+    if (step->gates_opened)
+        ctl->run.ungated_at = view->now;
+    if (step->reason)
+        operator_event(ctl->op, event_about("WorkflowInstance", &view->inst->id), true,
+                       step->reason, "Run", step->event.message);
 }
 
 static bool step_in_memory(struct attempt_ctl *ctl, const struct advance_view *view,
@@ -449,7 +486,7 @@ static bool step_in_memory(struct attempt_ctl *ctl, const struct advance_view *v
     else if (step->kind == STEP_HOLD)
         hold(ctl, view);
     else if (step->kind == STEP_NOTE)
-        run_note(&ctl->run, step->event.message);
+        note(ctl, view, step);
     else
         return false;
     ctl->ahead = true;
@@ -625,19 +662,22 @@ static void adopt(struct attempt_ctl *ctl)
     find(ctl, CALL_ADOPT, &pod_resource, object->value, ctl->run.execution_id);
 }
 
-static void on_adopted(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+/* False if the pod is somebody else's: it is not touched, and the create is tried again later. */
+static bool on_adopted(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
     CLEANUP(pod_free) struct pod *pod = NULL;
 
     if (reply->error.code != ERROR_NONE)
-        return; /* still unsettled: the same create is sent again */
+        return true; /* still unsettled: the same create is sent again */
     pod = pod_decode(reply->object);
     k8s_informer_observe(ctl->op->pods, reply->object);
-    if (pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0)
+    if (pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0) {
         unsettled_end(&ctl->unsettled);
-    else
-        log_error("a pod that is not ours has our name", KV("instance", ctl->key),
-                  KV("pod", pod->id.name));
+        return true;
+    }
+    CLEANUP(free) char *text = xasprintf("a pod that is not ours has its name: %s", pod->id.name);
+    note_refusal(ctl, text);
+    return false;
 }
 
 static void on_reply(const struct k8s_reply *reply, void *arg)
@@ -663,12 +703,14 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         on_stored(ctl, reply);
     else if (kind == CALL_CREATE)
         on_created(ctl, reply);
-    else if (kind == CALL_ADOPT)
-        on_adopted(ctl, reply);
     else if (kind == CALL_FIND_POD)
         on_pod_found(ctl, reply);
     else if (kind == CALL_FIND_WORKFLOW)
         on_workflow_found(ctl, reply);
+    if (kind == CALL_ADOPT && !on_adopted(ctl, reply)) {
+        work_finish(&ctl->work, WORK_RETRY);
+        return;
+    }
     if ((kind == CALL_FIND_POD || kind == CALL_ADOPT) && is_hidden(ctl, reply)) {
         relabel(ctl, reply->object);
         return;

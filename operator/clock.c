@@ -65,6 +65,12 @@ bool clock_wrong(struct operator *op)
     return wrong;
 }
 
+void clock_begin(struct operator *op)
+{
+    op->clock.wrong = false;
+    clock_wrong(op);
+}
+
 void clock_note(struct operator *op, const struct k8s_ended *ended)
 {
     int64_t server = ended->reply ? ended->reply->server_time_ms : 0;

@@ -32,6 +32,8 @@ struct clock_guard {
 /* Every request that ended. */
 void clock_note(struct operator *op, const struct k8s_ended *ended);
 bool clock_wrong(struct operator *op);
+/* Leading begins: what is wrong is told anew. */
+void clock_begin(struct operator *op);
 /* How much later the server's clock is, at least; 0: not known to be off. */
 int64_t clock_skew_ms(const struct operator *op);
 

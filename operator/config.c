@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "operator/config.h"
 
+#include "model/label.h"
+#include "model/place.h"
+
 #include <string.h>
-#include <strings.h>
 
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
@@ -15,7 +17,8 @@ static const struct option_row rows[] = {
      .type = OPTION_LIST,
      .offset = AT(namespaces),
      .placeholder = "NAMES",
-     .help = "Namespaces that are watched. Default: the installation's."},
+     .high = 1000,
+     .help = "Namespaces that are watched besides the installation's."},
     {.name = "installation-namespace",
      .type = OPTION_TEXT,
      .offset = AT(installation_ns),
@@ -37,7 +40,8 @@ static const struct option_row rows[] = {
      .placeholder = "NAME",
      .standard = "production",
      .high = 63,
-     .help = "What containers see as STYX_ENVIRONMENT."},
+     .check = label_check,
+     .help = "What containers see as STYX_ENVIRONMENT; also a label of pods."},
     {.name = "runner-id",
      .type = OPTION_TEXT,
      .offset = AT(runner_id),
@@ -62,8 +66,9 @@ static const struct option_row rows[] = {
      .type = OPTION_LIST,
      .offset = AT(timeouts),
      .placeholder = "STATE=TIME",
-     .help =
-         "How long a run may stay in a state, by lower-case name; default= stands for the others."},
+     .help = "How long a run may stay in a state, at least 1s: queued, submitting, submitted, "
+             "running; unschedulable is for a submitted run whose pod no node takes. default= is "
+             "for those that have no limit of their own: queued and submitting."},
     {.name = "max-running-timeout",
      .type = OPTION_DURATION,
      .offset = AT(max_running_timeout_ms),
@@ -178,51 +183,80 @@ static bool add_pair(struct env *env, const char *option, const char *pair, stru
     return true;
 }
 
-static bool state_of_name(const char *name, int *ret_state)
+/* A limit of time by the name of its state; unschedulable is a part of submitted. */
+struct limit {
+    const char *name;
+    size_t offset; /* in settings */
+    bool has_own;  /* in the specification (8.5): default does not stand for it */
+};
+
+static const struct limit limits[] = {
+    {"queued", offsetof(struct settings, state_limits_ms[RUN_QUEUED]), false},
+    {"submitting", offsetof(struct settings, state_limits_ms[RUN_SUBMITTING]), false},
+    {"submitted", offsetof(struct settings, state_limits_ms[RUN_SUBMITTED]), true},
+    {"unschedulable", offsetof(struct settings, unschedulable_limit_ms), true},
+    {"running", offsetof(struct settings, state_limits_ms[RUN_RUNNING]), true},
+};
+
+static void set_limit(struct settings *s, const struct limit *limit, int64_t ms)
 {
-    for (int i = 0; i < RUN_N_STATES; i++) {
-        if (strcasecmp(run_state_name((enum run_state) i), name) == 0) {
-            *ret_state = i;
-            return true;
-        }
-    }
-    return false;
+    memcpy((char *) s + limit->offset, &ms, sizeof(ms));
 }
 
-static bool apply_timeout(struct settings *s, const struct env_var *pair, struct error *err)
+static bool parse_limit(const struct env_var *pair, int64_t *ret_ms, struct error *err)
 {
-    int64_t ms;
-    int state;
-
-    if (!option_duration_parse(pair->value, &ms, err))
+    if (!option_duration_parse(pair->value, ret_ms, err))
         return error_prefix(err, "--timeouts: %s", pair->name);
-    if (!state_of_name(pair->name, &state))
-        return error_set(err, ERROR_INVALID, "--timeouts: %s is no state", pair->name);
-    s->state_limits_ms[state] = ms;
+    if (*ret_ms < SECOND_MS)
+        return error_set(err, ERROR_INVALID, "--timeouts: %s: %s is less than 1s", pair->name,
+                         pair->value);
     return true;
 }
 
-/* Those that have a limit of their own in the specification (8.5) keep it. */
-static void apply_default_timeout(struct settings *s, int64_t ms)
+static bool apply_limit(struct settings *s, const struct env_var *pair, struct error *err)
 {
-    s->state_limits_ms[RUN_QUEUED] = s->state_limits_ms[RUN_PREPARE] =
-        s->state_limits_ms[RUN_SUBMITTING] = ms;
+    int64_t ms;
+
+    for (size_t i = 0; i < ARRAY_SIZE(limits); i++) {
+        if (strcmp(limits[i].name, pair->name) != 0)
+            continue;
+        if (!parse_limit(pair, &ms, err))
+            return false;
+        set_limit(s, &limits[i], ms);
+        return true;
+    }
+    return error_set(err, ERROR_INVALID,
+                     "--timeouts: %s: no limit of time has that name, only queued, submitting, "
+                     "submitted, unschedulable, running and default",
+                     pair->name);
+}
+
+static bool apply_default_limit(struct settings *s, const struct env_var *pair, struct error *err)
+{
+    int64_t ms;
+
+    if (!parse_limit(pair, &ms, err))
+        return false;
+    for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+        if (!limits[i].has_own)
+            set_limit(s, &limits[i], ms);
+    return true;
 }
 
 static bool apply_timeouts(const struct config *c, struct settings *s, struct error *err)
 {
     struct env pairs = {0};
     bool ok = true;
-    int64_t ms;
 
     for (size_t i = 0; ok && i < c->timeouts.n; i++)
         ok = add_pair(&pairs, "timeouts", c->timeouts.items[i], err);
-    const char *standard = ok ? env_get(&pairs, "default") : NULL;
-    if (standard && (ok = option_duration_parse(standard, &ms, err)))
-        apply_default_timeout(s, ms);
-    for (size_t i = 0; ok && i < pairs.n; i++)
-        if (strcmp(pairs.vars[i].name, "default") != 0)
-            ok = apply_timeout(s, &pairs.vars[i], err);
+    const struct env_var *end = pairs.vars + pairs.n;
+    for (const struct env_var *v = pairs.vars; ok && v < end; v++)
+        if (strcmp(v->name, "default") == 0)
+            ok = apply_default_limit(s, v, err);
+    for (const struct env_var *v = pairs.vars; ok && v < end; v++)
+        if (strcmp(v->name, "default") != 0)
+            ok = apply_limit(s, v, err);
     env_done(&pairs);
     return ok;
 }
@@ -248,13 +282,22 @@ static bool check_lease(const struct config *c, struct error *err)
     return true;
 }
 
+static bool apply_places(const struct config *c, struct settings *s, struct error *err)
+{
+    struct places p;
+
+    if (!places_init(&p, c->namespaces.items, c->namespaces.n, c->component_namespaces.items,
+                     c->component_namespaces.n, c->installation_ns, err))
+        return false;
+    texts_copy(&s->namespaces, &p.watched);
+    env_copy(&s->component_ns, &p.mapped);
+    places_done(&p);
+    return true;
+}
+
 bool config_apply(const struct config *c, struct settings *s, struct error *err)
 {
     settings_default(s);
-    for (size_t i = 0; i < c->namespaces.n; i++)
-        texts_add(&s->namespaces, c->namespaces.items[i]);
-    if (c->namespaces.n == 0)
-        texts_add(&s->namespaces, c->installation_ns);
     s->installation_ns = c->installation_ns;
     s->lease_ns = c->lease_ns ? c->lease_ns : c->installation_ns;
     s->lease_name = c->lease_name;
@@ -266,13 +309,20 @@ bool config_apply(const struct config *c, struct settings *s, struct error *err)
     s->max_running_timeout_ms = c->max_running_timeout_ms;
     s->pod_retention_ms = c->pod_retention_ms;
     s->max_steps = (int) c->max_in_flight;
-    bool ok =
-        check_lease(c, err) && apply_timeouts(c, s, err) &&
-        apply_pairs(&c->component_namespaces, "component-namespaces", &s->component_ns, err) &&
-        apply_pairs(&c->execution_env, "execution-env", &s->attempt.execution_env, err);
+    bool ok = check_lease(c, err) && apply_timeouts(c, s, err) && apply_places(c, s, err) &&
+              apply_pairs(&c->execution_env, "execution-env", &s->attempt.execution_env, err);
     /* A backstop, should nobody be there to end a pod: what it may take to start, and to run. */
     s->attempt.active_deadline_ms = s->state_limits_ms[RUN_SUBMITTED] + s->max_running_timeout_ms;
     if (!ok)
         settings_done(s);
     return ok;
+}
+
+void config_to_release(const struct config *c, struct texts *ret_namespaces)
+{
+    *ret_namespaces = (struct texts) {0};
+    for (size_t i = 0; i < c->namespaces.n; i++)
+        texts_add(ret_namespaces, c->namespaces.items[i]);
+    if (c->namespaces.n == 0)
+        texts_add(ret_namespaces, c->installation_ns);
 }

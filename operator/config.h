@@ -24,4 +24,8 @@ extern const struct options operator_options;
 /* `config` must outlive the settings.  False with ERROR_INVALID. */
 bool config_apply(const struct config *config, struct settings *settings, struct error *err);
 
+/* What release-pods goes over: what is given and nothing else, since it may be what is no longer
+ * watched.  To be texts_done'd. */
+void config_to_release(const struct config *config, struct texts *ret_namespaces);
+
 #endif

@@ -129,8 +129,7 @@ static bool older(const struct workflow *a, const struct workflow *b)
     return strcmp(a->id.uid, b->id.uid) < 0;
 }
 
-/* Of two workflows with the same pair the older one counts. */
-static const struct workflow *elder(struct operator *op, const struct workflow *wf)
+const struct workflow *workflow_elder(struct operator *op, const struct workflow *wf)
 {
     CLEANUP(free) char *pair = pair_key(workflow_component(wf), workflow_id(wf));
     struct k8s_object *object = k8s_informer_first(op->workflows, WORKFLOWS_BY_PAIR, pair);
@@ -163,7 +162,7 @@ static struct trigger_view gather(struct cursor_ctl *ctl, const struct k8s_objec
 
     return (struct trigger_view) {
         .wf = wf,
-        .elder = elder(op, wf),
+        .elder = workflow_elder(op, wf),
         .component_ns = settings_component_ns(op->settings, workflow_component(wf)),
         .n_active = count_active(op, object),
         .n_unfinished = count_unfinished(op),
@@ -318,22 +317,23 @@ static enum work_result look(struct work *work)
 
 /* ---- replies ---- */
 
+static void note_done(struct cursor_ctl *ctl, struct trigger_done done)
+{
+    done_forget(&ctl->done);
+    ctl->done = done;
+    ctl->done.epoch = ctl->asked.epoch;
+    ctl->done.partition = ctl->asked.partition;
+}
+
 static void partition_done(struct cursor_ctl *ctl, bool triggered, const char *reason)
 {
     struct operator_counters *c = &ctl->op->counters;
 
-    done_forget(&ctl->done);
-    ctl->done = (struct trigger_done) {
-        .epoch = ctl->asked.epoch,
-        .partition = ctl->asked.partition,
-        .triggered = triggered,
-        .reason = xstrdup(reason),
-    };
+    note_done(ctl, (struct trigger_done) {.triggered = triggered, .reason = xstrdup(reason)});
     if (triggered) {
         c->triggers++;
-        c->last_trigger_lag_ms = loop_now(ctl->op->loop, LOOP_OF_DAY) - ctl->asked.due;
-    } else {
-        c->skips++;
+        operator_measure(ctl->op->meters.trigger_lag,
+                         loop_now(ctl->op->loop, LOOP_OF_DAY) - ctl->asked.due);
     }
 }
 
@@ -343,7 +343,14 @@ static bool still_there(const struct cursor_ctl *ctl, const struct workflow *wf)
            wf->status.cursor.next == ctl->asked.partition;
 }
 
-/* True if another call was started. */
+/* Its object will be gone, and with it what it is told now: it is asked again until then. */
+static void partition_waits(struct cursor_ctl *ctl)
+{
+    note_done(ctl, (struct trigger_done) {.waits = true, .reason = xstrdup("BeingDeleted")});
+    work_finish(&ctl->work, WORK_RETRY);
+}
+
+/* True if the step is seen to: another call was started, or it has ended. */
 static bool on_read(struct cursor_ctl *ctl, const struct workflow *wf,
                     const struct k8s_reply *reply)
 {
@@ -353,9 +360,15 @@ static bool on_read(struct cursor_ctl *ctl, const struct workflow *wf,
     CLEANUP(free) char *key = trigger_key(wf, ctl->asked.epoch);
 
     k8s_informer_observe(ctl->op->instances, reply->object);
-    if (inst->trigger.key && strcmp(inst->trigger.key, key) == 0)
+    if (inst->id.deleting) {
+        partition_waits(ctl);
+        return true;
+    }
+    if (!inst->parameter || strcmp(inst->parameter, ctl->asked.parameter) != 0)
+        partition_done(ctl, false, "NameTaken");
+    else if (inst->trigger.key && strcmp(inst->trigger.key, key) == 0)
         partition_done(ctl, true, NULL); /* ours, whose answer was lost */
-    else if (instance_active(inst))
+    else if (instance_active(inst) && !instance_held(inst))
         partition_done(ctl, false, "AlreadyActive");
     else if (still_there(ctl, wf)) {
         retrigger(ctl, wf, inst, reply->resource_version);
@@ -377,6 +390,7 @@ static void on_stored(struct cursor_ctl *ctl, const struct k8s_reply *reply)
     CLEANUP(workflow_free) struct workflow *stored = workflow_decode(reply->object);
 
     ctl->op->counters.cursor_writes++;
+    ctl->op->counters.skips += (uint64_t) ctl->news.n_passed;
     trigger_announce(ctl->op, stored, &stored->status, ctl->news);
     k8s_informer_observe(ctl->op->workflows, reply->object);
 }
@@ -451,13 +465,15 @@ void cursor_on_workflow(struct operator *op, const struct k8s_object *old,
     work_add(&ctl->work);
 }
 
-/* Room below maxActive, and in all, is made by runs that end. */
+/* Room below maxActive, and in all, is made by runs that end; a partition may wait for the end of
+ * its object. */
 void cursor_on_instance(struct operator *op, const struct k8s_object *old,
                         const struct k8s_object *new)
 {
     bool was = old && instance_active(old->value), is = new &&instance_active(new->value);
+    bool went = old && !new && old->meta.deleting;
 
-    if (!was || is)
+    if (!went && (!was || is))
         return;
     look_at_waiting(op);
     const struct instance *inst = old->value;

@@ -64,14 +64,16 @@ static void note_events(struct operator *op, const struct k8s_informer *informer
 
 char *handover_record(struct operator *op)
 {
-    int64_t now = monotonic(op);
+    struct handover *h = &op->handover;
+    int64_t until = h->doubt_until > op->settled_at ? h->doubt_until : op->settled_at;
 
-    if (!op->leading || now < op->handover.doubt_until || now < op->settled_at)
+    if (!op->leading)
         return xstrdup("");
+    h->written.doubt_ms = until - monotonic(op);
     note_events(op, op->workflows, workflow_resource.plural);
     note_events(op, op->instances, instance_resource.plural);
     note_events(op, op->pods, pod_resource.plural);
-    return marks_print(&op->handover.written);
+    return marks_print(&h->written);
 }
 
 /* ---- the new leader ---- */
@@ -151,7 +153,7 @@ void handover_begin(struct operator *op, const char *record)
         return;
     }
     h->waiting = true;
-    op->settled_at = monotonic(op);
+    op->settled_at = monotonic(op) + h->wanted.doubt_ms;
     loop_timer_set(op->loop, &h->give_up, LOOP_MONOTONIC, monotonic(op) + HANDOVER_WAIT_MS);
     loop_task_queue(op->loop, &h->look);
 }

@@ -3,13 +3,14 @@
  * From one leader to the next (design, section 4: "A new leader has seen what the old one wrote").
  *
  *     the old one   notes the version of everything that it writes; gives the lease up with no call
- *                   in flight, and leaves the marks there - unless a write is in doubt
+ *                   in flight, and leaves the marks there
  *     the new one   waits until its copy has reached these marks, and begins.  Without marks (a
- *                   crash, a doubt), or if they are not reached within HANDOVER_WAIT_MS (etcd was
- *                   restored): lists everything again, consistently, and counts with late writes.
+ *                   crash), or if they are not reached within HANDOVER_WAIT_MS (etcd was restored):
+ *                   lists everything again, consistently, and counts with late writes.
  *
- * A write is in doubt from when its fate became unknown until SETTLED_MS later.  Whoever takes over
- * in doubt is in doubt himself for as long.
+ * A write is in doubt from when its fate became unknown until SETTLED_MS later.  The marks say for
+ * how long yet, and whoever takes over counts with late writes for as long: no list would show
+ * them.
  */
 #ifndef KHARON_OPERATOR_HANDOVER_H
 #define KHARON_OPERATOR_HANDOVER_H
@@ -36,7 +37,7 @@ void handover_done(struct operator *op);
 
 /* Every request that ended. */
 void handover_note(struct operator *op, const struct k8s_ended *ended);
-/* For the lease, when it is given up; "" in doubt.  The caller frees. */
+/* For the lease, when it is given up; "" if it has not led yet.  The caller frees. */
 char *handover_record(struct operator *op);
 
 /* The lease was taken: waits, or lists, and calls lead_when_ready then (lead.c). */

@@ -153,6 +153,8 @@ void lead_when_ready(struct operator *op)
         !handover_complete(op))
         return;
     op->leading = true;
+    clock_begin(op);
+    pace_begin(op);
     log_info("leading", KV("identity", op->settings->identity));
     look_at_everything(op);
     pause_queues(op, false);
@@ -184,10 +186,24 @@ static void on_synced(void *arg)
 
 /* ---- changes: only the leader has work ---- */
 
+static void count_workflow(struct operator *op, const struct k8s_object *object, int by)
+{
+    if (!object)
+        return;
+    const struct workflow *wf = object->value;
+    bool configured = wf->template.image != NULL;
+    op->n_workflows[WORKFLOWS] += by;
+    op->n_workflows[WORKFLOWS_CONFIGURED] += configured ? by : 0;
+    op->n_workflows[WORKFLOWS_ENABLED] += configured && !wf->suspend ? by : 0;
+    op->n_workflows[WORKFLOWS_LOGGING] += wf->template.termination_logging ? by : 0;
+}
+
 static void on_workflow(const struct k8s_object *old, const struct k8s_object *new, void *arg)
 {
     struct operator *op = arg;
 
+    count_workflow(op, old, -1);
+    count_workflow(op, new, 1);
     handover_progress(op);
     if (!op->leading)
         return;
@@ -198,8 +214,10 @@ static void on_workflow(const struct k8s_object *old, const struct k8s_object *n
 /* Counted as they change: there may be very many that have ended. */
 static void count_run(struct operator *op, const struct k8s_object *object, int by)
 {
-    if (object)
-        op->n_runs[((const struct instance *) object->value)->run.state] += by;
+    if (!object)
+        return;
+    const struct run *run = &((const struct instance *) object->value)->run;
+    op->n_runs[run->state][run->seq > 0 ? (int) run->trigger.type : TRIGGER_N_TYPES] += by;
 }
 
 static void on_instance(const struct k8s_object *old, const struct k8s_object *new, void *arg)

@@ -92,11 +92,14 @@ static void on_released(const struct release_result *result, void *arg)
 
 static void run_release(struct program *p)
 {
-    struct release *release =
-        release_new(p->loop, p->k8s, &p->settings.namespaces, p->config.scale_down, on_released, p);
+    struct texts namespaces;
 
+    config_to_release(&p->config, &namespaces);
+    struct release *release =
+        release_new(p->loop, p->k8s, &namespaces, p->config.scale_down, on_released, p);
     loop_run(p->loop);
     release_free(release);
+    texts_done(&namespaces);
 }
 
 /* ---- the operator ---- */

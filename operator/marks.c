@@ -7,9 +7,12 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define DOUBT "doubt"
+
 void marks_init(struct marks *m)
 {
     map_init(&m->by_key);
+    m->doubt_ms = 0;
 }
 
 void marks_clear(struct marks *m)
@@ -25,7 +28,7 @@ void marks_clear(struct marks *m)
         free(mark);
     }
     map_done(&m->by_key);
-    map_init(&m->by_key);
+    marks_init(m);
 }
 
 void marks_note(struct marks *m, const char *plural, const char *ns, uint64_t version)
@@ -57,6 +60,9 @@ char *marks_print(const struct marks *m)
         snprintf(text, sizeof(text), "%" PRIu64, mark->version);
         json_set_text(object, mark->key, text);
     }
+    snprintf(text, sizeof(text), "%" PRId64, m->doubt_ms);
+    if (m->doubt_ms > 0)
+        json_set_text(object, DOUBT, text);
     return json_print(object);
 }
 
@@ -65,7 +71,13 @@ static bool parse_one(struct marks *m, const char *key, const json_t *value)
     const char *slash = strchr(key, '/');
     uint64_t version;
 
-    if (!slash || slash == key || !k8s_version_parse(json_string_value(value), &version))
+    if (!k8s_version_parse(json_string_value(value), &version))
+        return false;
+    if (strcmp(key, DOUBT) == 0) {
+        m->doubt_ms = version < MARKS_DOUBT_MAX ? (int64_t) version : MARKS_DOUBT_MAX;
+        return true;
+    }
+    if (!slash || slash == key)
         return false;
     CLEANUP(free) char *plural = xstrndup(key, (size_t) (slash - key));
     marks_note(m, plural, slash + 1, version);
@@ -82,11 +94,11 @@ bool marks_parse(struct marks *m, const char *text)
 
     if (!json_parse(text, strlen(text), &object, &ignored))
         return false;
-    ok = json_is_object(object) && json_object_size(object) > 0 &&
-         json_object_size(object) <= MARKS_MAX;
+    ok = json_is_object(object) && json_object_size(object) <= MARKS_MAX + 1;
     if (ok)
         json_object_foreach (object, key, value)
             ok = ok && parse_one(m, key, value);
+    ok = ok && m->by_key.n > 0;
     if (!ok)
         marks_clear(m);
     return ok;

@@ -3,7 +3,8 @@
  * High-water marks: the newest resourceVersion of each kind in each namespace (design, section 4).
  *
  * Versions are compared within one kind only.  Namespaces are apart because their watches are: one
- * may be behind another's.  As text: {"pods/team": "4711", …}.
+ * may be behind another's.  Beside them: for how long yet a write of whoever left them may come
+ * late.  As text: {"pods/team": "4711", …, "doubt": "59000"}.
  */
 #ifndef KHARON_OPERATOR_MARKS_H
 #define KHARON_OPERATOR_MARKS_H
@@ -13,10 +14,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MARKS_MAX 1000 /* kinds and namespaces; more have no text */
+#define MARKS_MAX       1000   /* kinds and namespaces; more have no text */
+#define MARKS_DOUBT_MAX 600000 /* ms; nobody is in doubt for longer */
 
 struct marks {
     struct map by_key;
+    int64_t doubt_ms; /* 0: no write is in doubt */
 };
 
 struct mark {

@@ -34,8 +34,23 @@
 struct operator_counters {
     uint64_t triggers, skips, transitions, pods_created, pods_deleted, status_writes, cursor_writes;
     uint64_t events_sent, events_dropped, errors;
-    uint64_t exits[256], exits_unknown;
-    int64_t last_trigger_lag_ms; /* due instant → instance created */
+    uint64_t exits[256], exits_other, exits_unknown;
+    uint64_t image_errors, exit_logs[EXIT_LOG_N];
+};
+
+/* What is measured as it happens, in seconds; NULL: nobody asks.  (report.c) */
+struct operator_meters {
+    struct metric *trigger_lag; /* due instant → instance created */
+    struct metric *start;       /* SUBMITTED → RUNNING */
+};
+
+/* How many workflows there are that ... (report.c) */
+enum workflow_kind {
+    WORKFLOWS,
+    WORKFLOWS_CONFIGURED,
+    WORKFLOWS_ENABLED,
+    WORKFLOWS_LOGGING,
+    WORKFLOWS_N
 };
 
 struct operator {
@@ -50,7 +65,9 @@ struct operator {
     struct map ghosts; /* see unsettled.h */
     bool nodes_hidden; /* they may not be read */
     struct burst burst;
-    int n_runs[RUN_N_STATES]; /* instances by state, finished ones too */
+    /* Instances by state and trigger, finished ones too; TRIGGER_N_TYPES: not triggered yet. */
+    int n_runs[RUN_N_STATES][TRIGGER_N_TYPES + 1];
+    int n_workflows[WORKFLOWS_N];
     size_t n_triggering;      /* cursors that are asking for a run */
     struct list cursors_wait; /* for fewer unfinished runs in all; the first came first */
 
@@ -71,7 +88,14 @@ struct operator {
     struct list event_calls;
     int n_event_calls;
     struct operator_counters counters;
+    struct operator_meters meters;
 };
+
+static inline void operator_measure(struct metric *metric, int64_t ms)
+{
+    if (metric)
+        metric_observe(metric, ms > 0 ? (double) ms / 1000 : 0);
+}
 
 /* `settings`, `k8s`, `loop` and `rng` must outlive the operator. */
 struct operator *operator_new(struct loop *loop, struct k8s *k8s, struct rng *rng,
@@ -96,6 +120,9 @@ enum { PODS_BY_OWNER, PODS_BY_RUN }; /* UID of the instance; run key */
 
 char *pair_key(const char *component, const char *workflow); /* the caller frees */
 char *object_key(const char *ns, const char *name);
+
+/* Of workflows with the same pair the oldest counts: NULL if it is this one.  (cursor.c) */
+const struct workflow *workflow_elder(struct operator *op, const struct workflow *wf);
 
 /* cursor.c, attempt.c, reap.c: told by lead.c of every change */
 void cursor_setup(struct operator *op);

@@ -40,6 +40,11 @@ static bool judge(const struct pace *p)
     return overdue >= PACE_OVERDUE && overdue >= answered;
 }
 
+void pace_begin(struct operator *op)
+{
+    op->pace.slow = false;
+}
+
 void pace_note(struct operator *op, const struct k8s_ended *ended)
 {
     int64_t now = loop_now(op->loop, LOOP_BOOT);

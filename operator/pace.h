@@ -28,5 +28,7 @@ struct pace {
 
 /* Every request that ended. */
 void pace_note(struct operator *op, const struct k8s_ended *ended);
+/* Leading begins: what is slow is told anew. */
+void pace_begin(struct operator *op);
 
 #endif

@@ -9,7 +9,9 @@
 #define POLL_MS       200
 #define SCALE_WAIT_MS (60 * SECOND_MS)
 #define PAGE          500
-#define MAX_ROUNDS    20 /* of going over a namespace until nothing is left */
+#define MAX_PASSES    12 /* over a namespace that end with pods that are still held, or break off */
+#define PAUSE_MIN_MS  200
+#define PAUSE_MAX_MS  5000
 
 static const struct k8s_resource deployment_resource = {"apps", "v1", "deployments", "Deployment"};
 
@@ -28,15 +30,17 @@ struct release {
 
     struct k8s_call *call;
     struct loop_task begin;
-    struct loop_timer poll;
+    struct loop_timer poll, pause;
     int64_t give_up_at;
-    size_t at; /* namespace */
-    int rounds;
+    size_t at;        /* namespace */
+    int passes;       /* over it that did not end well */
+    int n_held;       /* pods that this pass has met */
+    char *next_page;  /* NULL: the first */
     struct list pods; /* of the page that was listed */
     struct release_result result;
 };
 
-static void list_namespace(struct release *r);
+static void list_page(struct release *r);
 
 static void pod_done(struct held_pod *pod)
 {
@@ -87,6 +91,7 @@ static void on_pod(enum k8s_event event, const char *text, size_t len, void *arg
     held->name = xstrdup(pod->id.name);
     held->body = without_finalizer(object);
     list_push_back(&r->pods, &held->link);
+    r->n_held++;
 }
 
 static void release_next(struct release *r);
@@ -106,13 +111,62 @@ static void on_released(const struct k8s_reply *reply, void *arg)
     release_next(r);
 }
 
-/* Until a list finds none left: a conflict or a lost reply is mended by the next round. */
+/* ---- passes: pages of pods, until a whole pass has met none that is held ---- */
+
+static void set_next_page(struct release *r, const char *token)
+{
+    free(r->next_page);
+    r->next_page = token && *token ? xstrdup(token) : NULL;
+}
+
+/* A conflict, a lost reply, a list that broke off: the next pass mends it. */
+static void pass_again(struct release *r, int64_t not_before_ms)
+{
+    int64_t pause = (int64_t) PAUSE_MIN_MS << r->passes;
+
+    if (pause > PAUSE_MAX_MS)
+        pause = PAUSE_MAX_MS;
+    if (pause < not_before_ms)
+        pause = not_before_ms;
+    r->passes++;
+    r->n_held = 0;
+    set_next_page(r, NULL);
+    loop_timer_set(r->loop, &r->pause, LOOP_MONOTONIC, loop_now(r->loop, LOOP_MONOTONIC) + pause);
+}
+
+static void namespace_done(struct release *r)
+{
+    r->at++;
+    r->passes = 0;
+    if (r->at == r->namespaces->n)
+        end(r, NULL);
+    else
+        list_page(r);
+}
+
+static void pass_done(struct release *r)
+{
+    if (r->n_held == 0) {
+        namespace_done(r);
+    } else if (r->passes < MAX_PASSES) {
+        pass_again(r, 0);
+    } else {
+        error_set(&r->result.error, ERROR_UNAVAILABLE,
+                  "namespace %s: pods are still held after %d passes", r->namespaces->items[r->at],
+                  r->passes);
+        end(r, NULL);
+    }
+}
+
 static void release_next(struct release *r)
 {
     static const struct k8s_handler handler = {.on_reply = on_released};
 
     if (list_empty(&r->pods)) {
-        list_namespace(r);
+        if (r->next_page)
+            list_page(r);
+        else
+            pass_done(r);
         return;
     }
     const struct held_pod *pod = list_entry(r->pods.next, struct held_pod, link);
@@ -126,47 +180,49 @@ static void release_next(struct release *r)
                        &handler, r);
 }
 
+static void forget_page(struct release *r)
+{
+    struct held_pod *pod;
+
+    list_foreach (pod, &r->pods, link)
+        pod_done(pod);
+}
+
 static void on_listed(const struct k8s_reply *reply, void *arg)
 {
     struct release *r = arg;
+    bool again = error_is_retryable(reply->error.code) || reply->error.code == ERROR_EXPIRED;
 
     r->call = NULL;
-    if (reply->error.code != ERROR_NONE &&
-        (!error_is_retryable(reply->error.code) || r->rounds >= MAX_ROUNDS)) {
+    if (reply->error.code == ERROR_NONE) {
+        set_next_page(r, reply->continue_token);
+        release_next(r);
+    } else if (again && r->passes < MAX_PASSES) {
+        forget_page(r);
+        pass_again(r, reply->retry_after_ms);
+    } else {
         end(r, &reply->error);
-        return;
     }
-    if (reply->error.code == ERROR_NONE && list_empty(&r->pods)) {
-        r->at++;
-        r->rounds = 0;
-    }
-    if (r->rounds >= MAX_ROUNDS) {
-        error_set(&r->result.error, ERROR_UNAVAILABLE,
-                  "namespace %s: pods are still held after %d rounds", r->namespaces->items[r->at],
-                  r->rounds);
-        end(r, NULL);
-        return;
-    }
-    release_next(r);
 }
 
-static void list_namespace(struct release *r)
+static void list_page(struct release *r)
 {
     static const struct k8s_handler handler = {.on_item = on_pod, .on_reply = on_listed};
 
-    if (r->at == r->namespaces->n) {
-        end(r, NULL);
-        return;
-    }
-    r->rounds++;
     r->call = k8s_call(r->k8s,
                        &(struct k8s_request) {.verb = K8S_LIST,
                                               .resource = &pod_resource,
                                               .lane = K8S_LANE_READ,
                                               .ns = r->namespaces->items[r->at],
                                               .limit = PAGE,
+                                              .continue_token = r->next_page,
                                               .label_selector = POD_SELECTOR},
                        &handler, r);
+}
+
+static void on_pause_over(void *arg)
+{
+    list_page(arg);
 }
 
 /* ---- the operator's Deployment ---- */
@@ -182,7 +238,7 @@ static void on_replicas(const struct k8s_reply *reply, void *arg)
         reply->error.code == ERROR_NOT_FOUND ||
         (reply->error.code == ERROR_NONE && json_int_at(reply->object, "status.replicas", 0) == 0);
     if (gone) {
-        list_namespace(r);
+        list_page(r);
     } else if (loop_now(r->loop, LOOP_MONOTONIC) >= r->give_up_at) {
         error_set(&r->result.error, ERROR_UNAVAILABLE, "%s/%s still runs", r->deployment_ns,
                   r->deployment_name);
@@ -215,7 +271,7 @@ static void on_scaled(const struct k8s_reply *reply, void *arg)
     if (reply->error.code == ERROR_NONE)
         ask_replicas(r);
     else if (reply->error.code == ERROR_NOT_FOUND)
-        list_namespace(r);
+        list_page(r);
     else
         end(r, &reply->error);
 }
@@ -226,7 +282,7 @@ static void begin(void *arg)
     struct release *r = arg;
 
     if (!r->deployment_name) {
-        list_namespace(r);
+        list_page(r);
         return;
     }
     r->call = k8s_call(r->k8s,
@@ -259,6 +315,7 @@ struct release *release_new(struct loop *loop, struct k8s *k8s, const struct tex
     }
     r->give_up_at = loop_now(loop, LOOP_MONOTONIC) + SCALE_WAIT_MS;
     r->poll = (struct loop_timer) {.on_time = ask_replicas, .arg = r};
+    r->pause = (struct loop_timer) {.on_time = on_pause_over, .arg = r};
     r->begin = (struct loop_task) {.on_turn = begin, .arg = r};
     loop_task_queue(loop, &r->begin);
     return r;
@@ -266,15 +323,14 @@ struct release *release_new(struct loop *loop, struct k8s *k8s, const struct tex
 
 void release_free(struct release *r)
 {
-    struct held_pod *pod;
-
     if (!r)
         return;
     k8s_cancel(r->call);
     loop_task_cancel(&r->begin);
     loop_timer_cancel(r->loop, &r->poll);
-    list_foreach (pod, &r->pods, link)
-        pod_done(pod);
+    loop_timer_cancel(r->loop, &r->pause);
+    forget_page(r);
+    free(r->next_page);
     free(r->deployment_ns);
     free(r->deployment_name);
     free(r);

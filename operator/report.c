@@ -10,11 +10,14 @@ struct report {
     struct metrics *metrics;
     struct probe *probe;
     struct probe_page pages[3];
-    struct metric *exits[257]; /* by code, the last one unknown; made when first seen */
-    struct metric_family *exit_family, *state_family;
+    struct metric *exits[258]; /* by code, the last two other and unknown; made when first seen */
+    struct metric_family *exit_family, *state_family, *workflow_family, *log_family;
 };
 
 /* ---- metrics ---- */
+
+/* Pods start in seconds, or in the hours until a node is there. */
+static const double start_seconds[] = {0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600};
 
 #define COUNTER(member)                                                                            \
     static double read_##member(void *arg)                                                         \
@@ -31,6 +34,7 @@ COUNTER(cursor_writes)
 COUNTER(events_sent)
 COUNTER(events_dropped)
 COUNTER(errors)
+COUNTER(image_errors)
 
 static double read_overdue(void *arg)
 {
@@ -51,6 +55,8 @@ static const struct {
     {"kharon_transitions_total", "Events of runs.", read_transitions},
     {"kharon_pods_created_total", "Pods created.", read_pods_created},
     {"kharon_pods_deleted_total", "Pods deleted.", read_pods_deleted},
+    {"kharon_image_pull_errors_total", "Tries that failed since the image could not be pulled.",
+     read_image_errors},
     {"kharon_status_writes_total", "Status writes of instances.", read_status_writes},
     {"kharon_cursor_writes_total", "Status writes of workflows.", read_cursor_writes},
     {"kharon_events_sent_total", "Kubernetes Events written.", read_events_sent},
@@ -66,11 +72,6 @@ static const struct {
 static double read_leading(void *arg)
 {
     return operator_leading(arg);
-}
-
-static double read_lag(void *arg)
-{
-    return (double) ((struct operator *) arg)->counters.last_trigger_lag_ms / 1000;
 }
 
 static double read_skew(void *arg)
@@ -104,13 +105,43 @@ static void add_gauge(struct metrics *m, const char *name, const char *help, dou
     metric_read_from(metric_series(metrics_gauge(m, name, help, NULL)), read, arg);
 }
 
-static void add_queues(struct metrics *m, struct operator *op)
+static double read_adds(void *arg)
+{
+    return (double) ((struct queue *) arg)->adds;
+}
+
+static double read_retries(void *arg)
+{
+    return (double) ((struct queue *) arg)->retries;
+}
+
+static void add_queue(struct metrics *m, const char *name, struct queue *queue)
 {
     struct metric_family *depth = metrics_gauge(m, "workqueue_depth", "Work that waits.", "name");
+    struct metric_family *adds =
+        metrics_counter(m, "workqueue_adds_total", "Work that was put into the queue.", "name");
+    struct metric_family *retries =
+        metrics_counter(m, "workqueue_retries_total", "Work that failed and waits.", "name");
+    struct metric_family *waited =
+        metrics_histogram(m, "workqueue_queue_duration_seconds",
+                          "How long work was in the queue before it was looked at.", "name",
+                          metrics_seconds, metrics_n_seconds);
 
-    metric_read_from(metric_series(depth, "cursor"), read_depth, &op->cursor_queue);
-    metric_read_from(metric_series(depth, "attempt"), read_depth, &op->attempt_queue);
-    metric_read_from(metric_series(depth, "reap"), read_depth, &op->reap_queue);
+    metric_read_from(metric_series(depth, name), read_depth, queue);
+    metric_read_from(metric_series(adds, name), read_adds, queue);
+    metric_read_from(metric_series(retries, name), read_retries, queue);
+    queue->waited = metric_series(waited, name);
+}
+
+static void add_meters(struct metrics *m, struct operator *op)
+{
+    op->meters.trigger_lag = metric_series(
+        metrics_histogram(m, "kharon_trigger_lag_seconds",
+                          "From the due instant of a natural trigger to its instance.", NULL,
+                          metrics_seconds, metrics_n_seconds));
+    op->meters.start =
+        metric_series(metrics_histogram(m, "kharon_start_seconds", "From SUBMITTED to RUNNING.",
+                                        NULL, start_seconds, ARRAY_SIZE(start_seconds)));
 }
 
 static void add_objects(struct metrics *m, struct operator *op)
@@ -127,14 +158,16 @@ static void update_exits(struct report *r)
 {
     const struct operator_counters *c = &r->op->counters;
 
-    for (int i = 0; i < 257; i++) {
-        uint64_t n = i < 256 ? c->exits[i] : c->exits_unknown;
-        char code[16] = "unknown";
+    for (int i = 0; i < 258; i++) {
+        uint64_t n = i < 256 ? c->exits[i] : i == 256 ? c->exits_other : c->exits_unknown;
+        char code[16];
 
         if (n == 0)
             continue;
         if (i < 256)
             snprintf(code, sizeof(code), "%d", i);
+        else
+            snprintf(code, sizeof(code), "%s", i == 256 ? "other" : "unknown");
         if (!r->exits[i])
             r->exits[i] = metric_series(r->exit_family, code);
         metric_add(r->exits[i], (double) n - metric_value(r->exits[i]));
@@ -144,14 +177,40 @@ static void update_exits(struct report *r)
 static void update_states(struct report *r)
 {
     for (int i = 0; i < RUN_N_STATES; i++)
-        metric_set(metric_series(r->state_family, run_state_name((enum run_state) i)),
-                   r->op->n_runs[i]);
+        for (int t = 0; t <= TRIGGER_N_TYPES; t++)
+            metric_set(metric_series(r->state_family, run_state_name((enum run_state) i),
+                                     t < TRIGGER_N_TYPES ? trigger_type_name((enum trigger_type) t)
+                                                         : "none"),
+                       r->op->n_runs[i][t]);
+}
+
+/* As in Styx (15.2). */
+static void update_workflows(struct report *r)
+{
+    static const char *const kinds[] = {"all", "configured", "enabled",
+                                        "docker_termination_logging_enabled"};
+
+    for (int i = 0; i < WORKFLOWS_N; i++)
+        metric_set(metric_series(r->workflow_family, kinds[i]), r->op->n_workflows[i]);
+}
+
+static void update_logs(struct report *r)
+{
+    static const char *const errors[] = {NULL, "missing", "invalid", "mismatch"};
+
+    for (int i = EXIT_LOG_MISSING; i < EXIT_LOG_N; i++) {
+        struct metric *m = metric_series(r->log_family, errors[i]);
+
+        metric_add(m, (double) r->op->counters.exit_logs[i] - metric_value(m));
+    }
 }
 
 static void update(void *arg)
 {
     update_exits(arg);
     update_states(arg);
+    update_workflows(arg);
+    update_logs(arg);
 }
 
 static void add_metrics(struct report *r)
@@ -162,12 +221,10 @@ static void add_metrics(struct report *r)
         metric_read_from(
             metric_series(metrics_counter(m, counters[i].name, counters[i].help, NULL)),
             counters[i].read, r->op);
-    add_gauge(m, "leader_election_master_status", "Whether this process leads.", read_leading,
-              r->op);
-    add_gauge(m, "kharon_last_trigger_lag_seconds",
-              "From the due instant of the last natural trigger to its "
-              "instance.",
-              read_lag, r->op);
+    metric_read_from(metric_series(metrics_gauge(m, "leader_election_master_status",
+                                                 "Whether this process leads.", "name"),
+                                   r->op->settings->lease_name),
+                     read_leading, r->op);
     add_gauge(
         m, "kharon_clock_skew_seconds",
         "How much later the API server's clock is, at least. Beyond 5 s nothing is triggered.",
@@ -176,11 +233,20 @@ static void add_metrics(struct report *r)
               read_slow, r->op);
     add_gauge(m, "kharon_longest_turn_seconds",
               "Longest turn of the event loop since the last look.", read_longest_turn, r->op);
-    add_queues(m, r->op);
+    add_queue(m, "cursor", &r->op->cursor_queue);
+    add_queue(m, "attempt", &r->op->attempt_queue);
+    add_queue(m, "reap", &r->op->reap_queue);
+    add_meters(m, r->op);
     add_objects(m, r->op);
     r->exit_family =
         metrics_counter(m, "kharon_exits_total", "Containers that ended, by exit code.", "code");
-    r->state_family = metrics_gauge(m, "kharon_runs", "Instances by state.", "state");
+    r->state_family =
+        metrics_gauge(m, "kharon_runs", "Instances by state and type of trigger.", "state,trigger");
+    r->workflow_family =
+        metrics_gauge(m, "kharon_workflows", "Workflows by what they are.", "status");
+    r->log_family =
+        metrics_counter(m, "kharon_termination_log_errors_total",
+                        "Exit codes that were to be logged, and were not or not so.", "error");
     metrics_before_print(m, update, r);
     metrics_add_process(m);
 }
@@ -228,7 +294,7 @@ bool report_new(struct operator *op, struct metrics *metrics, const char *addres
     r->pages[0] = (struct probe_page) {"/livez", "text/plain", render_live, r};
     r->pages[1] = (struct probe_page) {"/readyz", "text/plain", render_ready, r};
     r->pages[2] = (struct probe_page) {"/metrics", METRICS_CONTENT_TYPE, render_metrics, r};
-    if (!probe_new(op->loop, address, r->pages, ARRAY_SIZE(r->pages), &r->probe, err)) {
+    if (address && !probe_new(op->loop, address, r->pages, ARRAY_SIZE(r->pages), &r->probe, err)) {
         report_free(r);
         return false;
     }

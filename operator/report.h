@@ -11,8 +11,8 @@
 
 struct report;
 
-/* Listens at `address` from now on, and adds the operator's series to `metrics`.  Both must outlive
- * the report. */
+/* Listens at `address` from now on (NULL: nowhere), and adds the operator's series to `metrics`.
+ * Operator and metrics must outlive the report. */
 bool report_new(struct operator *op, struct metrics *metrics, const char *address,
                 struct report **ret_report, struct error *err);
 void report_free(struct report *report);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "operator/settings.h"
 
+#include "model/place.h"
+
 #include <string.h>
 
 void settings_default(struct settings *s)
@@ -44,9 +46,9 @@ size_t settings_room_to_catch_up(const struct settings *s)
 
 const char *settings_component_ns(const struct settings *s, const char *component)
 {
-    const char *mapped = env_get(&s->component_ns, component);
+    const struct places places = {.watched = s->namespaces,
+                                  .mapped = s->component_ns,
+                                  .installation = (char *) (uintptr_t) s->installation_ns};
 
-    if (mapped)
-        return mapped;
-    return texts_contain(&s->namespaces, component) ? component : s->installation_ns;
+    return place_of(&places, component);
 }

@@ -9,7 +9,7 @@
 #include "model/run.h"
 
 struct settings {
-    struct texts namespaces; /* watched; empty: all */
+    struct texts namespaces; /* watched; that of the installation among them */
     const char *installation_ns;
     struct env component_ns; /* component = namespace */
 

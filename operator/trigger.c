@@ -55,21 +55,30 @@ static struct verdict judge_content(const struct trigger_view *v, const struct s
     return verdict;
 }
 
+const char *trigger_misplaced(const struct workflow *wf, const char *component_ns,
+                              const struct workflow *elder, char **ret_message)
+{
+    if (strcmp(wf->id.ns, component_ns) != 0) {
+        *ret_message = xasprintf("component %s belongs to namespace %s, not %s",
+                                 workflow_component(wf), component_ns, wf->id.ns);
+        return "ComponentNotAllowed";
+    }
+    if (elder) {
+        *ret_message = xasprintf("workflow %s/%s is older and has the same component and id",
+                                 elder->id.ns, elder->id.name);
+        return "DuplicateWorkflow";
+    }
+    return NULL;
+}
+
 static struct verdict judge(const struct trigger_view *v, const struct settings *settings)
 {
-    const struct workflow *wf = v->wf;
+    char *message;
 
-    if (wf->problem)
-        return unfit("Invalid", xstrdup(wf->problem));
-    if (strcmp(wf->id.ns, v->component_ns) != 0)
-        return unfit("ComponentNotAllowed",
-                     xasprintf("component %s belongs to namespace %s, not %s",
-                               workflow_component(wf), v->component_ns, wf->id.ns));
-    if (v->elder)
-        return unfit("DuplicateWorkflow",
-                     xasprintf("workflow %s/%s is older and has the same component and id",
-                               v->elder->id.ns, v->elder->id.name));
-    return judge_content(v, settings);
+    if (v->wf->problem)
+        return unfit("Invalid", xstrdup(v->wf->problem));
+    const char *misplaced = trigger_misplaced(v->wf, v->component_ns, v->elder, &message);
+    return misplaced ? unfit(misplaced, message) : judge_content(v, settings);
 }
 
 /* True if the condition is another one than before. */
@@ -174,6 +183,28 @@ static bool set_cursor(const struct trigger_view *v, const struct timing *t,
 
 /* ---- what is due ---- */
 
+/* Why a partition was not triggered, or not yet, as cursor.c found. */
+static const char *reason_text(const char *reason)
+{
+    static const struct {
+        const char *reason, *text;
+    } texts[] = {
+        {"AlreadyActive", "the instance was active already"},
+        {"NameTaken", "the object of that name is for another parameter"},
+        {"BeingDeleted", "the object of that name is being deleted"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
+        if (strcmp(texts[i].reason, reason) == 0)
+            return texts[i].text;
+    return "";
+}
+
+static bool done_is_about(const struct trigger_view *v, const struct cursor *c)
+{
+    return v->done->epoch != 0 && v->done->epoch == c->epoch && v->done->partition == c->next;
+}
+
 /* The partition was seen to: record that and go on to the next. */
 static bool record_done(const struct trigger_view *v, const struct timing *t,
                         struct workflow_status *s)
@@ -182,13 +213,13 @@ static bool record_done(const struct trigger_view *v, const struct timing *t,
     struct cursor_skip one = {.count = 1, .first = s->cursor.next, .last = s->cursor.next};
     char text[PARTITION_TEXT_MAX];
 
-    if (done->epoch == 0 || done->epoch != s->cursor.epoch || done->partition != s->cursor.next)
+    if (!done_is_about(v, &s->cursor) || done->waits)
         return false;
     if (done->triggered)
         decided(s, partition_print(&t->schedule, s->cursor.next, text), "Triggered", "Due", "",
                 v->now);
     else
-        skip_decided(v, t, s, &one, done->reason, "the instance was active already");
+        skip_decided(v, t, s, &one, done->reason, reason_text(done->reason));
     advance(&s->cursor, t);
     return true;
 }
@@ -292,7 +323,10 @@ static struct trigger_step when_due(const struct trigger_view *v, const struct t
             step.kind = TRIGGER_STORE;
         return step;
     }
-    step.kind = TRIGGER_CREATE;
+    bool waits = done_is_about(v, &s->cursor) && v->done->waits;
+    bool news = waits && decided(s, step.partition, "Waiting", v->done->reason,
+                                 reason_text(v->done->reason), v->now);
+    step.kind = news ? TRIGGER_STORE : TRIGGER_CREATE;
     return step;
 }
 
@@ -361,6 +395,7 @@ struct trigger_news trigger_news(const struct workflow_status *before,
     const struct workflow_condition *was = &before->ready, *is = &after->ready;
 
     return (struct trigger_news) {
+        .n_passed = after->n_passed,
         .judged = !text_equal(was->status, is->status) || !text_equal(was->reason, is->reason),
         .not_triggered = after->last_decision.result &&
                          after->last_decision.at != before->last_decision.at &&

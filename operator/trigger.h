@@ -20,7 +20,8 @@ struct trigger_done {
     int64_t epoch;
     instant partition;
     bool triggered;
-    char *reason; /* of a skip */
+    bool waits;   /* it cannot be triggered yet */
+    char *reason; /* of a skip, or of waiting */
 };
 
 struct trigger_view {
@@ -47,12 +48,18 @@ struct trigger_step trigger_decide(const struct trigger_view *view,
                                    const struct settings *settings);
 void trigger_step_done(struct trigger_step *step);
 
+/* A workflow in another namespace than that of its component, or with an elder, runs nothing: NULL,
+ * or the reason, and a message that the caller frees. */
+const char *trigger_misplaced(const struct workflow *wf, const char *component_ns,
+                              const struct workflow *elder, char **ret_message);
+
 /* "<uid>/<epoch>": what makes a natural trigger happen once; the caller frees. */
 char *trigger_key(const struct workflow *wf, int64_t epoch);
 
 /* What a status says that the one before it did not, as far as people should know it. */
 struct trigger_news {
     bool judged, not_triggered;
+    int64_t n_passed; /* partitions that were passed by */
 };
 struct trigger_news trigger_news(const struct workflow_status *before,
                                  const struct workflow_status *after);

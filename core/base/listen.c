@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BACKLOG 128
+/* The kernel has a limit of its own, too. */
+#define BACKLOG 1024
 
 static bool parse_port(const char *text, in_port_t *ret)
 {

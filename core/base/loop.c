@@ -220,6 +220,12 @@ int64_t loop_now_fresh(struct loop *loop, enum loop_clock clock)
     return read_clock(loop, clock);
 }
 
+void loop_refresh(struct loop *loop)
+{
+    if (!loop->is_virtual)
+        read_clocks(loop);
+}
+
 void loop_timer_cancel(struct loop *loop, struct loop_timer *t)
 {
     list_remove(&t->fired);

@@ -72,6 +72,9 @@ bool loop_turn(struct loop *loop, int64_t max_wait_ms);
  * each wait makes the descriptor show what was queued or armed outside of a turn. */
 int loop_fd(struct loop *loop);
 void loop_prepare(struct loop *loop);
+/* Reads the clocks, for what the outer loop dispatches by itself: it may have waited since the last
+ * turn of this one. */
+void loop_refresh(struct loop *loop);
 
 int64_t loop_now(const struct loop *loop, enum loop_clock clock);
 /* Reads the clock again, for a measurement within a turn. */

@@ -126,11 +126,20 @@ void observation_done(struct observation *o);
 /* `Exit code: 1`, with what Kubernetes adds if that says more (OOMKilled, StartError …). */
 char *pod_exit_message(const struct pod *pod, bool has_exit, int exit_code);
 
+/* What is to be said about the code that a program logged, if it was to log one (11.6). */
+enum exit_log { EXIT_LOG_FINE, EXIT_LOG_MISSING, EXIT_LOG_INVALID, EXIT_LOG_MISMATCH, EXIT_LOG_N };
+enum exit_log pod_exit_log(const struct pod *pod);
+
+/* It waits for an image that cannot be pulled. */
+bool pod_lacks_image(const struct pod *pod);
+
 /* What a pod that has not started waits for, for people; NULL: not known.  The caller frees. */
 char *pod_waits_for(const struct pod *pod);
+#define POD_GATES_CLOSED "its scheduling gates are closed" /* how that begins for a gated pod */
 
-/* How long the pod may take to start: when SUBMITTED times out.  INSTANT_NONE: never (gated). */
-instant pod_start_deadline(const struct pod *pod, instant submitted_at, int64_t submitted_limit_ms,
+/* How long the pod may take to start: when SUBMITTED times out.  `ready_at` is when it was
+ * submitted, or its gates opened.  INSTANT_NONE: never (gated). */
+instant pod_start_deadline(const struct pod *pod, instant ready_at, int64_t submitted_limit_ms,
                            int64_t unschedulable_limit_ms);
 
 #endif

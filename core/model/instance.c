@@ -192,6 +192,7 @@ static bool decode_run(const json_t *status, struct run *run, struct error *err)
         return error_set(err, ERROR_INVALID, "status.state: %s is no state", state);
     decode_counters(status, run);
     run->since = read_instant(status, "since");
+    run->ungated_at = read_instant(status, "ungatedAt");
     run->started_at = read_instant(status, "startedAt");
     run->completed_at = read_instant(status, "completedAt");
     run->execution_id = read_copy(status, "executionId");
@@ -283,17 +284,50 @@ void instance_free(struct instance *inst)
 
 /* ---- what is wished for ---- */
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b && strcmp(a, b) == 0;
+}
+
+/* Who raises seq by a patch leaves the rest of the last trigger where it was. */
+static bool was_only_raised(const struct run_trigger *t, const struct run_trigger *last)
+{
+    return last->seq > 0 && t->seq > last->seq && same_text(t->key ? t->key : t->id, last->key);
+}
+
+static void forget_last(struct run_trigger *t, const struct run_trigger *last)
+{
+    if (t->type == last->type)
+        t->type = TRIGGER_UNKNOWN;
+    if (same_text(t->id, last->id))
+        free(TAKE(t->id));
+    free(TAKE(t->key));
+    free(TAKE(t->workflow_uid));
+}
+
+/* From what does not change, so that it comes out the same whoever looks and however often. */
+static void complete_by_hand(struct run_trigger *t, const struct instance *inst)
+{
+    char id[TRIGGER_ID_MAX];
+
+    if (!t->key && t->type == TRIGGER_UNKNOWN)
+        t->type = TRIGGER_ADHOC;
+    if (!t->id)
+        t->id = xstrdup(trigger_id_adhoc_of(inst->id.created,
+                                            hash_text(inst->id.uid) + (uint64_t) t->seq - 1, id));
+    if (!t->key)
+        t->key = xstrdup(t->id);
+}
+
 void instance_wanted_trigger(const struct instance *inst, struct run_trigger *ret_trigger)
 {
-    if (inst->trigger.seq > 0) {
+    if (inst->trigger.seq > 0)
         run_trigger_copy(ret_trigger, &inst->trigger);
-        return;
-    }
-    /* Made from what does not change, so that it is the same whoever looks and however often. */
-    char id[TRIGGER_ID_MAX];
-    trigger_id_adhoc_of(inst->id.created, hash_text(inst->id.uid), id);
-    *ret_trigger = (struct run_trigger) {
-        .seq = 1, .type = TRIGGER_ADHOC, .id = xstrdup(id), .key = xstrdup(id)};
+    else
+        *ret_trigger = (struct run_trigger) {.seq = 1};
+    if (was_only_raised(ret_trigger, &inst->run.trigger))
+        forget_last(ret_trigger, &inst->run.trigger);
+    complete_by_hand(ret_trigger, inst);
 }
 
 bool instance_active(const struct instance *inst)
@@ -301,4 +335,9 @@ bool instance_active(const struct instance *inst)
     int64_t wanted = inst->trigger.seq > 0 ? inst->trigger.seq : 1;
 
     return wanted > inst->run.seq || !run_state_terminal(inst->run.state);
+}
+
+bool instance_held(const struct instance *inst)
+{
+    return inst->run.held_since != INSTANT_NONE && inst->trigger.seq <= inst->run.trigger.seq;
 }

@@ -27,13 +27,17 @@ struct instance *instance_decode(const json_t *object);
 void instance_free(struct instance *inst);
 DEFINE_CLEANUP(struct instance *, instance_free);
 
-/* The trigger that is wished for: spec.trigger, or the implied ad hoc one (seq 1, id from creation
- * time and UID: ad-hoc-cli-<13-digit millis>-<5 digits>).  `ret_trigger` is to be
- * run_trigger_done'd. */
+/* The trigger that is wished for: spec.trigger, or the implied ad hoc one with seq 1.  What it does
+ * not say, or has left from the trigger before, is that of a run by hand: type adhoc, id from
+ * creation time, UID and seq (ad-hoc-cli-<13-digit millis>-<5 digits>), which is also the key, and
+ * no workflow's UID.  `ret_trigger` is to be run_trigger_done'd. */
 void instance_wanted_trigger(const struct instance *inst, struct run_trigger *ret_trigger);
 
 /* A trigger waits to be taken, or the state is not terminal (design, section 3). */
 bool instance_active(const struct instance *inst);
+
+/* Its trigger is not taken, since the status was lost: a later one is, whoever made it. */
+bool instance_held(const struct instance *inst);
 
 /* The object to create. */
 json_t *instance_encode_new(const char *ns, const char *workflow, const char *parameter,

@@ -341,6 +341,7 @@ json_t *run_encode_status(struct run *run, int64_t generation)
     json_set_bool(status, "active", !run_state_terminal(run->state));
     set_counters(status, run);
     set_instant(status, "since", run->since);
+    set_instant(status, "ungatedAt", run->ungated_at);
     set_instant(status, "startedAt", run->started_at);
     set_instant(status, "completedAt", run->completed_at);
     json_set_take(status, "trigger", encode_status_trigger(&run->trigger));

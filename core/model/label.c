@@ -59,3 +59,18 @@ char *label_normalise(const char *text)
     buf_add(&label, hash, HASH_DIGITS);
     return buf_take(&label);
 }
+
+bool label_check(const char *text, struct error *err)
+{
+    static const char ends[] = ALPHANUMERIC "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    static const char inner[] = ALPHANUMERIC "ABCDEFGHIJKLMNOPQRSTUVWXYZ-_.";
+    size_t len = strlen(text);
+
+    if (len == 0 || (len <= LABEL_MAX && strspn(text, inner) == len && strchr(ends, text[0]) &&
+                     strchr(ends, text[len - 1])))
+        return true;
+    return error_set(err, ERROR_INVALID,
+                     "%s is not a label value: at most %d letters, digits, '-', '_' and '.', with "
+                     "a letter or digit at both ends",
+                     text, LABEL_MAX);
+}

@@ -10,7 +10,14 @@
 #ifndef KHARON_MODEL_LABEL_H
 #define KHARON_MODEL_LABEL_H
 
+#include "base/error.h"
+
+#include <stdbool.h>
+
 /* Always a valid Kubernetes label value.  The caller frees. */
 char *label_normalise(const char *text) __attribute__((returns_nonnull));
+
+/* Whether Kubernetes takes it as it is. */
+bool label_check(const char *text, struct error *err);
 
 #endif

@@ -71,7 +71,9 @@ static const char *read_long(const char *p, struct civil *c, int64_t *ret_zone_m
         return NULL;
     if (*p++ != 'T' || !iso_time(&p, c))
         return "not a time after the date";
-    return read_zone(p, ret_zone_ms) ? NULL : "neither Z nor a numeric offset after the time";
+    return read_zone(p, ret_zone_ms)
+               ? NULL
+               : "the zone after the time must be Z, UTC, GMT, UT or an offset such as +01:00";
 }
 
 bool partition_parse(const struct schedule *s, const char *text, instant *ret_instant,

@@ -3,6 +3,7 @@
 #include "model/attempt.h"
 
 #include "base/buf.h"
+#include "model/styxjson.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -267,7 +268,8 @@ static const char *or_nothing(const char *text)
 
 /* ---- exit code (11.6) ---- */
 
-/* False: the message is missing, no JSON, or says no exit code. */
+/* False: the message is missing, no JSON, or says no exit code.  As lenient as Styx, which reads it
+ * like a body. */
 static bool logged_exit_code(const char *message, int *ret_code)
 {
     CLEANUP(json_decref) json_t *json = NULL;
@@ -275,12 +277,25 @@ static bool logged_exit_code(const char *message, int *ret_code)
 
     if (!message || !json_parse(message, strlen(message), &json, &ignored))
         return false;
-    const json_t *code = json_is_object(json) ? json_at(json, "exit_code") : NULL;
-    int64_t n = json_integer_value(code);
-    if (!json_is_integer(code) || n < INT32_MIN || n > INT32_MAX)
+    int64_t n = 0;
+    if (!json_is_object(json) || !styx_is_given(json, "exit_code") ||
+        !styx_read_int(json, "exit_code", INT32_MIN, INT32_MAX, &n, &ignored))
         return false;
     *ret_code = (int) n;
     return true;
+}
+
+enum exit_log pod_exit_log(const struct pod *pod)
+{
+    int logged;
+
+    if (!pod->termination_logging)
+        return EXIT_LOG_FINE;
+    if (!pod->exit_message || !*pod->exit_message)
+        return EXIT_LOG_MISSING;
+    if (!logged_exit_code(pod->exit_message, &logged))
+        return EXIT_LOG_INVALID;
+    return pod->has_exit && pod->exit_code != logged ? EXIT_LOG_MISMATCH : EXIT_LOG_FINE;
 }
 
 static void exit_with_logging(const struct pod *pod, struct observation *o)
@@ -378,7 +393,7 @@ static bool observe_disruption(const struct pod *pod, struct observation *o)
     return true;
 }
 
-static bool observe_waiting(const struct pod *pod, struct observation *o)
+bool pod_lacks_image(const struct pod *pod)
 {
     static const char *const image_errors[] = {"ImageInspectError",
                                                "PullImageError",
@@ -388,9 +403,14 @@ static bool observe_waiting(const struct pod *pod, struct observation *o)
                                                "RegistryUnavailable",
                                                NULL};
 
+    return pod->phase == POD_PENDING && one_of(pod->waiting_reason, image_errors);
+}
+
+static bool observe_waiting(const struct pod *pod, struct observation *o)
+{
     if (pod->phase != POD_PENDING || !pod->waiting_reason)
         return false;
-    if (one_of(pod->waiting_reason, image_errors))
+    if (pod_lacks_image(pod))
         observe_error(o, false,
                       xasprintf("Failed to pull image %s of container %s, reason: %s, message: %s",
                                 or_nothing(pod->image), MAIN_CONTAINER, pod->waiting_reason,
@@ -448,22 +468,24 @@ void observation_done(struct observation *o)
 
 char *pod_waits_for(const struct pod *pod)
 {
-    const char *reason = pod->unschedulable ? "no node takes it" : pod->waiting_reason;
-    const char *message = pod->unschedulable ? pod->unschedulable_message : pod->waiting_message;
+    const char *reason = pod->gated           ? POD_GATES_CLOSED
+                         : pod->unschedulable ? "no node takes it"
+                                              : pod->waiting_reason;
+    const char *message =
+        pod->gated || pod->unschedulable ? pod->unschedulable_message : pod->waiting_message;
 
     if (!reason)
         return NULL;
     return xasprintf("%s%s%s", reason, message ? ": " : "", or_nothing(message));
 }
 
-instant pod_start_deadline(const struct pod *pod, instant submitted_at, int64_t submitted_limit_ms,
+instant pod_start_deadline(const struct pod *pod, instant ready_at, int64_t submitted_limit_ms,
                            int64_t unschedulable_limit_ms)
 {
     if (pod->gated)
         return INSTANT_NONE;
     if (pod->unschedulable)
-        return submitted_at + unschedulable_limit_ms;
-    instant from =
-        pod->scheduled && pod->scheduled_at > submitted_at ? pod->scheduled_at : submitted_at;
+        return ready_at + unschedulable_limit_ms;
+    instant from = pod->scheduled && pod->scheduled_at > ready_at ? pod->scheduled_at : ready_at;
     return from + submitted_limit_ms;
 }

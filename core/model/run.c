@@ -200,6 +200,7 @@ void run_init(struct run *run)
         .retry_delay_ms = -1,
         .retry_counter = -1,
         .since = INSTANT_NONE,
+        .ungated_at = INSTANT_NONE,
         .started_at = INSTANT_NONE,
         .completed_at = INSTANT_NONE,
         .held_since = INSTANT_NONE,
@@ -466,6 +467,7 @@ bool run_apply(struct run *run, const struct event *event, instant now, const ch
     run->state = t->to;
     run->counter++;
     run->since = now;
+    run->ungated_at = INSTANT_NONE;
     t->effect(run, append_event(run, event, now));
     return true;
 }

@@ -61,7 +61,7 @@ enum event_type {
 
 enum trigger_type {
 #define X(name, spelling) TRIGGER_##name,
-    TRIGGER_TYPES(X)
+    TRIGGER_TYPES(X) TRIGGER_N_TYPES,
 #undef X
 };
 
@@ -119,9 +119,10 @@ struct run {
     int free_tries;         /* of this trigger: ended by a time-out or the infrastructure */
     int64_t retry_delay_ms; /* -1: none */
     instant since;          /* of the last event */
+    instant ungated_at;     /* after it: the gates of the pod were seen to open; or INSTANT_NONE */
     instant started_at,
-        completed_at; /* of this trigger's first start and its end; or INSTANT_NONE */
-    struct run_trigger trigger;
+        completed_at;           /* of this trigger's first start and its end; or INSTANT_NONE */
+    struct run_trigger trigger; /* or the one that is held: its seq is above that of the run */
     char *execution_id, *runner_id;
     struct description *description;
     struct texts limits; /* held, or held at dequeue */

@@ -128,7 +128,8 @@ static json_t *configuration(const struct workflow *wf)
     field_put_text(json, "offset", wf->offset);
     field_put_text(json, "commit_sha", wf->commit_sha);
     field_put_text(json, "docker_image", t->image);
-    json_set_take(json, "docker_args", t->args.n ? texts_encode(&t->args) : json_null());
+    json_set_take(json, "docker_args",
+                  t->args.n > 0 || t->empty_args ? texts_encode(&t->args) : json_null());
     json_set_bool(json, "docker_termination_logging", t->termination_logging);
     field_put_text(json, "service_account", t->gcp_service_account);
     json_set_take(json, "resources", texts_encode(&wf->limits));

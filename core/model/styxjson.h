@@ -51,11 +51,14 @@ json_t *styx_events(const struct styx_instance *id, const struct event *events, 
 /*
  * Reading what users sent (2.2).  Absent and null leave *ret alone; unknown members do not matter.
  * Scalars are coerced: numbers and booleans to text, "20" and 20.7 to the integer 20, "true" and 1
- * to true.  Where a list is expected a single value is one of one item.  An empty text is absent
- * where no text is expected.  What cannot be read is ERROR_INVALID, "<path>: …".
+ * to true.  Where a list is expected a single value is one of one item; items that are null are
+ * absent too.  An empty text is absent where no text is expected.  What cannot be read is
+ * ERROR_INVALID, "<path>: …".
  *
  * Texts are copied; what *ret owned before is freed.  Paths as in base/json.h.
  */
+/* Whether a reader of anything but texts finds a value; it may be a bad one. */
+bool styx_is_given(const json_t *body, const char *path);
 bool styx_read_text(const json_t *body, const char *path, char **ret, struct error *err);
 bool styx_read_int(const json_t *body, const char *path, int64_t low, int64_t high, int64_t *ret,
                    struct error *err);

@@ -47,9 +47,11 @@ bool styx_read_text(const json_t *body, const char *path, char **ret, struct err
     return true;
 }
 
-static bool is_empty_text(const json_t *value)
+bool styx_is_given(const json_t *body, const char *path)
 {
-    return json_is_string(value) && json_string_length(value) == 0;
+    const json_t *value = json_at(body, path);
+
+    return value && !(json_is_string(value) && json_string_length(value) == 0);
 }
 
 static bool integer_of_text(const char *text, int64_t *ret)
@@ -86,7 +88,7 @@ bool styx_read_int(const json_t *body, const char *path, int64_t low, int64_t hi
     const json_t *value = json_at(body, path);
     int64_t n = 0;
 
-    if (!value || is_empty_text(value))
+    if (!styx_is_given(body, path))
         return true;
     if (!integer_of(value, &n))
         return bad(path, "an integer", err);
@@ -103,7 +105,7 @@ bool styx_read_bool(const json_t *body, const char *path, bool *ret, struct erro
     const json_t *value = json_at(body, path);
     const char *text = plain_text(value);
 
-    if (!value || is_empty_text(value))
+    if (!styx_is_given(body, path))
         return true;
     if (json_is_boolean(value))
         *ret = json_is_true(value);
@@ -122,8 +124,9 @@ bool styx_read_bool(const json_t *body, const char *path, bool *ret, struct erro
 
 static bool add_text(struct texts *t, const json_t *value)
 {
+    if (json_is_null(value))
+        return true;
     char *text = scalar_text(value);
-
     if (text)
         texts_add_take(t, text);
     return text != NULL;
@@ -219,7 +222,7 @@ bool styx_read_instant(const json_t *body, const char *path, instant *ret, struc
 {
     const json_t *value = json_at(body, path);
 
-    if (!value || is_empty_text(value))
+    if (!styx_is_given(body, path))
         return true;
     return parse_instant(value, ret, err) || error_prefix(err, "%s", path);
 }
@@ -237,7 +240,7 @@ bool styx_read_duration(const json_t *body, const char *path, int64_t *ret_ms, s
 {
     const json_t *value = json_at(body, path);
 
-    if (!value || is_empty_text(value))
+    if (!styx_is_given(body, path))
         return true;
     return parse_duration(value, ret_ms, err) || error_prefix(err, "%s", path);
 }
@@ -274,6 +277,14 @@ static bool read_resources(const json_t *body, struct texts *ret, struct error *
     return true;
 }
 
+static bool read_args(const json_t *body, struct template *t, struct error *err)
+{
+    if (!styx_read_texts(body, "docker_args", &t->args, err))
+        return false;
+    t->empty_args = json_at(body, "docker_args") && t->args.n == 0;
+    return true;
+}
+
 static bool read_deployment_source(const json_t *body, struct workflow *wf, struct error *err)
 {
     json_t *source = NULL;
@@ -295,8 +306,7 @@ static bool read_configuration(const json_t *body, struct workflow *wf, struct e
            styx_read_text(body, "schedule", &wf->schedule, err) &&
            styx_read_text(body, "offset", &wf->offset, err) &&
            styx_read_text(body, "commit_sha", &wf->commit_sha, err) &&
-           styx_read_text(body, "docker_image", &t->image, err) &&
-           styx_read_texts(body, "docker_args", &t->args, err) &&
+           styx_read_text(body, "docker_image", &t->image, err) && read_args(body, t, err) &&
            styx_read_bool(body, "docker_termination_logging", &t->termination_logging, err) &&
            styx_read_text(body, "service_account", &t->gcp_service_account, err) &&
            read_resources(body, &wf->limits, err) && styx_read_env(body, "env", &t->env, err) &&

@@ -262,23 +262,35 @@ void workflow_validate(const struct workflow *wf, const struct validate_limits *
     check_flyte(wf, errors);
 }
 
-void workflow_not_supported(const struct workflow *wf, struct texts *errors)
+enum naming { AS_IN_OBJECT, AS_IN_API };
+
+static void add_not_supported(const struct workflow *wf, enum naming naming, struct texts *errors)
 {
     const struct {
-        const char *field;
+        const char *names[2];
         bool used;
     } fields[] = {
-        {"gcpServiceAccount", wf->template.gcp_service_account != NULL},
-        {"limits", wf->limits.n > 0},
-        {"retryCondition", wf->retry_condition != NULL},
-        {"flyteExecConf", wf->flyte != NULL},
-        {"historyLimit",
+        {{"gcpServiceAccount", "service_account"}, wf->template.gcp_service_account != NULL},
+        {{"limits", "resources"}, wf->limits.n > 0},
+        {{"retryCondition", "retry_condition"}, wf->retry_condition != NULL},
+        {{"flyteExecConf", "flyte_exec_conf"}, wf->flyte != NULL},
+        {{"historyLimit", "historyLimit"},
          wf->keep_successful != KEEP_SUCCESSFUL_DEFAULT || wf->keep_failed != KEEP_FAILED_DEFAULT},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
         if (fields[i].used)
-            add(errors, "%s: not supported yet", fields[i].field);
+            add(errors, "%s: not supported yet", fields[i].names[naming]);
+}
+
+void workflow_not_supported(const struct workflow *wf, struct texts *errors)
+{
+    add_not_supported(wf, AS_IN_OBJECT, errors);
+}
+
+void workflow_not_supported_by_api(const struct workflow *wf, struct texts *errors)
+{
+    add_not_supported(wf, AS_IN_API, errors);
 }
 
 char *validate_join(const struct texts *errors)

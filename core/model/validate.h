@@ -36,8 +36,9 @@ void workflow_validate(const struct workflow *wf, const struct validate_limits *
 
 /* Fields that this version does not implement yet and therefore refuses: gcpServiceAccount, limits,
  * retryCondition, flyteExecConf, and a historyLimit that is not the default.  Appends "<field>: not
- * supported yet". */
+ * supported yet", by the name in the object or by the one that the HTTP API has for it. */
 void workflow_not_supported(const struct workflow *wf, struct texts *errors);
+void workflow_not_supported_by_api(const struct workflow *wf, struct texts *errors);
 
 /* The environment that comes with a trigger. */
 bool validate_trigger_env(const struct env *env, struct error *err);

@@ -60,10 +60,17 @@ void identity_done(struct identity *id)
 
 /* ---- decoding ---- */
 
+static bool decode_args(const json_t *spec, struct template *t, struct error *err)
+{
+    if (!field_texts(spec, "spec.template.args", &t->args, err))
+        return false;
+    t->empty_args = json_at(spec, "spec.template.args") && t->args.n == 0;
+    return true;
+}
+
 static bool decode_template(const json_t *spec, struct template *t, struct error *err)
 {
-    return field_text(spec, "spec.template.image", &t->image, err) &&
-           field_texts(spec, "spec.template.args", &t->args, err) &&
+    return field_text(spec, "spec.template.image", &t->image, err) && decode_args(spec, t, err) &&
            field_env(spec, "spec.template.env", &t->env, err) &&
            json_read_bool(spec, "spec.template.terminationLogging", &t->termination_logging, err) &&
            field_text(spec, "spec.template.runningTimeout", &t->running_timeout, err) &&
@@ -229,7 +236,8 @@ static json_t *encode_template(const struct template *t)
     json_t *json = json_object();
 
     json_set_text(json, "image", t->image);
-    field_set_texts(json, "args", &t->args);
+    if (t->args.n > 0 || t->empty_args)
+        json_set_take(json, "args", texts_encode(&t->args));
     field_set_env(json, "env", &t->env);
     if (t->termination_logging)
         json_set_bool(json, "terminationLogging", true);

@@ -24,6 +24,7 @@
 struct template {
     char *image;
     struct texts args;
+    bool empty_args; /* the list was given, and is empty: shown as it was given (Styx, 2.3) */
     struct env env;
     bool termination_logging;
     char *running_timeout; /* ISO-8601 */
@@ -78,7 +79,8 @@ struct workflow_status {
     } last_decision;                              /* NULL result: none yet */
     struct skipped skipped[WORKFLOW_MAX_SKIPPED]; /* newest first */
     size_t n_skipped;
-    bool suspended; /* spec.suspend was seen: what falls due is skipped from then on */
+    int64_t n_passed; /* not stored: partitions that were recorded as skipped since the copy */
+    bool suspended;   /* spec.suspend was seen: what falls due is skipped from then on */
     struct workflow_condition ready;
 };
 
@@ -141,13 +143,14 @@ enum cursor_setter workflow_set_cursor(const struct workflow *wf, const struct t
 /*
  * The cursor as it stands now: what the operator makes of the stored one as soon as it looks, or,
  * of a suspended workflow, if it went on now.  Nobody writes down how time moves that (design,
- * section 5).  A cursor that was never set stays so.
+ * section 5).  That of a new workflow is shown before the operator has looked at it, as Styx does
+ * (3.4); epoch 0: the schedule makes none, or the operator has found the workflow unfit.
  */
 struct cursor workflow_cursor(const struct workflow *wf, instant now);
 
 /*
- * The `spec` object, in the order of the CRD.  What is absent, empty or the CRD's default is left
- * out, so that who applies it owns no more than was said.
+ * The `spec` object, in the order of the CRD.  What is absent, empty (but for empty_args) or the
+ * CRD's default is left out, so that who applies it owns no more than was said.
  */
 json_t *workflow_encode_spec(const struct workflow *wf);
 

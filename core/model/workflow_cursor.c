@@ -24,6 +24,11 @@ bool workflow_timing(const struct workflow *wf, struct timing *ret_timing, struc
     return true;
 }
 
+static bool has_wish(const struct workflow *wf)
+{
+    return wf->set_next.id && !text_equal(wf->set_next.id, wf->status.set_next_id);
+}
+
 enum cursor_setter workflow_set_cursor(const struct workflow *wf, const struct timing *t,
                                        instant now, struct cursor *c, struct cursor_skip *ret_skip,
                                        struct error *err)
@@ -35,12 +40,21 @@ enum cursor_setter workflow_set_cursor(const struct workflow *wf, const struct t
     if (c->epoch == 0 || !text_equal(s->observed_schedule, t->schedule.text) ||
         !text_equal(s->observed_offset, t->offset_text))
         return cursor_start(c, &t->schedule, &t->offset, now, err) ? CURSOR_STARTED : CURSOR_NEVER;
-    if (!wish->id || text_equal(wish->id, s->set_next_id))
+    if (!has_wish(wf))
         return CURSOR_KEPT;
     if (s->suspended)
         *ret_skip = cursor_pass_due(c, &t->schedule, &t->offset, now);
     cursor_set(c, wish->next, wish->next_offset);
     return CURSOR_WISHED;
+}
+
+/* The operator has looked at this version, and makes nothing of it. */
+static bool is_unfit(const struct workflow *wf)
+{
+    const struct workflow_condition *ready = &wf->status.ready;
+
+    return wf->problem || (ready->observed_generation == wf->id.generation && ready->status &&
+                           strcmp(ready->status, "False") == 0);
 }
 
 struct cursor workflow_cursor(const struct workflow *wf, instant now)
@@ -50,9 +64,13 @@ struct cursor workflow_cursor(const struct workflow *wf, instant now)
     struct error ignored;
     struct timing t;
 
-    if (c.epoch == 0 || !workflow_timing(wf, &t, &ignored))
+    if ((c.epoch == 0 && is_unfit(wf)) || !workflow_timing(wf, &t, &ignored))
         return c;
     enum cursor_setter setter = workflow_set_cursor(wf, &t, now, &c, &ignored_skip, &ignored);
+    if (setter == CURSOR_STARTED && has_wish(wf)) { /* what the second look makes of it */
+        cursor_set(&c, wf->set_next.next, wf->set_next.next_offset);
+        setter = CURSOR_WISHED;
+    }
     bool stands = setter == CURSOR_NEVER || (setter == CURSOR_WISHED && !wf->suspend);
     if (!stands && (wf->suspend || wf->status.suspended))
         cursor_pass_due(&c, &t.schedule, &t.offset, now);

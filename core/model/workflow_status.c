@@ -199,6 +199,7 @@ static void copy_condition(struct workflow_condition *to, const struct workflow_
 void workflow_status_copy(struct workflow_status *to, const struct workflow_status *from)
 {
     *to = *from;
+    to->n_passed = 0;
     to->component_id = xstrdup(from->component_id);
     to->workflow_id = xstrdup(from->workflow_id);
     to->observed_schedule = xstrdup(from->observed_schedule);
@@ -266,6 +267,7 @@ static bool join_skipped(struct workflow_status *s, const struct cursor_skip *sk
 void workflow_status_skip(struct workflow_status *s, const struct cursor_skip *skip,
                           const char *reason, instant at)
 {
+    s->n_passed += skip->count;
     if (skip->count == 0 || join_skipped(s, skip, reason, at))
         return;
     if (s->n_skipped == WORKFLOW_MAX_SKIPPED)

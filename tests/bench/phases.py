@@ -102,8 +102,8 @@ def wait_until_armed(bench, n, due):
 def wait_until_done(bench, n):
     """Asks the operator; the API server has enough to do."""
     def done():
-        runs = bench.cluster.metrics(OPERATOR_PORT)
-        return runs.get('kharon_runs{state="DONE"}', 0) + runs.get('kharon_runs{state="ERROR"}', 0) >= n
+        ended = ('kharon_runs{state="DONE"', 'kharon_runs{state="ERROR"')
+        return sum(v for k, v in bench.cluster.metrics(OPERATOR_PORT).items() if k.startswith(ended)) >= n
     wait_for(f"the end of {n} runs", 120 + n / 5, done, 0.5)
 
 
@@ -266,7 +266,8 @@ def start_kharon(bench):
         "kharon-operator", bench.program("kharon-operator"), f"--kubeconfig={config}",
         f"--listen=127.0.0.1:{OPERATOR_PORT}", f"--max-in-flight={bench.options.in_flight}")
     wait_for("kharon-operator to lead", 30,
-             lambda: cluster.metrics(OPERATOR_PORT).get("leader_election_master_status") == 1)
+             lambda: cluster.metrics(OPERATOR_PORT).get(
+                 'leader_election_master_status{name="kharon-operator"}') == 1)
     start_apiserver(bench)
 
 

@@ -187,7 +187,7 @@ check_rendered()
     renders "a digest counts more than a tag" 4 "image: \"registry.example/kharon@$digest\"" \
         --set image.digest="$digest" --set-string image.tag=7
     renders "pull secrets reach every pod" 4 '^ +- name: registry$' --set 'imagePullSecrets[0].name=registry'
-    renders "an account of one's own is used by pod and roles" 3 '(serviceAccountName|name): batch$' \
+    renders "an account of one's own is used by pod and roles" 4 '(serviceAccountName|name): batch$' \
         --set operator.serviceAccount.name=batch --set operator.serviceAccount.create=false
     renders "and not made" 1 '^kind: ServiceAccount$' --no-hooks \
         --set operator.serviceAccount.name=batch --set operator.serviceAccount.create=false

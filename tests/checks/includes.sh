@@ -40,8 +40,10 @@ operator   base model k8s
 apiserver  base model k8s
 END
 
-check "only apiserver/server*.c knows h2o" \
-    "$(git grep -nE '#[[:space:]]*include <h2o' -- '*.c' '*.h' | grep -v '^apiserver/server[a-z_]*\.c:')"
+check "only apiserver/server*.c and what they share know h2o" \
+    "$(git grep -nE '#[[:space:]]*include <h2o' -- '*.c' '*.h' | grep -vE '^apiserver/server(_private\.h|[a-z_]*\.c):')"
+check "only apiserver/server*.c includes what those share" \
+    "$(git grep -nE 'include "apiserver/server_private.h"' -- '*.c' '*.h' | grep -v '^apiserver/server[a-z_]*\.c:')"
 check "only k8s knows libcurl, in the operator's programs" \
     "$(git grep -nE '#[[:space:]]*include <curl/' -- 'core/*' 'operator/*')"
 check "the toolkit speaks no word of Kubernetes or of workflows" \

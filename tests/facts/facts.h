@@ -10,18 +10,19 @@
  * Nothing here knows which of the two it talks to, so the fake cannot be kinder than the real one
  * in what is asked.  What cannot be asked so, and where it is tried instead:
  *
- *     the write takes effect after its 504 (etcd stalls)        fake: test_fake.c; real: chaos tests
- *     a 404 just before such a write                            fake: test_fake.c; real: measured once
- *     410 for a list that is gone on with, and its new token    fake: test_fake.c; real: takes 5 min
- *     410 in the middle of a watch's life                       as above
- *     bookmarks every 60 s                                      fake: test_fake.c; here: that at the end
- *     an API server that stops, its watches' last minute        fake: test_fake.c; real: chaos tests
- *     versions that go back (restore)                           fake: test_fake.c; here: a future version
- *     429, and texts of proxies                                 fake: test_fake.c; real: test_transport.c
- *     what a kubelet does (phases, grace, exit codes)           fake: test_fake.c; real: e2e
- *     a node that does not answer for minutes                   fake: test_fake.c; real: takes 6 min
- *     eviction, preemption                                      fake: test_fake.c; real: e2e
- *     RBAC and admission policies                               real: e2e; the fake allows all
+ *                                                          fake           real
+ *     a write takes effect after its 504 (etcd stalls)     test_fake.c    chaos tests
+ *     a 404 just before such a write                       test_fake.c    measured once
+ *     410 for the next page of a list, and its new token   test_fake.c    takes 5 min
+ *     410 in the middle of a watch's life                  test_fake.c    takes 5 min
+ *     bookmarks every 60 s                                 test_fake.c    the last one, here
+ *     an API server that stops, its watches' last minute   test_fake.c    chaos tests
+ *     versions that go back (restore)                      test_fake.c    a future one, here
+ *     429, and texts of proxies                            test_fake.c    test_transport.c
+ *     what a kubelet does (phases, grace, exit codes)      test_fake.c    e2e
+ *     a node that does not answer for minutes              test_fake.c    takes 6 min
+ *     eviction, preemption                                 test_fake.c    e2e
+ *     RBAC and admission policies                          allows all     e2e
  *
  * Texts are JSON with ' for ", and ` for '.
  */
@@ -191,14 +192,14 @@ static void ask_at(int line, int status, const char *reason, const char *part,
 
 #define ASK(status, reason, part, ...)                                                             \
     ask_at(__LINE__, status, reason, part, (struct k8s_request) {__VA_ARGS__})
-#define OK(...)         ASK(200, "", NULL, __VA_ARGS__)
-#define CREATE(...)     ASK(201, "", NULL, .verb = K8S_CREATE, __VA_ARGS__)
-#define GET(...)        OK(.verb = K8S_GET, __VA_ARGS__)
-#define PATCH(...)      OK(.verb = K8S_PATCH, __VA_ARGS__)
-#define STATUS(...)     OK(.verb = K8S_PATCH, .subresource = "status", __VA_ARGS__)
-#define DELETE(...)     OK(.verb = K8S_DELETE, __VA_ARGS__)
-#define LIST(...)       OK(.verb = K8S_LIST, __VA_ARGS__)
-#define GONE(...)       ASK(404, "NotFound", NULL, .verb = K8S_GET, __VA_ARGS__)
+#define OK(...)            ASK(200, "", NULL, __VA_ARGS__)
+#define CREATE(...)        ASK(201, "", NULL, .verb = K8S_CREATE, __VA_ARGS__)
+#define GET(...)           OK(.verb = K8S_GET, __VA_ARGS__)
+#define PATCH(...)         OK(.verb = K8S_PATCH, __VA_ARGS__)
+#define STATUS(...)        OK(.verb = K8S_PATCH, .subresource = "status", __VA_ARGS__)
+#define DELETE(...)        OK(.verb = K8S_DELETE, __VA_ARGS__)
+#define LIST(...)          OK(.verb = K8S_LIST, __VA_ARGS__)
+#define GONE(...)          ASK(404, "NotFound", NULL, .verb = K8S_GET, __VA_ARGS__)
 #define INVALID(part, ...) ASK(422, "Invalid", part, __VA_ARGS__)
 
 static const char *at(const char *path)
@@ -326,8 +327,7 @@ TEST(definitions_are_served)
     facts_connect(&loop, &k8s);
     snprintf(ns, sizeof(ns), "kharon-facts-%d", (int) getpid());
     CREATE(.resource = &namespaces, .body = J("{'metadata':{'name':'%s'}}", ns));
-    send((struct k8s_request) {
-        .verb = K8S_CREATE, .resource = &crds, .body = J("%s", definition)});
+    send((struct k8s_request) {.verb = K8S_CREATE, .resource = &crds, .body = J("%s", definition)});
     CHECK(heard.status == 201 || heard.status == 409);
     for (int i = 0; i < 100 && heard.status != 200; i++) {
         send((struct k8s_request) {.verb = K8S_LIST});
@@ -476,10 +476,12 @@ TEST(what_a_schema_refuses)
         int line;
         const char *more, *part;
     } rows[] = {
-        {__LINE__, ",'n':'a'", "spec.n: Invalid value: \"string\": spec.n in body must be of type "
-                               "integer: \"string\""},
+        {__LINE__, ",'n':'a'",
+         "spec.n: Invalid value: \"string\": spec.n in body must be of type "
+         "integer: \"string\""},
         {__LINE__, ",'n':'a','trigger':{'seq':2}",
-         "<nil>: Invalid value: null: some validation rules were not checked because the object was "
+         "<nil>: Invalid value: null: some validation rules were not checked because the object "
+         "was "
          "invalid; correct the existing errors to complete validation"},
         {__LINE__, ",'n':1.5", "spec.n in body must be of type integer"},
         {__LINE__, ",'on':'yes'", "spec.on in body must be of type boolean"},
@@ -520,7 +522,8 @@ TEST(what_a_schema_refuses)
 
 TEST(what_rules_refuse)
 {
-    INVALID("Fact." GROUP " \"w.y\" is invalid: metadata.name: Invalid value: metadata.name must be "
+    INVALID("Fact." GROUP
+            " \"w.y\" is invalid: metadata.name: Invalid value: metadata.name must be "
             "w.z and not w.y",
             .verb = K8S_CREATE,
             .body = J("{'apiVersion':'" GROUP "/v1','kind':'Fact','metadata':{'name':'w.y'},"
@@ -641,7 +644,8 @@ TEST(preconditions_of_deletes)
     CHECK_STR(at("details.kind"), "Fact");
     CHECK_HAS(heard.error.text, "Operation cannot be fulfilled on Fact." GROUP " \"w.d\": ");
     ASK(409, "Conflict",
-        J("the ResourceVersion in the precondition (1) does not match the ResourceVersion in record "
+        J("the ResourceVersion in the precondition (1) does not match the ResourceVersion in "
+          "record "
           "(%s). The object might have been modified",
           version),
         .verb = K8S_DELETE, .name = "w.d", .body = options(uid, "1"));
@@ -738,8 +742,8 @@ TEST(a_selected_watch_shows_leaving_as_deleted)
 {
     make("b", "");
     const char *uid = copy(at("metadata.uid"));
-    struct k8s_call *call = watch((struct k8s_request) {
-        .resource_version = heard.version, .label_selector = "l=1"});
+    struct k8s_call *call =
+        watch((struct k8s_request) {.resource_version = heard.version, .label_selector = "l=1"});
 
     PATCH(.name = "w.b", .body = J("{'metadata':{'labels':{'l':'1'}},'spec':{'n':1}}"));
     HEARS("+w.b");
@@ -752,8 +756,8 @@ TEST(a_selected_watch_shows_leaving_as_deleted)
     GET(.name = "w.b");
     CHECK_STR(at("metadata.uid"), uid);
     k8s_cancel(call);
-    call = watch((struct k8s_request) {
-        .resource_version = heard.version, .field_selector = "status.state=on"});
+    call = watch((struct k8s_request) {.resource_version = heard.version,
+                                       .field_selector = "status.state=on"});
     STATUS(.name = "w.b", .body = J("{'status':{'state':'on'}}"));
     STATUS(.name = "w.b", .body = J("{'status':{'state':'off'}}"));
     HEARS("+w.b -w.b");
@@ -810,8 +814,8 @@ TEST(how_watches_end)
 
 #define APPLY(status, reason, part, who, text)                                                     \
     ASK(status, reason, part, .verb = K8S_APPLY, .name = "w.o", .field_manager = who,              \
-        .body = J("{'apiVersion':'" GROUP "/v1','kind':'Fact','metadata':{'name':'w.o'},'spec':{"  \
-                  text "}}"))
+        .body = J("{'apiVersion':'" GROUP                                                          \
+                  "/v1','kind':'Fact','metadata':{'name':'w.o'},'spec':{" text "}}"))
 #define BASE "'workflow':'w','parameter':'o'"
 
 TEST(apply_creates_and_changes)
@@ -838,9 +842,10 @@ TEST(apply_conflicts_name_the_other)
     CHECK_STR(json_text_at(cause, "message"), "conflict with \"one\"");
     CHECK_STR(json_text_at(cause, "field"), ".spec.n");
     CHECK(!json_at(heard.object, "details.name"));
-    APPLY(409, "Conflict",
-          "Apply failed with 2 conflicts: conflicts with \"one\":\n- .spec.n\n- .spec.template.image",
-          "two", "'n':2,'template':{'image':'b'}");
+    APPLY(
+        409, "Conflict",
+        "Apply failed with 2 conflicts: conflicts with \"one\":\n- .spec.n\n- .spec.template.image",
+        "two", "'n':2,'template':{'image':'b'}");
     CHECK_INT(json_array_size(json_at(heard.object, "details.causes")), 2);
     /* The same value: both own it, and it stays when one lets go. */
     APPLY(200, "", NULL, "two", "'n':1");
@@ -984,8 +989,8 @@ TEST(ownership_is_an_object_like_any_other)
     CHECK_INT(json_array_size(json_at(heard.object, "metadata.managedFields")), 0);
     PATCH(.name = "w.o", .body = J("{'spec':{'n':3}}"));
     CHECK_INT(json_array_size(json_at(heard.object, "metadata.managedFields")), 0);
-    APPLY(409, "Conflict", "conflict with \"before-first-apply\" using " GROUP "/v1: .spec.n", "one",
-          "'n':4");
+    APPLY(409, "Conflict", "conflict with \"before-first-apply\" using " GROUP "/v1: .spec.n",
+          "one", "'n':4");
     drop("w.o");
 }
 
@@ -1141,8 +1146,8 @@ TEST(what_pods_meet_at_creation)
            .body = J("{'apiVersion':'v1','kind':'ResourceQuota','metadata':{'name':'q'},"
                      "'spec':{'hard':{'pods':'0'}}}"));
     for (int i = 0; i < 100; i++) { /* until it counts */
-        send((struct k8s_request) {
-            .verb = K8S_CREATE, .resource = &pods, .body = pod("p", "", "")});
+        send(
+            (struct k8s_request) {.verb = K8S_CREATE, .resource = &pods, .body = pod("p", "", "")});
         if (heard.status == 403 && strstr(heard.error.text, "exceeded quota"))
             break;
         send((struct k8s_request) {.verb = K8S_DELETE, .resource = &pods, .name = "p"});
@@ -1168,6 +1173,10 @@ static void check_given_up(int line, const char *reason)
 {
     becomes(line, &pods, "kept", "status.phase", "Failed", 90000);
     CHECK_STR_AT(line, condition(heard.object, "DisruptionTarget"), reason);
+    for (int i = 0; i < 100 && !at("metadata.deletionTimestamp"); i++) { /* it comes next */
+        pass(100);
+        GET(.resource = &pods, .name = "kept");
+    }
     CHECK_INT_AT(line, json_int_at(heard.object, "metadata.deletionGracePeriodSeconds", -1), 0);
     goes(line, &pods, "free", 30000);
     take_finalizer("kept");
@@ -1204,9 +1213,10 @@ TEST(pods_of_a_node_that_was_removed)
 TEST(what_leases_refuse)
 {
     CREATE(.resource = &leases,
-           .body = J("{'apiVersion':'coordination.k8s.io/v1','kind':'Lease','metadata':{'name':'l'},"
-                     "'spec':{'holderIdentity':'a','leaseDurationSeconds':15,"
-                     "'renewTime':'2026-01-01T00:00:00.000000Z'}}"));
+           .body =
+               J("{'apiVersion':'coordination.k8s.io/v1','kind':'Lease','metadata':{'name':'l'},"
+                 "'spec':{'holderIdentity':'a','leaseDurationSeconds':15,"
+                 "'renewTime':'2026-01-01T00:00:00.000000Z'}}"));
     INVALID(NULL, .verb = K8S_PATCH, .resource = &leases, .name = "l",
             .body = J("{'spec':{'leaseDurationSeconds':0}}"));
     INVALID(NULL, .verb = K8S_PATCH, .resource = &leases, .name = "l",
@@ -1247,7 +1257,8 @@ TEST(what_events_refuse)
 /* The last test. */
 TEST(a_namespace_that_ends)
 {
-    CREATE(.resource = &maps, .body = J("{'metadata':{'name':'kept','finalizers':['kharon.dev/a']}}"));
+    CREATE(.resource = &maps,
+           .body = J("{'metadata':{'name':'kept','finalizers':['kharon.dev/a']}}"));
     DELETE(.resource = &namespaces, .name = ns);
     ASK(403, "Forbidden",
         J("configmaps \"late\" is forbidden: unable to create new content in namespace %s because "

@@ -11,6 +11,7 @@
 #include "fuzz.h"
 
 #include <ctype.h>
+#include <strings.h>
 
 #define PIECES_MAX 4096
 
@@ -94,8 +95,25 @@ static bool check_query(const char *query, size_t len, const struct request *req
     return true;
 }
 
+/* What follows "http://host", which is a path or nothing or, without a path, a query. */
+static const char *after_origin(const char *target)
+{
+    bool tls = strncasecmp(target, "https:", 6) == 0;
+
+    if (!tls && strncasecmp(target, "http:", 5) != 0)
+        return NULL;
+    const char *host = target + (tls ? 6 : 5);
+    return strncmp(host, "//", 2) == 0 ? host + 2 + strcspn(host + 2, "/?#") : NULL;
+}
+
 static bool naive_target(const char *target, const struct request *req)
 {
+    const char *rest = after_origin(target);
+
+    if (rest && *rest != '/')
+        return check_path("/", 1, req) &&
+               (*rest != '?' || check_query(rest + 1, strcspn(rest + 1, "#"), req));
+    target = rest ? rest : target;
     size_t len = strcspn(target, "#");
     const char *mark = memchr(target, '?', len);
     size_t path = mark ? (size_t) (mark - target) : len;

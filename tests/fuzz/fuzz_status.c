@@ -5,7 +5,7 @@
  *  - nothing but a 2xx with JSON counts as done;
  *  - only a Status about the very object proves its absence, only AlreadyExists that a name is
  *    taken; only statuses that say so mean that nothing was done;
- *  - every failure has a text, in UTF-8; a pause is at most a day, and one who is throttled has one.
+ *  - every failure has a text, in UTF-8; a pause is at most a day, and who is throttled has one.
  *
  * The lines are the status, the verb (a number), and the body.
  */

@@ -154,7 +154,7 @@ test_explain()
 set_up()
 {
     kubectl apply --server-side --force-conflicts -f "$top/manifests/crds.yaml" &&
-        kubectl wait --for=condition=Established --timeout=30s \
+        kubectl wait --for=jsonpath='{.status.conditions[?(@.type=="Established")].status}'=True --timeout=30s \
             crd/workflows.kharon.dev crd/workflowinstances.kharon.dev &&
         kubectl create namespace "$ns"
 }

@@ -2,6 +2,7 @@
 /* What the fake is measured against, asked of the API server of KUBECONFIG: see facts/facts.h. */
 #include "facts/facts.h"
 
+#include "integration/guard.h"
 #include "k8s/transport.h"
 
 static struct k8s_config *config;

@@ -31,8 +31,8 @@ struct asked {
     char *name;   /* of the object that it is about */
     char *marker; /* what shows that it was this request */
     bool enable;
-    bool done; /* answered, and can be freed */
-    bool seen; /* the cluster was as it was asked for, at some time since */
+    bool done;      /* answered, and can be freed */
+    bool seen;      /* the cluster was as it was asked for, at some time since */
     bool confirmed; /* halt: the operator has obeyed */
     char *uid;      /* trigger: of the instance that has it */
     int64_t seq;    /* of the trigger, or through which it is to be halted; 0: not known */
@@ -382,9 +382,10 @@ static void set_next_one(struct storm *s)
 static void trigger(struct storm *s, const char *workflow, const char *parameter, const char *query)
 {
     char *marker = new_marker(s, "mark-");
-    char *body = xasprintf("{\"workflow_id\":{\"component_id\":\"" WORLD_NS "\",\"id\":\"%s\"},"
-                           "\"parameter\":\"%s\",\"trigger_parameters\":{\"env\":{\"MARK\":\"%s\"}}}",
-                           id_of(workflow), parameter, marker);
+    char *body =
+        xasprintf("{\"workflow_id\":{\"component_id\":\"" WORLD_NS "\",\"id\":\"%s\"},"
+                  "\"parameter\":\"%s\",\"trigger_parameters\":{\"env\":{\"MARK\":\"%s\"}}}",
+                  id_of(workflow), parameter, marker);
 
     ask(s, ASK_TRIGGER, "POST", xasprintf("/api/v3/scheduler/trigger%s", query), body,
         instance_name(workflow, parameter), marker, false);

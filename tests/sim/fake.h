@@ -15,8 +15,8 @@
  * creationTimestamp, generation, the status subresource, merge patch and its preconditions, delete
  * with preconditions, grace and finalizers, garbage collection by owner references, label and field
  * selectors, lists in pages of one version, watches from a version with bookmarks and 410; schemas
- * of Kharon's kinds, with defaults and rules; field ownership and server-side apply of these; quotas
- * of pods, service accounts, priority classes, namespaces once there is one.
+ * of Kharon's kinds, with defaults and rules; field ownership and server-side apply of these;
+ * quotas of pods, service accounts, priority classes, namespaces once there is one.
  * What it does not: who may do what (RBAC, admission policies), the schemas of built-in kinds,
  * ownership of status.  tests/facts asks it and a real API server the same questions.
  *

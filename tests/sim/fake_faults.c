@@ -33,15 +33,15 @@ static const struct fault {
     [FAKE_TIMEOUT] = {HITS_READS | HITS_WRITES},
     [FAKE_REFUSE] = {HITS_ALL, false, 503, "ServiceUnavailable",
                      "the server is currently unable to handle the request"},
-    [FAKE_THROTTLE] = {HITS_ALL, false, 429, NULL,
-                       "Too many requests, please try again later.\n", 1000},
+    [FAKE_THROTTLE] = {HITS_ALL, false, 429, NULL, "Too many requests, please try again later.\n",
+                       1000},
     [FAKE_CONFLICT] = {HITS_UPDATES | HITS_DELETES, false, 409, "Conflict",
                        "Operation cannot be fulfilled on %s: the object has been modified; please "
                        "apply your changes to the latest version and try again"},
     [FAKE_EXPIRE] = {HITS_WATCHES, false, 410, "Expired"},
     [FAKE_FORBID] = {HITS_CREATES, false, 403, "Forbidden",
-                     "%s is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: "
-                     "pods=1"},
+                     "%s is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, "
+                     "limited: pods=1"},
     [FAKE_NO_ACCOUNT] = {HITS_CREATES, true, 403, "Forbidden",
                          "%s is forbidden: error looking up service account team/nope: "
                          "serviceaccount \"nope\" not found"},
@@ -59,8 +59,8 @@ bool fake_fault_is_refusal(enum fake_fault fault)
 static bool makes_sense(enum fake_fault fault, const struct k8s_request *r)
 {
     static const int hit[] = {
-        [K8S_GET] = HITS_READS,      [K8S_LIST] = HITS_READS,     [K8S_WATCH] = HITS_WATCHES,
-        [K8S_CREATE] = HITS_CREATES, [K8S_APPLY] = HITS_UPDATES,  [K8S_PATCH] = HITS_UPDATES,
+        [K8S_GET] = HITS_READS,      [K8S_LIST] = HITS_READS,    [K8S_WATCH] = HITS_WATCHES,
+        [K8S_CREATE] = HITS_CREATES, [K8S_APPLY] = HITS_UPDATES, [K8S_PATCH] = HITS_UPDATES,
         [K8S_DELETE] = HITS_DELETES,
     };
 
@@ -96,8 +96,7 @@ int fake_fault_pick(struct fake *f, const char *user, const struct k8s_request *
 
 static struct fake_answer expired(const struct fake *f, const struct k8s_request *r)
 {
-    return fake_failure(410, "Expired", r, NULL, NULL,
-                        "too old resource version: %s (%" PRIu64 ")",
+    return fake_failure(410, "Expired", r, NULL, NULL, "too old resource version: %s (%" PRIu64 ")",
                         r->resource_version ? r->resource_version : "0", f->server.version);
 }
 
@@ -122,12 +121,10 @@ struct fake_answer fake_fault_refusal(const struct fake *f, const struct k8s_req
     if (fault == FAKE_EXPIRE)
         return expired(f, r);
     if (!row->reason)
-        return (struct fake_answer) {.status = row->status,
-                                     .text = row->message,
-                                     .retry_after_ms = row->retry_after_ms};
+        return (struct fake_answer) {
+            .status = row->status, .text = row->message, .retry_after_ms = row->retry_after_ms};
     CLEANUP(free) char *name = name_of(r);
-    CLEANUP(free) char *what =
-        xasprintf("%s%s%s \"%s\"", plural, *group ? "." : "", group, name);
+    CLEANUP(free) char *what = xasprintf("%s%s%s \"%s\"", plural, *group ? "." : "", group, name);
     const char *mark = strstr(row->message, "%s");
     if (!mark)
         return fake_failure(row->status, *row->reason ? row->reason : NULL, r, NULL, NULL, "%s",

@@ -94,8 +94,7 @@ void fake_gc_added(struct fake_server *s, struct fake_object *o)
 
 void fake_gc_changed(struct fake_server *s, struct fake_object *o, const json_t *old)
 {
-    if (!json_equal(owners_of(old), owners_of(o->json)) &&
-        (owners_of(old) || owners_of(o->json))) {
+    if (!json_equal(owners_of(old), owners_of(o->json)) && (owners_of(old) || owners_of(o->json))) {
         unlink_owners(s, o);
         link_owners(s, o);
     }

@@ -58,14 +58,14 @@ void fake_kubelet_press(struct fake_kubelet *kubelet, const char *ns, const char
 
 /* Nodes; the name is copied. */
 void fake_kubelet_add_node(struct fake_kubelet *kubelet, const char *node);
-/* Its network is gone.  After 50 s the node is not ready, after 300 s more its pods are deleted: they
- * have a deletionTimestamp and stay.  Containers run on. */
+/* Its network is gone.  After 50 s the node is not ready, after 300 s more its pods are deleted:
+ * they have a deletionTimestamp and stay.  Containers run on. */
 void fake_kubelet_lose_node(struct fake_kubelet *kubelet, const char *node);
 /* It is back, and tells. */
 void fake_kubelet_regain_node(struct fake_kubelet *kubelet, const char *node);
-/* Somebody who knows that the machine is off, and so that its containers have ended, says so: by the
- * taint node.kubernetes.io/out-of-service, or by deleting the Node.  Its pods are Failed, and deleted
- * by force, after 4 s, or 45 s. */
+/* Somebody who knows that the machine is off, and so that its containers have ended, says so: by
+ * the taint node.kubernetes.io/out-of-service, or by deleting the Node.  Its pods are Failed, and
+ * deleted by force, after 4 s, or 45 s. */
 void fake_kubelet_fence_node(struct fake_kubelet *kubelet, const char *node);
 void fake_kubelet_remove_node(struct fake_kubelet *kubelet, const char *node);
 

@@ -48,7 +48,8 @@ static char *key_of(const json_t *node, const json_t *item)
     size_t i;
 
     json_array_foreach (json_object_get(node, "x-kubernetes-list-map-keys"), i, key)
-        json_object_set(keys, json_string_value(key), json_object_get(item, json_string_value(key)));
+        json_object_set(keys, json_string_value(key),
+                        json_object_get(item, json_string_value(key)));
     return json_print(keys);
 }
 
@@ -164,7 +165,8 @@ static void set_subtract(json_t *set, const json_t *less)
     json_t *fields;
     void *next;
 
-    json_object_foreach_safe (set, next, key, fields) {
+    json_object_foreach_safe(set, next, key, fields)
+    {
         const json_t *other = json_object_get(less, key);
 
         if (!other)
@@ -306,9 +308,9 @@ void fake_owners_created(const struct fake_server *s, const struct fake_kind *ki
         return;
     CLEANUP(json_decref) json_t *tree = fields_of_object(kind->schema, json);
     json_t *entries = json_array();
-    json_array_append_new(entries,
-                          new_entry(s, kind, manager_of(r),
-                                    r->verb == K8S_APPLY ? "Apply" : "Update", set_of(tree)));
+    json_array_append_new(
+        entries,
+        new_entry(s, kind, manager_of(r), r->verb == K8S_APPLY ? "Apply" : "Update", set_of(tree)));
     json_object_set_new(fake_meta(json), "managedFields", entries);
 }
 
@@ -364,15 +366,13 @@ static void note_changed(const struct fake_server *s, const struct fake_kind *ki
     if (entry)
         set_add(json_object_get(entry, "fieldsV1"), mine);
     else
-        json_array_append_new(entries,
-                              new_entry(s, kind, manager, "Update", json_incref(mine)));
+        json_array_append_new(entries, new_entry(s, kind, manager, "Update", json_incref(mine)));
 }
 
 /* A patch may write the entries themselves; [{}] empties them, and then nobody keeps count. */
 static bool is_emptied(const json_t *entries)
 {
-    return json_array_size(entries) == 1 &&
-           json_object_size(json_array_get(entries, 0)) == 0;
+    return json_array_size(entries) == 1 && json_object_size(json_array_get(entries, 0)) == 0;
 }
 
 json_t *fake_owners_changed(const struct fake_server *s, const struct fake_object *o,
@@ -504,8 +504,8 @@ static json_t *live_entries(const struct fake_server *s, const struct fake_objec
     if (entries)
         return entries;
     entries = json_array();
-    json_array_append_new(
-        entries, new_entry(s, o->kind, "before-first-apply", "Update", set_of(live)));
+    json_array_append_new(entries,
+                          new_entry(s, o->kind, "before-first-apply", "Update", set_of(live)));
     return entries;
 }
 
@@ -548,7 +548,8 @@ static json_t *with_fields(const json_t *live, const json_t *tree)
         set_value(fake_meta(json), owned_metadata[i],
                   json_object_get(json_object_get(tree, "f:metadata"), name));
     }
-    json_object_foreach_safe (json, next, key, fields) {
+    json_object_foreach_safe(json, next, key, fields)
+    {
         CLEANUP(free) char *name = xasprintf("f:%s", key);
 
         if (strcmp(key, "metadata") != 0 && strcmp(key, "status") != 0 &&
@@ -563,13 +564,13 @@ static json_t *with_fields(const json_t *live, const json_t *tree)
 
 /* No conflict: carries it out. */
 static json_t *carry_out(const struct fake_server *s, const struct fake_object *o,
-                         const struct k8s_request *r, json_t *wanted, json_t *live,
-                         json_t *entries)
+                         const struct k8s_request *r, json_t *wanted, json_t *live, json_t *entries)
 {
     json_t *mine = find(entries, r->field_manager, "Apply");
     CLEANUP(json_decref) json_t *set = set_of(wanted);
     CLEANUP(json_decref) json_t *gone = given_up(entries, mine, set);
-    CLEANUP(json_decref) json_t *same = mine ? json_incref(json_object_get(mine, "fieldsV1")) : NULL;
+    CLEANUP(json_decref) json_t *same =
+        mine ? json_incref(json_object_get(mine, "fieldsV1")) : NULL;
 
     overlay(live, wanted);
     take_away(live, gone);
@@ -581,8 +582,8 @@ static json_t *carry_out(const struct fake_server *s, const struct fake_object *
     if (mine)
         json_object_set(mine, "fieldsV1", set);
     else
-        json_array_append_new(
-            entries, new_entry(s, o->kind, r->field_manager, "Apply", json_incref(set)));
+        json_array_append_new(entries,
+                              new_entry(s, o->kind, r->field_manager, "Apply", json_incref(set)));
     tidy(entries);
     return with_entries(json, json_incref(entries));
 }

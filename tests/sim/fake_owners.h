@@ -20,7 +20,6 @@ json_t *fake_owners_changed(const struct fake_server *s, const struct fake_objec
                             const struct k8s_request *r, json_t *json);
 /* What an apply makes of the object; status 0: *ret_json, a reference.  Otherwise the conflict. */
 struct fake_answer fake_owners_apply(const struct fake_server *s, const struct fake_object *o,
-                                     const struct k8s_request *r, json_t *body,
-                                     json_t **ret_json);
+                                     const struct k8s_request *r, json_t *body, json_t **ret_json);
 
 #endif

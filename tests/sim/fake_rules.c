@@ -13,7 +13,8 @@ static bool same(const json_t *a, const json_t *b, const char *key)
 {
     const json_t *left = json_object_get(a, key), *right = json_object_get(b, key);
 
-    return (!left && !right) || json_equal((json_t *) (uintptr_t) left, (json_t *) (uintptr_t) right);
+    return (!left && !right) ||
+           json_equal((json_t *) (uintptr_t) left, (json_t *) (uintptr_t) right);
 }
 
 static char *is_named_after_its_partition(const json_t *old, const json_t *self,
@@ -122,6 +123,15 @@ static char *trigger_does_not_change(const json_t *old, const json_t *self, cons
     return xasprintf("trigger %" PRId64 " cannot change: raise trigger.seq to run again", seq);
 }
 
+static char *first_trigger_was_by_hand(const json_t *old, const json_t *self, const json_t *object)
+{
+    (void) object;
+    if (json_at(old, "trigger") || !json_at(self, "trigger") ||
+        json_int_at(self, "trigger.seq", 0) >= 2)
+        return NULL;
+    return xstrdup("trigger 1 was the one by hand, without spec.trigger: the next has seq 2");
+}
+
 static char *is_docker_or_flyte(const json_t *old, const json_t *self, const json_t *object)
 {
     (void) old;
@@ -146,6 +156,9 @@ static const struct rule {
     {"retry.counter cannot fall", retry_does_not_fall},
     {"trigger.seq cannot fall", seq_does_not_fall},
     {"a trigger cannot change: raise trigger.seq to run again", trigger_does_not_change},
+    {"trigger 1 was the one by hand, without spec.trigger: the next has seq 2",
+     first_trigger_was_by_hand},
+    {"parameter is no partition, such as 2026, 2026-01, 2026-01-31 or 2026-01-31T05", NULL},
     {"metadata.name must have at most 232 characters", has_room_in_its_name},
     {"componentId cannot change; create another Workflow instead", keeps_component},
     {"workflowId cannot change; create another Workflow instead", keeps_id},
@@ -181,8 +194,7 @@ void fake_rules_prepare(json_t *node)
     size_t i;
 
     json_array_foreach (json_object_get(node, "x-kubernetes-validations"), i, rule)
-        json_object_set_new(rule, "fake",
-                            json_integer(find_rule(json_text_at(rule, "message"))));
+        json_object_set_new(rule, "fake", json_integer(find_rule(json_text_at(rule, "message"))));
     json_object_foreach (json_object_get(node, "properties"), key, child)
         fake_rules_prepare(child);
     if (json_is_object(child = json_object_get(node, "items")))

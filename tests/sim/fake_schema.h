@@ -14,9 +14,9 @@
 #include "k8s/client.h"
 
 struct fake_schema {
-    json_t *definition;            /* owned */
-    json_t *root;                  /* openAPIV3Schema; in it */
-    json_t *selectable;            /* selectableFields, NULL: none; in it */
+    json_t *definition;           /* owned */
+    json_t *root;                 /* openAPIV3Schema; in it */
+    json_t *selectable;           /* selectableFields, NULL: none; in it */
     struct k8s_resource resource; /* texts in it */
     bool has_status;
 };

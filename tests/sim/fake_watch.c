@@ -6,10 +6,10 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define BOOKMARK_MS 60000
-#define WATCH_MS    1800000 /* of a watch that says nothing */
+#define BOOKMARK_MS    60000
+#define WATCH_MS       1800000 /* of a watch that says nothing */
 #define FROZEN_LOOK_MS 1000
-#define IDLE_MS     100000  /* after so long a silence the client gives it up */
+#define IDLE_MS        100000 /* after so long a silence the client gives it up */
 
 /* ---- delivery ---- */
 

@@ -139,10 +139,11 @@ static bool run_seed(const struct plan *plan, const struct config *config, struc
 
 static void summarize(const struct tally_of_runs *t, double wall, double cpu)
 {
-    printf("%.0f simulated hours in %.1f s of one core (%.1f s in all): %.0f hours a minute; %" PRIu64
-           " runs finished, %" PRIu64 " pods, %" PRIu64 " requests, %" PRIu64 " mishaps\n",
-           t->hours, cpu, wall, cpu > 0 ? t->hours * 60 / cpu : 0, t->finished, t->pods,
-           t->requests, t->acts);
+    printf(
+        "%.0f simulated hours in %.1f s of one core (%.1f s in all): %.0f hours a minute; %" PRIu64
+        " runs finished, %" PRIu64 " pods, %" PRIu64 " requests, %" PRIu64 " mishaps\n",
+        t->hours, cpu, wall, cpu > 0 ? t->hours * 60 / cpu : 0, t->finished, t->pods, t->requests,
+        t->acts);
     printf("%d passed, %d failed\n", t->passed, t->failed);
 }
 

@@ -57,8 +57,6 @@ void observer_blame(struct observer *o, const char *format, ...)
     va_end(args);
 }
 
-
-
 static struct seen_workflow *see_workflow(struct observer *o, const char *name)
 {
     struct map_node *node = map_get(&o->workflows, name);
@@ -155,7 +153,7 @@ static void on_container(const json_t *pod, bool runs, void *arg)
     t->at = monotonic(o);
     if (t->n > 1)
         observer_blame(o, "%d containers of %s run at once; the last one is of %s", t->n, t->key,
-               json_text_at(pod, "metadata.name"));
+                       json_text_at(pod, "metadata.name"));
 }
 
 /* The instance that a pod was made for, if it lives; NULL: it does not, or the pod is not ours. */
@@ -246,7 +244,7 @@ static void check_passed(struct observer *o, const struct workflow *wf, instant 
         o->n_skips += skipped;
         if (!skipped && !was_triggered(o, wf, partition_print(&schedule, t, text)))
             observer_blame(o, "%s: partition %s of epoch %" PRId64 " was passed by without a trace",
-                   wf->id.name, text, wf->status.cursor.epoch);
+                           wf->id.name, text, wf->status.cursor.epoch);
         if (!schedule_next(&schedule, t, &t))
             return;
     }
@@ -286,7 +284,8 @@ static void check_lag(struct observer *o, const struct instance *inst)
     instant due = wf ? wf->status.cursor.next_offset : INSTANT_NONE, now = true_time(o);
 
     if (o->strict && due != INSTANT_NONE && (now < due || now > due + OBSERVER_MAX_LAG_MS))
-        observer_blame(o, "%s was triggered %" PRId64 " ms after it fell due", inst->id.name, now - due);
+        observer_blame(o, "%s was triggered %" PRId64 " ms after it fell due", inst->id.name,
+                       now - due);
 }
 
 /* Whether that is a mistake depends on who does it: a create that was late may come too late. */
@@ -430,8 +429,7 @@ static void check_new_events(struct observer *o, const struct instance *old,
         if (e->type == EVENT_HALT && run->state == RUN_ERROR && i + 1 == run->n_events)
             check_halt(o, new, e);
         if (e->type == EVENT_TERMINATE && run->execution_id &&
-            (i + 1 == run->n_events || run_state_terminal(run->state)) &&
-            is_last_of(run, i))
+            (i + 1 == run->n_events || run_state_terminal(run->state)) && is_last_of(run, i))
             check_exit(o, new, e);
     }
 }
@@ -447,7 +445,7 @@ static void check_run(struct observer *o, const struct instance *old, const stru
     if (run_state_terminal(from->state) && to->seq == from->seq &&
         (to->state != from->state || to->counter != from->counter))
         observer_blame(o, "%s: %s was not final: now %s", new->id.name, run_state_name(from->state),
-               run_state_name(to->state));
+                       run_state_name(to->state));
 }
 
 /* To delete an instance is to forget that it was triggered: a create that is late makes it anew. */
@@ -564,13 +562,14 @@ static void check_lease(struct observer *o, const char *user, const struct k8s_r
     const char *name = r->name ? r->name : "";
 
     if (!r->fence)
-        observer_blame(o, "%s: %s %s without a fence", user, k8s_verb_name(r->verb), r->resource->plural);
+        observer_blame(o, "%s: %s %s without a fence", user, k8s_verb_name(r->verb),
+                       r->resource->plural);
     if (!o->holder || strcmp(o->holder, user) != 0)
         observer_blame(o, "%s: %s %s %s while the lease is %s's", user, k8s_verb_name(r->verb),
-               r->resource->plural, name, o->holder && *o->holder ? o->holder : "nobody");
+                       r->resource->plural, name, o->holder && *o->holder ? o->holder : "nobody");
     if (strncmp(name, FOREIGN_PREFIX, strlen(FOREIGN_PREFIX)) == 0)
         observer_blame(o, "%s: %s %s %s, which is not ours", user, k8s_verb_name(r->verb),
-               r->resource->plural, name);
+                       r->resource->plural, name);
     if (o->excess)
         observer_blame(o, "%s: more natural runs than maxActive", user);
 }

@@ -30,20 +30,20 @@
 
 #include "sim/world.h"
 
-#define OBSERVER_MAX_RATE   300
+#define OBSERVER_MAX_RATE           300
 #define OBSERVER_REQUESTS_A_TRIGGER 10
-#define OBSERVER_MAX_STEPS  3000
-#define OBSERVER_MAX_WRITES 9
-#define OBSERVER_MAX_LAG_MS 5000
-#define FOREIGN_PREFIX      "foreign-"
+#define OBSERVER_MAX_STEPS          3000
+#define OBSERVER_MAX_WRITES         9
+#define OBSERVER_MAX_LAG_MS         5000
+#define FOREIGN_PREFIX              "foreign-"
 
 struct observer {
     struct world *world;
     struct fake_watcher watcher;
     bool strict;
-    struct map running;   /* run key → containers that run */
-    struct map pods;      /* every name there was of late */
-    struct map triggered; /* "key parameter" of natural triggers */
+    struct map running;              /* run key → containers that run */
+    struct map pods;                 /* every name there was of late */
+    struct map triggered;            /* "key parameter" of natural triggers */
     struct map workflows, instances; /* by name, as they were seen last */
     char *holder;                    /* of the lease */
     bool excess;         /* the change that is being made goes beyond a limit; who makes it? */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What people do with kubectl.  They do not do what makes the truth unknowable: force pods away that
- * nothing keeps, or touch a run whose natural trigger is just being given.
+ * What people do with kubectl.  They do not do what makes the truth unknowable: force pods away
+ * that nothing keeps, or touch a run whose natural trigger is just being given.
  */
 #include "sim/storm.h"
 
@@ -21,50 +21,56 @@
  */
 static const struct {
     const char *name, *spec;
-} usual[] = {
-    {"quarter", "{'schedule': '*/15 * * * *',"
-                " 'template': {'image': 'b:1', 'runningTimeout': 'PT10M', 'args': ['{}']}}"},
-    {"hourly-a", "{'schedule': 'hourly', 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
-    {"daily-a", "{'schedule': 'daily', 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"hand", "{'schedule': 'yearly', 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
-    {"hourly-b", "{'schedule': 'hourly', 'offset': 'PT1H30M', 'catchUp': 'Latest',"
-                 " 'maxActive': 3, 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
-    {"weekly-a", "{'schedule': 'weekly', 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"hourly-c", "{'schedule': '15 * * * *', 'catchUp': 'None',"
-                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT20M',"
-                 " 'env': [{'name': 'A', 'value': 'b'}]}}"},
-    {"daily-b", "{'schedule': '30 4 * * *',"
-                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M', 'args': ['{}']}}"},
-    {"daily-c", "{'schedule': 'daily', 'offset': 'P1DT2H', 'maxActive': 2,"
-                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"monthly", "{'schedule': 'monthly', 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"daily-d", "{'schedule': '0 6 * * MON-FRI',"
-                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"weekly-b", "{'schedule': '0 3 * * SUN',"
-                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"daily-e", "{'schedule': '0 22 * * *',"
-                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"daily-f", "{'schedule': 'daily', 'offset': 'PT3H',"
-                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"weekly-c", "{'schedule': 'weekly', 'offset': 'P1D',"
-                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"daily-g", "{'schedule': '45 12 * * *',"
-                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"daily-h", "{'schedule': '59 23 * * *',"
-                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"weekly-d", "{'schedule': '0 12 * * WED',"
-                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"daily-i", "{'schedule': '10 1 * * *',"
-                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-    {"daily-j", "{'schedule': '0 0 1-28 * *',"
-                " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
-}, busy[] = {
-    {"often", "{'schedule': '*/2 * * * *',"
-              " 'template': {'image': 'b:1', 'runningTimeout': 'PT5M', 'args': ['{}']}}"},
-    {"latest", "{'schedule': '*/5 * * * *', 'catchUp': 'Latest', 'maxActive': 3,"
-               " 'template': {'image': 'b:1', 'runningTimeout': 'PT2M'}}"},
-    {"hourly", "{'schedule': 'hourly', 'template': {'image': 'b:1', 'runningTimeout': 'PT5M'}}"},
-    {"hand", "{'schedule': 'yearly', 'template': {'image': 'b:1', 'runningTimeout': 'PT3M'}}"},
+} usual[] =
+    {
+        {"quarter", "{'schedule': '*/15 * * * *',"
+                    " 'template': {'image': 'b:1', 'runningTimeout': 'PT10M', 'args': ['{}']}}"},
+        {"hourly-a",
+         "{'schedule': 'hourly', 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
+        {"daily-a",
+         "{'schedule': 'daily', 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+        {"hand", "{'schedule': 'yearly', 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
+        {"hourly-b", "{'schedule': 'hourly', 'offset': 'PT1H30M', 'catchUp': 'Latest',"
+                     " 'maxActive': 3, 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
+        {"weekly-a",
+         "{'schedule': 'weekly', 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+        {"hourly-c", "{'schedule': '15 * * * *', 'catchUp': 'None',"
+                     " 'template': {'image': 'b:1', 'runningTimeout': 'PT20M',"
+                     " 'env': [{'name': 'A', 'value': 'b'}]}}"},
+        {"daily-b", "{'schedule': '30 4 * * *',"
+                    " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M', 'args': ['{}']}}"},
+        {"daily-c", "{'schedule': 'daily', 'offset': 'P1DT2H', 'maxActive': 2,"
+                    " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+        {"monthly",
+         "{'schedule': 'monthly', 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+        {"daily-d", "{'schedule': '0 6 * * MON-FRI',"
+                    " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+        {"weekly-b", "{'schedule': '0 3 * * SUN',"
+                     " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+        {"daily-e", "{'schedule': '0 22 * * *',"
+                    " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+        {"daily-f", "{'schedule': 'daily', 'offset': 'PT3H',"
+                    " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+        {"weekly-c", "{'schedule': 'weekly', 'offset': 'P1D',"
+                     " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+        {"daily-g", "{'schedule': '45 12 * * *',"
+                    " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+        {"daily-h", "{'schedule': '59 23 * * *',"
+                    " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+        {"weekly-d", "{'schedule': '0 12 * * WED',"
+                     " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+        {"daily-i", "{'schedule': '10 1 * * *',"
+                    " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+        {"daily-j", "{'schedule': '0 0 1-28 * *',"
+                    " 'template': {'image': 'b:1', 'runningTimeout': 'PT30M'}}"},
+},
+  busy[] = {
+      {"often", "{'schedule': '*/2 * * * *',"
+                " 'template': {'image': 'b:1', 'runningTimeout': 'PT5M', 'args': ['{}']}}"},
+      {"latest", "{'schedule': '*/5 * * * *', 'catchUp': 'Latest', 'maxActive': 3,"
+                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT2M'}}"},
+      {"hourly", "{'schedule': 'hourly', 'template': {'image': 'b:1', 'runningTimeout': 'PT5M'}}"},
+      {"hand", "{'schedule': 'yearly', 'template': {'image': 'b:1', 'runningTimeout': 'PT3M'}}"},
 };
 
 /* The i-th workflow; beyond the list they begin again, with a number. */
@@ -192,9 +198,12 @@ static void run_new(struct storm *s)
     world_run_by_hand(&s->w, name, "2020");
 }
 
+/* One that was made by hand has had its first trigger with that. */
 static int64_t last_seq(const struct instance *inst)
 {
-    return inst->trigger.seq > inst->run.seq ? inst->trigger.seq : inst->run.seq;
+    int64_t seq = inst->trigger.seq > inst->run.seq ? inst->trigger.seq : inst->run.seq;
+
+    return seq > 0 ? seq : 1;
 }
 
 static void trigger_again(struct storm *s)
@@ -227,7 +236,7 @@ static void halt_and_trigger(struct storm *s)
 
     if (!inst)
         return;
-    int64_t seq = last_seq(inst) > 0 ? last_seq(inst) : 1;
+    int64_t seq = last_seq(inst);
     int id = ++s->n_wishes;
     CLEANUP(free) char *patch =
         xasprintf("{'spec': {'haltThrough': %" PRId64 ", 'trigger': {'seq': %" PRId64
@@ -270,11 +279,10 @@ static void restore_instance(struct storm *s)
         !world_get(&s->w, &workflow_resource, inst->workflow))
         return;
     CLEANUP(free) char *name = xstrdup(inst->id.name);
-    json_t *spec =
-        json_deep_copy(json_at(world_get(&s->w, &instance_resource, name), "spec"));
-    CLEANUP(json_decref) json_t *object =
-        json_pack("{s:s, s:s, s:{s:s, s:s}, s:o}", "apiVersion", "kharon.dev/v1alpha1", "kind",
-                  "WorkflowInstance", "metadata", "name", name, "namespace", WORLD_NS, "spec", spec);
+    json_t *spec = json_deep_copy(json_at(world_get(&s->w, &instance_resource, name), "spec"));
+    CLEANUP(json_decref) json_t *object = json_pack(
+        "{s:s, s:s, s:{s:s, s:s}, s:o}", "apiVersion", "kharon.dev/v1alpha1", "kind",
+        "WorkflowInstance", "metadata", "name", name, "namespace", WORLD_NS, "spec", spec);
     world_delete(&s->w, &workflow_resource, inst->workflow);
     world_delete(&s->w, &instance_resource, name);
     storm_deploy_all(s);
@@ -317,8 +325,7 @@ static void delete_cascading(struct storm *s)
     CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
 
     if (inst)
-        fake_delete_cascading(s->w.fake, &instance_resource, WORLD_NS, inst->id.name,
-                              "Foreground");
+        fake_delete_cascading(s->w.fake, &instance_resource, WORLD_NS, inst->id.name, "Foreground");
 }
 
 /* Our watch no longer shows it.  Whoever halts its run at the same time leaves a pod behind that

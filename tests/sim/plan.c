@@ -99,9 +99,9 @@ void plan_print_mishaps(void)
 
 char *plan_command(const struct plan *plan)
 {
-    CLEANUP(free) char *lease =
-        plan->lease_ms ? xasprintf(" --lease=%" PRId64 "s", plan->lease_ms / SECOND_MS)
-                       : xstrdup("");
+    CLEANUP(free) char *lease = plan->lease_ms
+                                    ? xasprintf(" --lease=%" PRId64 "s", plan->lease_ms / SECOND_MS)
+                                    : xstrdup("");
 
     return xasprintf("sim --seeds=%" PRIu64 " --minutes=%" PRId64
                      " --workflows=%d --storm=%d --faults=%s%s%s",

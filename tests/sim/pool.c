@@ -14,10 +14,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#define STEP     16
-#define POOLED   2048 /* bytes; larger ones are the C library's */
-#define SLAB     (256 * 1024)
-#define N_POOLS  (POOLED / STEP + 1)
+#define STEP    16
+#define POOLED  2048 /* bytes; larger ones are the C library's */
+#define SLAB    (256 * 1024)
+#define N_POOLS (POOLED / STEP + 1)
 
 void *__libc_malloc(size_t size);
 void *__libc_realloc(void *p, size_t size);

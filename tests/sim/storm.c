@@ -7,11 +7,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define TIDY_MS    (12 * HOUR_MS)
-#define QUIET_MS   (12 * HOUR_MS) /* by then, everything has come to its end */
-#define N_FOREIGN  2
-#define LOOK_MS    (20 * SECOND_MS)
-#define MAX_PICKED 4096
+#define TIDY_MS        (12 * HOUR_MS)
+#define QUIET_MS       (12 * HOUR_MS) /* by then, everything has come to its end */
+#define N_FOREIGN      2
+#define LOOK_MS        (20 * SECOND_MS)
+#define MAX_PICKED     4096
 #define REQUESTS_A_RUN 60
 
 /* ---- picking ---- */
@@ -345,8 +345,7 @@ static void check_memory(struct storm *s)
 {
     if (s->o.strict && s->plan.ms >= 20 * DAY_MS && s->memory_early > 0 &&
         s->memory_late > s->memory_early + s->memory_early / 5)
-        observer_blame(&s->o, "memory grows: %zu, then %zu bytes", s->memory_early,
-                       s->memory_late);
+        observer_blame(&s->o, "memory grows: %zu, then %zu bytes", s->memory_early, s->memory_late);
 }
 
 static void check_requests(struct storm *s)

@@ -28,15 +28,15 @@ struct storm {
     struct trace *trace; /* NULL: none */
     struct callers *callers;
     struct rng rng, ids;
-    bool calm;          /* pods succeed, soon */
-    bool bad_weather;   /* until... */
+    bool calm;        /* pods succeed, soon */
+    bool bad_weather; /* until... */
     int64_t weather_until, next_act, next_tidy;
-    double total_rate; /* of what is done, not of what happens to requests */
+    double total_rate;                   /* of what is done, not of what happens to requests */
     const char *lost_node, *mended_node; /* NULL: none */
     int64_t regained_at, mended_at;
     int node_fate; /* 0: it was the network only; 1: it is fenced; 2: removed */
-    int64_t healed_at[WORLD_MAX_OPERATORS];   /* its network; 0: is */
-    int64_t started_at[WORLD_MAX_OPERATORS];  /* it runs again */
+    int64_t healed_at[WORLD_MAX_OPERATORS];  /* its network; 0: is */
+    int64_t started_at[WORLD_MAX_OPERATORS]; /* it runs again */
     int64_t thawed_at[WORLD_MAX_OPERATORS];
     int n_wishes, n_acts, n_new;
     size_t memory_early, memory_late; /* in use after a quarter of the time, and at its end */

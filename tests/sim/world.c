@@ -133,10 +133,10 @@ void world_done(struct world *w)
 
 void world_start(struct world *w, int i)
 {
-    snprintf(w->identities[i], sizeof(w->identities[i]), WORLD_OPERATOR "%d-%d", i,
-             ++w->n_starts);
+    snprintf(w->identities[i], sizeof(w->identities[i]), WORLD_OPERATOR "%d-%d", i, ++w->n_starts);
     w->clients[i] = fake_client(w->fake, w->settings[i].identity);
-    w->operators[i] = operator_new(w->processes[i].loop, w->clients[i], &w->rngs[i], &w->settings[i]);
+    w->operators[i] =
+        operator_new(w->processes[i].loop, w->clients[i], &w->rngs[i], &w->settings[i]);
     operator_start(w->operators[i]);
 }
 

@@ -137,11 +137,12 @@ static void fixture_send(struct request *req, const struct reply *reply)
 }
 
 /* Begins a request; the caller frees the answer. */
-TEST_UNUSED static struct answer *begin(const char *method, const char *target, const char *body)
+TEST_UNUSED static struct answer *begin_at(struct api *api, const char *method, const char *target,
+                                           const char *body)
 {
     struct answer *a = NEW(struct answer);
 
-    a->req = (struct request) {.api = &w.api,
+    a->req = (struct request) {.api = api,
                                .method = method,
                                .target = target,
                                .body = body,
@@ -150,6 +151,11 @@ TEST_UNUSED static struct answer *begin(const char *method, const char *target, 
                                .send = fixture_send};
     route_dispatch(&a->req);
     return a;
+}
+
+TEST_UNUSED static struct answer *begin(const char *method, const char *target, const char *body)
+{
+    return begin_at(&w.api, method, target, body);
 }
 
 static bool is_answered(void *arg)
@@ -282,6 +288,17 @@ TEST_UNUSED static void make(const struct k8s_resource *resource, const char *ns
 
         fake_patch_status(w.fake, resource, ns, name, patch);
     }
+}
+
+/* What is there already is suspended, by whoever manages that field from now on. */
+TEST_UNUSED static void suspend_by(const char *manager, const char *ns, const char *name)
+{
+    CLEANUP(free) char *object =
+        xasprintf("{\"apiVersion\":\"kharon.dev/v1alpha1\",\"kind\":\"Workflow\",\"metadata\":"
+                  "{\"namespace\":\"%s\",\"name\":\"%s\"},\"spec\":{\"suspend\":true}}",
+                  ns, name);
+
+    fake_apply(w.fake, &workflow_resource, manager, object);
 }
 
 TEST_UNUSED static const char *object_text(const struct k8s_resource *resource, const char *ns,

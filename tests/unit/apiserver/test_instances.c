@@ -240,9 +240,9 @@ TEST(a_tail_ends_before_the_next_trigger)
     PARAMETERS("?tail=true&limit=3", "2026-01-07 2026-01-08");
     REFUSED("GET", V3 "/workflows/billing/nope/instances?tail=true", NULL, 404,
             "Could not find workflow.");
-    make(&workflow_resource, "billing", "new", "{\"schedule\":\"daily\"}", NULL);
+    make(&workflow_resource, "billing", "never", "{\"schedule\":\"0 0 30 2 *\"}", NULL);
     settle();
-    REFUSED("GET", V3 "/workflows/billing/new/instances?tail=true", NULL, 404,
+    REFUSED("GET", V3 "/workflows/billing/never/instances?tail=true", NULL, 404,
             "No next natural trigger for workflow.");
     tear_down();
 }
@@ -407,6 +407,25 @@ TEST(an_active_state_is_told_exactly)
                       "{\"status\":" DONE "}");
     settle();
     ASK("GET", V3 "/status/activeStates", NULL, 200, "{\"active_states\":[]}");
+    tear_down();
+}
+
+/* What is kept of the last answer is not shown when it has become wrong. */
+TEST(an_active_state_names_the_workflow_of_now)
+{
+    set_up_report(NULL);
+    make(&workflow_resource, "kharon", "t",
+         "{\"componentId\":\"team\",\"workflowId\":\"w\",\"schedule\":\"daily\"}", NULL);
+    make(&instance_resource, "kharon", "t.2026-01-05",
+         "{\"workflow\":\"t\",\"parameter\":\"2026-01-05\"}", QUEUED);
+    settle();
+    for (int i = 0; i < 2; i++)
+        CHECK_HAS(ask("GET", V3 "/status/activeStates", NULL)->body,
+                  "{\"component_id\":\"team\",\"id\":\"w\"}");
+    fake_delete(w.fake, &workflow_resource, "kharon", "t");
+    settle();
+    CHECK_HAS(ask("GET", V3 "/status/activeStates", NULL)->body,
+              "{\"component_id\":\"kharon\",\"id\":\"t\"}");
     tear_down();
 }
 

@@ -41,6 +41,12 @@ TEST(prefixes_and_trailing_slashes)
         {__LINE__, "POST", "/api/v0/halt", 400},
         {__LINE__, "POST", "/api/v0/scheduler/halt", 404},
         {__LINE__, "GET", "/api/v3/resources", 404},
+        {__LINE__, "GET", "http://kharon/api/v3/workflows", 200},
+        {__LINE__, "GET", "HTTPS://kharon:8080/api/v3/workflows?full=true", 200},
+        {__LINE__, "GET", "http://kharon", 404},
+        {__LINE__, "GET", "http://kharon?full=true", 404},
+        {__LINE__, "GET", "http://", 404},
+        {__LINE__, "GET", "ftp://kharon/api/v3/workflows", 400},
     };
 
     set_up();

@@ -104,7 +104,7 @@ TEST(triggers_are_refused)
     CHECK_INT(ask("POST", TRIGGER, BODY("billing", "bad", "nonsense"))->status, 400);
     CHECK_HAS(w.last->reason, "Invalid workflow configuration: invalid image: ");
     REFUSED("POST", TRIGGER, BODY("billing", "later", "2026-01-05"), 400,
-            "Invalid workflow configuration: limits: not supported yet");
+            "Invalid workflow configuration: resources: not supported yet");
     CHECK_INT(ask("POST", TRIGGER, BODY("billing", "report", "2015"))->status, 400);
     CHECK_HAS(w.last->reason, "Cannot parse time parameter 2015 - ");
     REFUSED("POST", TRIGGER, BODY("billing", "report", "2026-01-11"), 400,
@@ -160,6 +160,44 @@ TEST(what_is_to_be_halted_is_not_in_the_way)
     ASK("POST", TRIGGER, BODY("billing", "report", "2026-01-05"), 200, NULL);
     CHECK_INT(json_int_at(instance(), "spec.trigger.seq", 0), 2);
     CHECK_INT(json_int_at(instance(), "spec.haltThrough", 0), 1);
+    tear_down();
+}
+
+#define HELD(seq)                                                                                  \
+    "{\"status\":{\"state\":\"NEW\",\"active\":true,\"seq\":0,\"trigger\":{\"seq\":" #seq          \
+    "},\"conditions\":[{\"type\":\"Held\",\"status\":\"True\",\"reason\":\"WorkflowReplaced\","    \
+    "\"message\":\"\",\"lastTransitionTime\":\"2026-01-10T12:00:00Z\"}]}}"
+
+/* It waits for somebody's decision, and this is one. */
+TEST(what_is_held_is_triggered)
+{
+    set_up_report();
+    make(&instance_resource, "billing", "report.2026-01-05",
+         "{\"workflow\":\"report\",\"parameter\":\"2026-01-05\",\"trigger\":{\"seq\":3,\"type\":"
+         "\"natural\",\"id\":\"natural-trigger\",\"key\":\"old/1\",\"workflowUID\":\"old\"}}",
+         NULL);
+    fake_patch_status(w.fake, &instance_resource, "billing", "report.2026-01-05", HELD(2));
+    REFUSED("POST", TRIGGER, BODY("billing", "report", "2026-01-05"), 409, ALREADY);
+    fake_patch_status(w.fake, &instance_resource, "billing", "report.2026-01-05", HELD(3));
+    ASK("POST", TRIGGER, BODY("billing", "report", "2026-01-05"), 200, NULL);
+    CHECK_INT(json_int_at(instance(), "spec.trigger.seq", 0), 4);
+    CHECK_STR(json_text_at(instance(), "spec.trigger.workflowUID"),
+              object_text(&workflow_resource, "billing", "report", "metadata.uid"));
+    tear_down();
+}
+
+/* Names of objects are in lower case, parameters are not. */
+TEST(the_name_of_another_parameter_is_not_triggered)
+{
+    set_up();
+    make(&workflow_resource, "billing", "report",
+         "{\"schedule\":\"hourly\",\"template\":{\"image\":\"busybox:1\"}}", NULL);
+    make(&instance_resource, "billing", "report.2026-01-05t07",
+         "{\"workflow\":\"report\",\"parameter\":\"2026-01-05t07\"}", NULL);
+    settle();
+    REFUSED("POST", TRIGGER, BODY("billing", "report", "2026-01-05T07"), 409,
+            "The object report.2026-01-05t07 is for another parameter: 2026-01-05t07");
+    CHECK(!object_text(&instance_resource, "billing", "report.2026-01-05t07", "spec.trigger.id"));
     tear_down();
 }
 

@@ -318,6 +318,20 @@ ON_BOTH(waiting_ends_at_its_maximum)
     end();
 }
 
+/* A loop that waits inside of another one is not asked while that one waits. */
+TEST(clocks_are_read_between_turns_when_asked)
+{
+    begin(false);
+    int64_t before = now(LOOP_MONOTONIC), later;
+
+    while ((later = loop_now_fresh(loop, LOOP_MONOTONIC)) == before)
+        ;
+    CHECK_INT(now(LOOP_MONOTONIC), before);
+    loop_refresh(loop);
+    CHECK(now(LOOP_MONOTONIC) >= later);
+    end();
+}
+
 TEST(virtual_time_goes_where_the_next_timer_is)
 {
     struct loop_timer a = TIMER("a"), b = TIMER("b");

@@ -592,16 +592,43 @@ static void write_token(const char *path, const char *token)
     fclose(file);
 }
 
-TEST(a_token_is_read_again_after_a_401)
+/* Makes the file `path` of a template, and begins with the token "one" in it. */
+static void set_up_token(char *path, struct k8s_limits limits)
 {
-    char path[] = "/tmp/kharon-test-token-XXXXXX";
-
-    set_up((struct k8s_limits) {0});
+    set_up(limits);
     close(mkstemp(path));
     write_token(path, "one\n");
     k8s_free(k8s);
     config.token_file = path;
-    start((struct k8s_limits) {0});
+    start(limits);
+}
+
+/* Kubernetes renews tokens long before they end: no request has to fail for that. */
+TEST(a_token_is_read_again_in_time)
+{
+    static const char *const tokens[] = {"one", "two", "three"};
+    char path[] = "/tmp/kharon-test-token-XXXXXX";
+
+    set_up_token(path, (struct k8s_limits) {.token_ms = 10});
+    int64_t patience = now() + 20000;
+    for (size_t i = 0; i < ARRAY_SIZE(tokens); i++) {
+        CLEANUP(free) char *header = xasprintf("Bearer %s\r\n", tokens[i]);
+
+        write_token(path, tokens[i]);
+        do
+            CHECK_INT(ASK(.verb = K8S_GET), ERROR_NONE);
+        while (!strstr(last_head, header) && now() < patience);
+        CHECK_HAS(last_head, header);
+    }
+    unlink(path);
+    tear_down();
+}
+
+TEST(a_token_is_read_again_after_a_401)
+{
+    char path[] = "/tmp/kharon-test-token-XXXXXX";
+
+    set_up_token(path, (struct k8s_limits) {0});
     write_token(path, "two\n");
     behave = answer_401;
     CHECK_INT(ASK(.verb = K8S_GET), ERROR_UNAUTHORIZED);

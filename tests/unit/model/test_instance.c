@@ -193,10 +193,16 @@ TEST(the_environment_of_a_run_outlives_the_next_trigger)
 
 /* ---- what is wished for ---- */
 
-#define WANTED(members, seq, type, id) check_wanted(__LINE__, members, seq, type, id)
+#define WANTED(members, seq, type, id) check_wanted(__LINE__, members, seq, type, id, NULL)
+/* With the key as well, and without a workflow's uid. */
+#define BY_HAND(trigger, last, seq, type, id, key)                                                 \
+    check_wanted(__LINE__,                                                                         \
+                 "'spec': {'workflow': 'w', 'parameter': 'p', 'trigger': {" trigger "}},"          \
+                 " 'status': {'seq': 3, 'state': 'DONE', 'trigger': {" last "}}",                  \
+                 seq, type, id, key)
 
 static void check_wanted(int line, const char *members, int64_t seq, const char *type,
-                         const char *id)
+                         const char *id, const char *key)
 {
     CLEANUP(instance_free) struct instance *inst = decoded(members);
     struct run_trigger t, again;
@@ -207,6 +213,10 @@ static void check_wanted(int line, const char *members, int64_t seq, const char 
     CHECK_STR_AT(line, trigger_type_name(t.type), type);
     CHECK_STR_AT(line, t.id, id);
     CHECK_STR_AT(line, again.id, id);
+    if (key) {
+        CHECK_STR_AT(line, t.key, key);
+        CHECK_STR_AT(line, t.workflow_uid, NULL);
+    }
     run_trigger_done(&t);
     run_trigger_done(&again);
 }
@@ -216,10 +226,35 @@ TEST(the_wanted_trigger_is_that_of_spec_or_implied)
     WANTED(SPEC, 1, "adhoc", "ad-hoc-cli-1767225600000-24764");
     WANTED("'spec': {'workflow': 'w', 'parameter': 'p', 'trigger': " TRIGGER "}", 1, "natural",
            "natural-trigger");
-    WANTED("'spec': {'workflow': 'w', 'parameter': 'p', 'trigger': {'seq': 4}}", 4, "unknown",
-           NULL);
+    WANTED("'spec': {'workflow': 'w', 'parameter': 'p', 'trigger': {'seq': 4}}", 4, "adhoc",
+           "ad-hoc-cli-1767225600000-24767");
     WANTED("'spec': {'workflow': 'w', 'parameter': 'p', 'trigger': {'seq': 0, 'id': 'x'}}", 1,
            "adhoc", "ad-hoc-cli-1767225600000-24764");
+}
+
+#define NATURAL    "'type': 'natural', 'id': 'natural-trigger', 'key': 'wf-1/4'"
+#define FOURTH     "ad-hoc-cli-1767225600000-24767"
+#define LAST_ADHOC "'seq': 3, 'type': 'adhoc', 'id': 'me', 'key': 'me'"
+
+/* STYX-TRG-01: a patch with a higher seq leaves all else as it was, and means a run by hand. */
+TEST(a_trigger_that_was_only_raised_is_another_one)
+{
+    BY_HAND("'seq': 4, 'workflowUID': 'wf-1', " NATURAL,
+            "'seq': 3, 'workflowUID': 'wf-1', " NATURAL, 4, "adhoc", FOURTH, FOURTH);
+    BY_HAND("'seq': 4", "'seq': 3, 'type': 'adhoc', 'id': 'x', 'key': 'x'", 4, "adhoc", FOURTH,
+            FOURTH);
+    BY_HAND("'seq': 4, 'type': 'adhoc', 'id': 'me'", LAST_ADHOC, 4, "adhoc", FOURTH, FOURTH);
+    /* What is said anew counts. */
+    BY_HAND("'seq': 4, 'type': 'natural', 'id': 'again', 'key': 'wf-1/4'", "'seq': 3, " NATURAL, 4,
+            "adhoc", "again", "again");
+    BY_HAND("'seq': 4, 'type': 'backfill', 'id': 'natural-trigger', 'key': 'wf-1/4'",
+            "'seq': 3, " NATURAL, 4, "backfill", FOURTH, FOURTH);
+    BY_HAND("'seq': 4, 'type': 'backfill', 'id': 'bf', 'key': 'uid'", "'seq': 3, " NATURAL, 4,
+            "backfill", "bf", "uid");
+    BY_HAND("'seq': 4, 'id': 'mine'", "'seq': 3, " NATURAL, 4, "adhoc", "mine", "mine");
+    /* The one that runs, or is the first, is what it says. */
+    BY_HAND("'seq': 3, " NATURAL, "'seq': 3, " NATURAL, 3, "natural", "natural-trigger", "wf-1/4");
+    BY_HAND("'seq': 2, " NATURAL, "'seq': 0", 2, "natural", "natural-trigger", "wf-1/4");
 }
 
 #define ACTIVE(seq, status, want) check_active(__LINE__, seq, status, want)
@@ -275,7 +310,7 @@ TEST(the_object_to_create)
 #define NOTHING                                                                                    \
     "'lastExit': null, 'freeTries': null, 'retryDelayMillis': null, 'haltedThrough': null,"        \
     " 'retryCounter': null, 'runnerId': null, 'limits': null, 'eventsDropped': null,"              \
-    " 'startedAt': null"
+    " 'startedAt': null, 'ungatedAt': null"
 
 TEST(the_status_says_what_is_not_there)
 {
@@ -338,6 +373,7 @@ TEST(every_member_is_read_and_written)
         " 'lastExit': 20, 'freeTries': 5, 'retryDelayMillis': 600, 'haltedThrough': 1,"
         " 'retryCounter': 0, 'since': '2026-01-01T00:00:09Z', 'startedAt': '2026-01-01T00:00:05Z',"
         " 'completedAt': '2026-01-01T00:00:06Z', 'executionId': 'e', 'runnerId': 'r',"
+        " 'ungatedAt': '2026-01-01T00:00:10Z',"
         " 'message': {'level': 'WARNING', 'line': 'm'}, 'limits': ['a', 'b'], 'eventsDropped': 8,"
         " 'trigger': {'seq': 3, 'type': 'adhoc', 'id': 'i', 'key': 'k', 'workflowUID': 'w'},"
         " 'description': {'image': 'busybox', 'args': ['x', '{}'], 'terminationLogging': true,"

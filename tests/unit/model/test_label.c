@@ -93,3 +93,16 @@ TEST(different_texts_have_different_labels)
     CHECK(strcmp(a, c) != 0);
     CHECK(strcmp(b, c) != 0);
 }
+
+TEST(a_label_value)
+{
+    static const char *const good[] = {"", "a", "A", "7", "a-b", "a_b.C", ZEROS56 "1234567"};
+    static const char *const bad[] = {"-a",  "a-",  ".a",       "a_",
+                                      "a b", "a/x", "\xc3\xa4", ZEROS56 "12345678"};
+    struct error err;
+
+    for (size_t i = 0; i < ARRAY_SIZE(good); i++)
+        CHECK_OK(label_check(good[i], &err), &err);
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+        CHECK_ERROR(label_check(bad[i], &err), &err, ERROR_INVALID);
+}

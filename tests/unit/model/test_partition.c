@@ -188,6 +188,23 @@ TEST(an_error_shows_what_would_be_right)
     CHECK_HAS(err.text, "2016-01-19T09");
 }
 
+/* STYX-SCH-05: the rules of other zones are in a database, which is not in the image. */
+TEST(a_zone_by_another_name_is_told_which_are_taken)
+{
+    static const char *const zones[] = {"Europe/Berlin", "[Europe/Berlin]", "CET", "Etc/UTC"};
+    struct schedule s = schedule_at(__LINE__, "hourly");
+    struct error err;
+    instant t;
+
+    for (size_t i = 0; i < ARRAY_SIZE(zones); i++) {
+        CLEANUP(free) char *text = xasprintf("2017-03-25T10:15%s", zones[i]);
+
+        CHECK_ERROR(partition_parse(&s, text, &t, &err), &err, ERROR_INVALID);
+        CHECK_STR(err.text, "the zone after the time must be Z, UTC, GMT, UT or an offset such as "
+                            "+01:00; partitions of this schedule look like 2016-01-19T09");
+    }
+}
+
 /* STYX-SCH-04 */
 TEST(random_partitions_print_parse_and_sort)
 {

@@ -234,13 +234,19 @@ TEST(the_exit_code_with_termination_logging)
     CODE("true", "Failed", LOGGED("3", "{\\'exit_code\\': -2147483648}"), "Exit code: -2147483648");
     CODE("true", "Failed", LOGGED("3", "{\\'exit_code\\': 2147483648}"), "Exit code: 3");
     CODE("true", "Failed", LOGGED("3", "{\\'exit_code\\': -2147483649}"), "Exit code: 3");
+    /* As lenient as with bodies of requests. */
+    CODE("true", "Failed", LOGGED("1", "{\\'exit_code\\': \\'20\\'}"), "Exit code: 20");
+    CODE("true", "Failed", LOGGED("1", "{\\'exit_code\\': 20.0}"), "Exit code: 20");
+    CODE("true", "Succeeded", LOGGED("0", "{\\'exit_code\\': \\'0\\'}"), "Exit code: 0");
     /* Nobody vouches for the zero. */
     CODE("true", "Succeeded", ENDED("0", "Completed", ""), "Exit code: -");
     CODE("true", "Succeeded", LOGGED("0", ""), "Exit code: -");
     CODE("true", "Succeeded", LOGGED("0", "done"), "Exit code: -");
     CODE("true", "Succeeded", LOGGED("0", "0"), "Exit code: -");
     CODE("true", "Succeeded", LOGGED("0", "{\\'code\\': 0}"), "Exit code: -");
-    CODE("true", "Succeeded", LOGGED("0", "{\\'exit_code\\': \\'0\\'}"), "Exit code: -");
+    CODE("true", "Succeeded", LOGGED("0", "{\\'exit_code\\': \\'none\\'}"), "Exit code: -");
+    CODE("true", "Succeeded", LOGGED("0", "{\\'exit_code\\': \\'\\'}"), "Exit code: -");
+    CODE("true", "Succeeded", LOGGED("0", "{\\'exit_code\\': false}"), "Exit code: -");
     CODE("true", "Succeeded", LOGGED("0", "{\\'exit_code\\': null}"), "Exit code: -");
     CODE("true", "Succeeded", LOGGED("0", "{\\'exit_code\\': 4294967297}"), "Exit code: -");
     CODE("true", "Succeeded", LOGGED("0", "{\\'exit_code\\': 0"), "Exit code: -");

@@ -110,6 +110,14 @@ TEST(a_workflow_with_nothing)
                " 'service_account': null, 'resources': [], 'env': {}, 'running_timeout': null,"
                " 'retry_condition': null, 'flyte_exec_conf': null, 'deployment_source': null,"
                " 'deployment_time': null}}");
+}
+
+/* STYX-HTTP-05, STYX-API-09 */
+TEST(the_state_of_a_workflow_without_a_next_trigger)
+{
+    CLEANUP(workflow_free) struct workflow *wf =
+        workflow("{'metadata': {}, 'spec': {'schedule': '0 0 30 2 *', 'suspend': true}}");
+
     CHECK_JSON(styx_workflow_state(wf, NOW), "{'enabled': false, 'next_natural_trigger': null,"
                                              " 'next_natural_offset_trigger': null}");
 }
@@ -501,7 +509,8 @@ TEST(lists_are_read)
     READ_TEXTS("5", "['5']");
     READ_TEXTS("[]", "[]");
     READ_TEXTS("null", "['before']");
-    READ_TEXTS("['a', null]", "['before', 'x: must be a list of texts']");
+    READ_TEXTS("['a', null, 'b']", "['a', 'b']");
+    READ_TEXTS("[null]", "[]");
     READ_TEXTS("['a', ['b']]", "['before', 'x: must be a list of texts']");
     READ_TEXTS("{}", "['before', 'x: must be a list of texts']");
 }
@@ -660,6 +669,33 @@ TEST(a_deployment_that_is_sloppy)
            " 'template': {'args': ['x'], 'env': [{'name': 'N', 'value': '1'}],"
            " 'terminationLogging': true, 'runningTimeout': 'PT1M30S'}, 'limits': ['r'],"
            " 'commitSha': '12345'}");
+}
+
+#define DEPLOYED_ARGS(sent, shown) check_args(__LINE__, sent, shown)
+
+static void check_args(int line, const char *sent, const char *shown)
+{
+    CLEANUP(free) char *text = xasprintf("{'id': 'w', 'schedule': 'daily'%s}", sent);
+    CLEANUP(json_decref) json_t *body = parse(text), *object = json_object();
+    CLEANUP(workflow_free) struct workflow *wf = NULL;
+    struct error err;
+
+    CHECK_OK_AT(line, styx_workflow_decode(body, "billing", &wf, &err), &err);
+    json_set_take(object, "spec", workflow_encode_spec(wf));
+    CLEANUP(workflow_free) struct workflow *stored = workflow_decode(object);
+    CLEANUP(json_decref) json_t *answer = styx_workflow(stored);
+    check_json(line, json_incref(json_object_get(json_at(answer, "configuration"), "docker_args")),
+               shown);
+}
+
+/* STYX-HTTP-05, STYX-CFG-01: an empty list is one, and not absent. */
+TEST(no_arguments_are_shown_as_they_were_sent)
+{
+    DEPLOYED_ARGS("", "null");
+    DEPLOYED_ARGS(", 'docker_args': null", "null");
+    DEPLOYED_ARGS(", 'docker_args': []", "[]");
+    DEPLOYED_ARGS(", 'docker_args': [null]", "[]");
+    DEPLOYED_ARGS(", 'docker_args': ['']", "['']");
 }
 
 /* For workflow_validate, which says what to write. */

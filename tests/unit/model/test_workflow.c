@@ -314,9 +314,18 @@ TEST(defaults_are_left_out_of_spec)
     CLEANUP(workflow_free) struct workflow *wf = decode(
         "{'spec': {'schedule': 'daily', 'suspend': false, 'catchUp': 'All', 'maxActive': 100,"
         " 'historyLimit': {'successful': 3, 'failed': 10}, 'limits': [],"
-        " 'template': {'terminationLogging': false, 'args': [], 'env': []}}}");
+        " 'template': {'terminationLogging': false, 'env': []}}}");
 
     CHECK_JSON(workflow_encode_spec(wf), "{'schedule': 'daily'}");
+}
+
+TEST(empty_arguments_are_kept)
+{
+    CLEANUP(workflow_free) struct workflow *wf =
+        decode("{'spec': {'schedule': 'daily', 'template': {'args': []}}}");
+
+    CHECK(wf->template.empty_args);
+    CHECK_JSON(workflow_encode_spec(wf), "{'schedule': 'daily', 'template': {'args': []}}");
 }
 
 /* A merge patch removes a member only if it is null. */

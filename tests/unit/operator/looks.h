@@ -72,6 +72,8 @@ struct look {
     const char *now;
     bool no_wf, wf_absent, no_such_pod, no_record, unsettled, old_pod, clock_wrong, pod_lost;
     const char *refused; /* why the pod cannot be created for now */
+    const char *component_ns;
+    bool elder;
     struct settings *settings;
 };
 
@@ -170,7 +172,8 @@ TEST_UNUSED static char *step_text(const struct step *step, instant now)
     }
     buf_adds(&b, names[step->kind]);
     if (step->kind == STEP_NOTE)
-        buf_addf(&b, ": %s", step->event.message ? step->event.message : "-");
+        buf_addf(&b, ": %s%s", step->event.message ? step->event.message : "-",
+                 step->gates_opened ? ", its gates opened" : "");
     if (step->kind == STEP_APPLY) {
         add_event_text(&b, &step->event);
         if (step->at != now)
@@ -206,6 +209,8 @@ TEST_UNUSED static void look_begin(int line, const struct look *look, struct loo
         .ahead = l->memory != NULL,
         .wf = look->no_wf || look->wf_absent ? NULL : l->wf,
         .wf_absent = look->wf_absent,
+        .component_ns = OR(look->component_ns, "team"),
+        .elder = look->elder ? l->wf : NULL,
         .pod = l->pod,
         .pod_absent = look->no_such_pod,
         .pod_lost = look->pod_lost,

@@ -55,12 +55,17 @@ TEST(a_run_whose_status_was_lost_is_held)
         BY_HAND ", 'haltThrough': 1, 'trigger': " TRIGGER(1, "natural", "wf-0");
     static const char again[] = BY_HAND ", 'trigger': " TRIGGER(2, "adhoc", "wf-1");
     static const char held[] = "'state': 'NEW', 'conditions': [{'type': 'Held', 'status': 'True',"
-                               " 'lastTransitionTime': '2026-01-01T00:59:00Z'}]";
+                               " 'lastTransitionTime': '2026-01-01T00:59:00Z'}],"
+                               " 'trigger': {'seq': 1, 'type': 'natural', 'id': 'id-1',"
+                               " 'key': 'id-1', 'workflowUID': 'wf-0'}";
+    static const char raised[] = BY_HAND ", 'trigger': " TRIGGER(2, "natural", "wf-0");
 
     DECIDE("hold", "", .spec = spec);
     DECIDE("store", "", .ahead = held, .spec = spec);
     DECIDE("none", held, .spec = spec);
     DECIDE("triggerExecution 2 adhoc id-2", held, .spec = again);
+    DECIDE("triggerExecution 2 natural id-2", held, .spec = raised); /* as its message says */
+    DECIDE("hold", "", .spec = raised);
     DECIDE("triggerExecution 1 natural id-1", "", .spec = halted);
     DECIDE("triggerExecution 1 natural id-1", held, .spec = halted);
     DECIDE("triggerExecution 1 natural id-1 at 00:00:00", "", .spec = spec, .pod = PENDING);
@@ -185,6 +190,17 @@ TEST(an_invalid_workflow_halts_the_run_at_prepare)
     DECIDE("started", SUBMITTED, .wf = "'schedule': 'never'", .pod = POD_RUNS);
 }
 
+/* As its condition says. */
+TEST(a_workflow_in_the_wrong_place_halts_the_run_at_prepare)
+{
+    DECIDE("halt: Halted: component team belongs to namespace other, not team", PREPARE,
+           .component_ns = "other");
+    DECIDE("halt: Halted: workflow team/report is older and has the same component and id", PREPARE,
+           .elder = true);
+    DECIDE("dequeue", QUEUED, .elder = true);
+    DECIDE("started", SUBMITTED, .elder = true, .pod = POD_RUNS);
+}
+
 #define HAND(parameter) "'parameter': '" parameter "'"
 
 TEST(what_was_written_by_hand_has_to_be_a_partition)
@@ -197,9 +213,25 @@ TEST(what_was_written_by_hand_has_to_be_a_partition)
            status, .spec = HAND("2026-01-01T00:00:00Z"));
     DECIDE("submit busybox:1", PREPARE,
            .spec = HAND("yesterday") ", 'trigger': " TRIGGER(1, "natural", "wf-1"));
+    DECIDE("halt: Halted: parameter 2026-01-01T00:00:00Z is no partition of schedule hours;"
+           " 2026-01-01T00 is",
+           status, .spec = HAND("2026-01-01T00:00:00Z") ", 'trigger': {'seq': 1, 'type': 'adhoc'}");
 }
 
 /* ---- when to write ---- */
+
+#define SECOND  ", 'generation': 2"
+#define SEEN(n) ", 'observedGeneration': " #n
+
+TEST(what_rests_has_seen_the_latest_generation)
+{
+    DECIDE("store", RUN_IN("DONE", SEEN(1)), .metadata = SECOND);
+    DECIDE("store", RUN_IN("ERROR", SEEN(1)), .metadata = SECOND);
+    DECIDE("none", RUN_IN("DONE", SEEN(2)), .metadata = SECOND);
+    DECIDE("none", RUN_IN("DONE", SEEN(1)),
+           .metadata = SECOND ", 'deletionTimestamp': '2026-01-01T01:00:00Z'");
+    DECIDE("started", RUN_IN("SUBMITTED", EXECUTES SEEN(1)), .metadata = SECOND, .pod = POD_RUNS);
+}
 
 TEST(a_state_that_lasts_is_written)
 {

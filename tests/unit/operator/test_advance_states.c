@@ -201,18 +201,42 @@ TEST(a_pod_that_is_not_there)
 /* STYX-SM-07: the limit of SUBMITTED. */
 TEST(a_pod_that_does_not_start_times_out)
 {
-    DECIDE("timeout: Timed out in SUBMITTED", SUBMITTED, .pod = PENDING, .now = "01:10:00");
-    DECIDE("timeout: Timed out in SUBMITTED: ContainerCreating: slow", SUBMITTED, .pod = PULLING,
-           .now = "01:10:00");
+    DECIDE("timeout: Timed out in SUBMITTED: (limit: --timeouts=submitted=PT10M)", SUBMITTED,
+           .pod = PENDING, .now = "01:10:00");
+    DECIDE("timeout: Timed out in SUBMITTED: ContainerCreating: slow"
+           " (limit: --timeouts=submitted=PT10M)",
+           SUBMITTED, .pod = PULLING, .now = "01:10:00");
     DECIDE("until 01:15:00", SUBMITTED, .pod = SCHEDULED_AT("01:05:00"), .now = "01:10:00");
-    DECIDE("timeout: Timed out in SUBMITTED", SUBMITTED, .pod = SCHEDULED_AT("01:05:00"),
-           .now = "01:15:00");
+    DECIDE("timeout: Timed out in SUBMITTED: (limit: --timeouts=submitted=PT10M)", SUBMITTED,
+           .pod = SCHEDULED_AT("01:05:00"), .now = "01:15:00");
     DECIDE("until 02:00:00", UNSCHEDULABLE, .pod = NOT_SCHEDULED("Unschedulable"),
            .now = "01:59:59");
-    DECIDE("timeout: Timed out in SUBMITTED: no node takes it: 0/3 nodes are available",
+    DECIDE("timeout: Timed out in SUBMITTED: no node takes it: 0/3 nodes are available"
+           " (limit: --timeouts=unschedulable=PT1H)",
            UNSCHEDULABLE, .pod = NOT_SCHEDULED("Unschedulable"), .now = "02:00:00");
-    DECIDE("none", SUBMITTED, .pod = NOT_SCHEDULED("SchedulingGated"),
-           .now = "2026-03-01T00:00:00Z");
+}
+
+#define GATED "its scheduling gates are closed: 0/3 nodes are available"
+
+/* No limit of time counts while somebody keeps the gates closed: they begin when they are open. */
+TEST(a_gated_pod_has_all_its_time_when_its_gates_open)
+{
+    static const char gated[] = RUN_IN("SUBMITTED", EXECUTES SAYS(GATED));
+    static const char opened[] = RUN_IN(
+        "SUBMITTED",
+        EXECUTES SAYS(
+            "no node takes it: 0/3 nodes are available") ", 'ungatedAt': '2026-01-01T05:00:00Z'");
+    static const char pending[] =
+        RUN_IN("SUBMITTED", EXECUTES ", 'ungatedAt': '2026-01-01T05:00:00Z'");
+
+    DECIDE("note: Waiting: " GATED, SUBMITTED, .pod = NOT_SCHEDULED("SchedulingGated"));
+    DECIDE("none", gated, .pod = NOT_SCHEDULED("SchedulingGated"), .now = "2026-03-01T00:00:00Z");
+    DECIDE("note: Waiting: no node takes it: 0/3 nodes are available, its gates opened", gated,
+           .pod = NOT_SCHEDULED("Unschedulable"), .now = "05:00:00");
+    DECIDE("note: -, its gates opened", gated, .pod = PENDING, .now = "05:00:00");
+    DECIDE("until 06:00:00", opened, .pod = NOT_SCHEDULED("Unschedulable"), .now = "05:59:59");
+    DECIDE("until 05:10:00", pending, .pod = PENDING, .now = "05:00:00");
+    DECIDE("until 05:12:00", pending, .pod = SCHEDULED_AT("05:02:00"), .now = "05:02:00");
 }
 
 #define LIMITED(text)                                                                              \

@@ -55,6 +55,26 @@ TEST(nothing_is_triggered_by_a_clock_that_is_wrong)
     world_done(&w);
 }
 
+/* Whoever begins to lead with a wrong clock says so, too. */
+TEST(a_leader_whose_clock_was_wrong_before)
+{
+    struct world w;
+
+    world_init(&w, test_seed());
+    fake_set_skew(w.fake, 8 * SECOND_MS);
+    world_start(&w, 0);
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, MINUTE_MS);
+    CHECK_INT(told(&w, "ClockSkew"), 1);
+    world_start(&w, 1);
+    world_run(&w, MINUTE_MS);
+    CHECK_INT(told(&w, "ClockSkew"), 1); /* a standby does not */
+    world_stop(&w, 0);
+    world_run(&w, MINUTE_MS);
+    CHECK_INT(told(&w, "ClockSkew"), 2);
+    world_done(&w);
+}
+
 /* Either way round, and not for a little, nor because answers take long. */
 TEST(how_wrong_it_has_to_be)
 {

@@ -11,9 +11,8 @@
 #define ACT_AT_MS (30 * SECOND_MS) /* when somebody does something to the run */
 #define END_MS    (40 * MINUTE_MS)
 
-#define SPEC                                                                                       \
-    "{'schedule': '*/30 * * * *', 'template': {'image': 'b:1', 'runningTimeout': 'PT2M'}}"
-#define RUN "job.2020-01-01t00-00-00z"
+#define SPEC "{'schedule': '*/30 * * * *', 'template': {'image': 'b:1', 'runningTimeout': 'PT2M'}}"
+#define RUN  "job.2020-01-01t00-00-00z"
 
 enum crash { NO_CRASH, NOT_SENT, NOT_TOLD, LATE };
 
@@ -229,8 +228,8 @@ TEST(a_crash_in_a_run_that_succeeds)
 
 TEST(a_crash_in_a_run_that_fails_and_is_tried_again)
 {
-    try_all(&(struct scenario) {
-        .name = "retry", .plan = first_fails, .state = "DONE", .n_runs = BOTH});
+    try_all(
+        &(struct scenario) {.name = "retry", .plan = first_fails, .state = "DONE", .n_runs = BOTH});
 }
 
 TEST(a_crash_in_a_run_that_times_out_and_is_tried_again)
@@ -241,11 +240,8 @@ TEST(a_crash_in_a_run_that_times_out_and_is_tried_again)
 
 TEST(a_crash_in_a_run_that_is_halted)
 {
-    try_all(&(struct scenario) {.name = "halt",
-                                .plan = hangs,
-                                .act = halt,
-                                .state = "ERROR",
-                                .n_runs = BOTH});
+    try_all(&(struct scenario) {
+        .name = "halt", .plan = hangs, .act = halt, .state = "ERROR", .n_runs = BOTH});
 }
 
 TEST(a_crash_when_the_workflow_is_deleted)
@@ -259,10 +255,8 @@ TEST(a_crash_when_the_workflow_is_deleted)
 
 TEST(a_crash_when_the_instance_is_deleted)
 {
-    try_all(&(struct scenario) {.name = "instance deleted",
-                                .plan = hangs,
-                                .act = delete_instance,
-                                .n_runs = 1});
+    try_all(&(struct scenario) {
+        .name = "instance deleted", .plan = hangs, .act = delete_instance, .n_runs = 1});
 }
 
 TEST(a_crash_when_the_schedule_triggers)

@@ -25,6 +25,11 @@ TEST(what_is_printed_is_read)
     PARSE("{\"pods/a\":\"7\"}", "{\"pods/a\":\"7\"}");
     PARSE("{ \"pods/a\": \"18446744073709551615\", \"pods/\": \"0\" }",
           "{\"pods/a\":\"18446744073709551615\",\"pods/\":\"0\"}");
+    PARSE("{\"pods/a\":\"7\",\"doubt\":\"59000\"}", "{\"pods/a\":\"7\",\"doubt\":\"59000\"}");
+    PARSE("{\"pods/a\":\"7\",\"doubt\":\"0\"}", "{\"pods/a\":\"7\"}");
+    PARSE("{\"pods/a\":\"7\",\"doubt\":\"9999999999\"}", "{\"pods/a\":\"7\",\"doubt\":\"600000\"}");
+    PARSE("{\"pods/a\":\"7\",\"doubt\":\"x\"}", NULL);
+    PARSE("{\"doubt\":\"59000\"}", NULL);
     PARSE("", NULL);
     PARSE("{}", NULL);
     PARSE("[]", NULL);

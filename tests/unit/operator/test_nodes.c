@@ -12,8 +12,6 @@ static const struct k8s_resource nodes = {"", "v1", "nodes", "Node"};
 static void begin(struct world *w)
 {
     world_init(w, test_seed());
-    fake_add_kind(w->fake, &nodes, true);
-    fake_create(w->fake, &nodes, "{\"metadata\":{\"name\":\"node\"}}");
     w->plan = (struct fake_plan) {.run_ms = FAKE_NEVER, .stop_ms = FAKE_NEVER};
     world_start(w, 0);
     world_deploy(w, "job", BY_HAND);
@@ -21,8 +19,10 @@ static void begin(struct world *w)
     CHECK(world_run_until(w, MINUTE_MS, "job.2025", "RUNNING"));
     CLEANUP(free) char *pod =
         xstrdup(world_text(w, &instance_resource, "job.2025", "status.executionId"));
+    fake_kubelet_add_node(w->kubelet, "other");
+    fake_kubelet_lose_node(w->kubelet, "node");
     world_delete(w, &pod_resource, pod);
-    w->plan = (struct fake_plan) {0}; /* the next one is on another node */
+    w->plan = (struct fake_plan) {0}; /* the next one is on the other node */
 }
 
 static uint64_t asked(struct world *w)
@@ -59,14 +59,19 @@ TEST(a_node_that_is_gone)
     world_done(&w);
 }
 
+static void put_out_of_service(struct world *w)
+{
+    fake_patch(w->fake, &nodes, NULL, "node",
+               "{\"spec\":{\"taints\":[{\"key\":\"other\"},"
+               "{\"key\":\"node.kubernetes.io/out-of-service\",\"effect\":\"NoExecute\"}]}}");
+}
+
 TEST(a_node_that_is_out_of_service)
 {
     struct world w;
 
     begin(&w);
-    fake_patch(w.fake, &nodes, NULL, "node",
-               "{\"spec\":{\"taints\":[{\"key\":\"other\"},"
-               "{\"key\":\"node.kubernetes.io/out-of-service\",\"effect\":\"NoExecute\"}]}}");
+    put_out_of_service(&w);
     check_goes_on(&w);
     world_done(&w);
 }
@@ -77,7 +82,6 @@ TEST(nodes_that_may_not_be_read)
     struct world w;
 
     begin(&w);
-    fake_delete(w.fake, &nodes, NULL, "node");
     fake_fail_next(w.fake, FAKE_FORBID, 1, K8S_GET, "nodes");
     world_run(&w, 10 * MINUTE_MS);
     CHECK_INT(asked(&w), 0); /* carried out */

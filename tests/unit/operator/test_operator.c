@@ -462,15 +462,15 @@ TEST(finished_instances_are_in_nobodys_way)
     CHECK_INT(world_count(&w, "DONE"), 180);
     CHECK_INT(count_walked(&w, "report"), 0);
     CHECK_INT(op->attempts.n, 0);
-    CHECK_INT(op->n_runs[RUN_DONE], 180);
+    CHECK_INT(op->n_runs[RUN_DONE][TRIGGER_NATURAL], 180);
     w.plan.run_ms = HOUR_MS;
     world_run(&w, MINUTE_MS + SECOND_MS);
     CHECK_INT(count_walked(&w, "report"), 1);
     CHECK_INT(op->attempts.n, 1);
-    CHECK_INT(op->n_runs[RUN_RUNNING], 1);
+    CHECK_INT(op->n_runs[RUN_RUNNING][TRIGGER_NATURAL], 1);
     CHECK(world_delete(&w, &instance_resource, "report.2026-01-01t00-01-00z"));
     world_run(&w, SECOND_MS);
-    CHECK_INT(op->n_runs[RUN_DONE], 179);
+    CHECK_INT(op->n_runs[RUN_DONE][TRIGGER_NATURAL], 179);
     world_done(&w);
 }
 
@@ -518,7 +518,7 @@ TEST(a_restart_at_any_point_loses_and_doubles_nothing)
     }
 }
 
-/* Two operators: one leads; when it stops, the other goes on. */
+/* STYX-OPS-04: of two operators one leads; when it stops, the other goes on. */
 TEST(a_standby_takes_over)
 {
     struct world w;
@@ -540,6 +540,7 @@ TEST(a_standby_takes_over)
     world_done(&w);
 }
 
+/* STYX-OPS-04 */
 TEST(a_crashed_leader_is_followed_when_its_lease_has_run_out)
 {
     struct world w;
@@ -649,20 +650,24 @@ TEST(a_quota_is_waited_for)
     world_done(&w);
 }
 
-struct deletes {
-    int n, unguarded;
+struct writes {
+    int n, unfenced, unguarded;
 };
 
 static void on_request(const char *user, const struct k8s_request *request, int status, void *arg)
 {
-    struct deletes *d = arg;
+    struct writes *w = arg;
+    bool changes = request->verb == K8S_PATCH || request->verb == K8S_DELETE;
 
     (void) user;
     (void) status;
-    if (request->verb != K8S_DELETE)
+    if (!k8s_verb_writes(request->verb) || strcmp(request->resource->plural, "leases") == 0)
         return;
-    d->n++;
-    d->unguarded += !strstr(request->body, "\"uid\"") || !strstr(request->body, "resourceVersion");
+    w->n++;
+    w->unfenced += !request->fence;
+    w->unguarded += changes && !strstr(request->body, "\"resourceVersion\"");
+    if (request->verb == K8S_DELETE)
+        w->unguarded += !strstr(request->body, "\"uid\"");
 }
 
 static void on_change(const struct k8s_resource *resource, const json_t *old, const json_t *new,
@@ -674,23 +679,411 @@ static void on_change(const struct k8s_resource *resource, const json_t *old, co
     (void) arg;
 }
 
-/* Design, section 4: by uid and resourceVersion, so that what is deleted is what was looked at. */
-TEST(a_pod_is_deleted_as_it_was_seen)
+static void take_label(struct world *w, const char *instance)
 {
-    struct deletes deletes = {0};
+    CLEANUP(free) char *pod =
+        xstrdup(world_text(w, &instance_resource, instance, "status.executionId"));
+
+    world_patch(w, &pod_resource, pod,
+                "{'metadata': {'labels': {'app.kubernetes.io/managed-by': null}}}");
+}
+
+/* Design, section 4: every write is fenced; what exists is changed as it was seen, deleted by its
+ * uid as well.  Here all kinds of writes happen: to workflows, runs, pods and Events. */
+TEST(every_write_is_fenced_and_guarded)
+{
+    struct writes writes = {0};
     struct fake_watcher watcher = {
-        .on_change = on_change, .on_request = on_request, .arg = &deletes};
+        .on_change = on_change, .on_request = on_request, .arg = &writes};
     struct world w;
 
     begin(&w);
     fake_watcher_add(w.fake, &watcher);
+    w.failures_first = 1;
+    w.plan.run_ms = 5 * SECOND_MS;
+    world_deploy(&w, "report", HOURLY);
+    world_deploy(&w, "job", BY_HAND);
+    world_deploy(&w, "bad", "{'schedule': 'hourly', 'offset': '1h', 'template': {'image': 'b:1'}}");
+    world_run_by_hand(&w, "job", "2024");
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    take_label(&w, "job.2025");
+    world_patch(&w, &instance_resource, "job.2024", "{'spec': {'haltThrough': 1}}");
+    CHECK(world_run_until(&w, 10 * MINUTE_MS, "job.2025", "DONE"));
+    world_run(&w, 110 * MINUTE_MS); /* two of report's, and their pods are gone again */
+    CHECK_INT(world_count(&w, "DONE"), 2);
+    CHECK_INT(world_pods(&w), 0);
+    CHECK(writes.n > 30);
+    CHECK_INT(writes.unfenced, 0);
+    CHECK_INT(writes.unguarded, 0);
+    fake_watcher_remove(&watcher);
+    world_done(&w);
+}
+
+/* ---- partitions and their objects ---- */
+
+static const char *decision_of(struct world *w, const char *workflow)
+{
+    static char text[256];
+    CLEANUP(free) char *result =
+        xstrdup(world_text(w, &workflow_resource, workflow, "status.lastDecision.result"));
+
+    snprintf(text, sizeof(text), "%s %s", result,
+             world_text(w, &workflow_resource, workflow, "status.lastDecision.reason"));
+    return text;
+}
+
+/* Deleted in the foreground, or by somebody else's finalizer: it will be gone, and with it every
+ * trigger that it was given.  The partition is triggered once it is. */
+TEST(a_due_partition_waits_for_its_object_that_is_being_deleted)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, MINUTE_MS);
+    fake_create(w.fake, &instance_resource,
+                "{\"metadata\": {\"namespace\": \"" WORLD_NS "\","
+                " \"name\": \"report.2026-01-01t00\", \"finalizers\": [\"x.io/y\"]},"
+                " \"spec\": {\"workflow\": \"report\", \"parameter\": \"2026-01-01T00\"}}");
+    world_run(&w, 50 * MINUTE_MS);
+    world_delete(&w, &instance_resource, "report.2026-01-01t00");
+    world_run(&w, 15 * MINUTE_MS);
+    CHECK_STR(decision_of(&w, "report"), "Waiting BeingDeleted");
+    CHECK_STR(world_text(&w, &workflow_resource, "report", "status.next"), "2026-01-01T00:00:00Z");
+    CHECK(fake_count_requests(w.fake, K8S_GET, "workflowinstances") < 20);
+    CHECK_INT(w.n_started, 1);
+    world_patch(&w, &instance_resource, "report.2026-01-01t00",
+                "{'metadata': {'finalizers': null}}");
+    world_run(&w, 5 * SECOND_MS);
+    CHECK_STR(state_of(&w, "report.2026-01-01t00"), "DONE");
+    CHECK_STR(world_text(&w, &instance_resource, "report.2026-01-01t00", "status.trigger.type"),
+              "natural");
+    CHECK_STR(decision_of(&w, "report"), "Triggered Due");
+    CHECK_INT(w.n_started, 2);
+    world_done(&w);
+}
+
+/* The names of objects are in lower case, partitions are not. */
+TEST(a_name_that_another_parameter_has_is_not_taken_over)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, MINUTE_MS);
+    world_run_by_hand(&w, "report", "2026-01-01t00");
+    world_run(&w, HOUR_MS);
+    CHECK_STR(decision_of(&w, "report"), "Skipped NameTaken");
+    CHECK_STR(world_text(&w, &instance_resource, "report.2026-01-01t00", "spec.trigger.seq"), "");
+    CHECK_INT(w.n_started, 0);
+    world_run(&w, HOUR_MS);
+    CHECK_STR(state_of(&w, "report.2026-01-01t01"), "DONE");
+    world_done(&w);
+}
+
+/* Who raises the seq of what was refused did not make it a partition. */
+TEST(what_is_no_partition_is_not_run_however_it_is_triggered)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "yesterday");
+    fake_create(w.fake, &instance_resource,
+                "{\"metadata\": {\"namespace\": \"" WORLD_NS "\", \"name\": \"job.banana\"},"
+                " \"spec\": {\"workflow\": \"job\", \"parameter\": \"banana\","
+                " \"trigger\": {\"seq\": 1, \"type\": \"adhoc\", \"id\": \"me\"}}}");
+    world_run(&w, MINUTE_MS);
+    CHECK_HAS(line_of(&w, "job.yesterday"), "Halted: Cannot parse time parameter yesterday - ");
+    CHECK_HAS(line_of(&w, "job.banana"), "Halted: Cannot parse time parameter banana - ");
+    world_patch(&w, &instance_resource, "job.yesterday", "{'spec': {'trigger': {'seq': 2}}}");
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(world_text(&w, &instance_resource, "job.yesterday", "status.seq"), "2");
+    CHECK_STR(state_of(&w, "job.yesterday"), "ERROR");
+    CHECK_INT(w.n_started, 0);
+    world_done(&w);
+}
+
+/* ---- running again by hand ---- */
+
+static const char *trigger_of(struct world *w, const char *instance)
+{
+    static char text[512];
+    CLEANUP(free) char *type =
+        xstrdup(world_text(w, &instance_resource, instance, "status.trigger.type"));
+
+    snprintf(text, sizeof(text), "%s %.10s", type,
+             world_text(w, &instance_resource, instance, "status.trigger.id"));
+    return text;
+}
+
+/* STYX-TRG-01: whoever raises seq asks for it now: it is not the schedule's run, which would be
+ * halted. */
+TEST(a_raised_seq_runs_a_partition_of_a_suspended_workflow)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, 65 * MINUTE_MS);
+    world_patch(&w, &workflow_resource, "report", "{'spec': {'suspend': true}}");
+    world_run(&w, MINUTE_MS);
+    world_patch(&w, &instance_resource, "report.2026-01-01t00",
+                "{'spec': {'trigger': {'seq': 2}}}");
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(state_of(&w, "report.2026-01-01t00"), "DONE");
+    CHECK_STR(trigger_of(&w, "report.2026-01-01t00"), "adhoc ad-hoc-cli");
+    CHECK_INT(w.n_started, 2);
+    world_done(&w);
+}
+
+/* An object that a backup brought back without its status, triggered by a workflow that is gone. */
+static void restore_without_status(struct world *w, const char *name, const char *parameter)
+{
+    CLEANUP(free) char *text =
+        xasprintf("{\"metadata\": {\"namespace\": \"" WORLD_NS "\", \"name\": \"%s\"},"
+                  " \"spec\": {\"workflow\": \"job\", \"parameter\": \"%s\","
+                  " \"trigger\": {\"seq\": 1, \"type\": \"natural\", \"id\": \"natural-trigger\","
+                  " \"key\": \"old/1\", \"workflowUID\": \"old\"}}}",
+                  name, parameter);
+
+    fake_create(w->fake, &instance_resource, text);
+}
+
+static const char *condition_of(struct world *w, const char *instance)
+{
+    const json_t *conditions =
+        json_at(world_get(w, &instance_resource, instance), "status.conditions");
+
+    return json_text_at(json_array_get(conditions, 0), "type");
+}
+
+/* As the condition says: raise spec.trigger.seq. */
+TEST(what_is_held_runs_when_its_seq_is_raised)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "job", BY_HAND);
+    restore_without_status(&w, "job.2025", "2025");
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(condition_of(&w, "job.2025"), "Held");
+    world_kill(&w, 0);
+    world_run(&w, 10 * SECOND_MS);
+    world_start(&w, 0);
+    world_run(&w, MINUTE_MS);
+    CHECK_INT(w.n_started, 0);
+    world_patch(&w, &instance_resource, "job.2025", "{'spec': {'trigger': {'seq': 2}}}");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
+    CHECK_STR(trigger_of(&w, "job.2025"), "adhoc ad-hoc-cli");
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.trigger.workflowUID"),
+              world_text(&w, &workflow_resource, "job", "metadata.uid"));
+    CHECK_INT(w.n_started, 1);
+    world_done(&w);
+}
+
+/* Nothing runs there: a partition that falls due is triggered. */
+TEST(what_is_held_is_not_in_the_way_of_its_partition)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "job", HOURLY);
+    restore_without_status(&w, "job.2026-01-01t00", "2026-01-01T00");
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(condition_of(&w, "job.2026-01-01t00"), "Held");
+    world_run(&w, HOUR_MS);
+    CHECK_STR(state_of(&w, "job.2026-01-01t00"), "DONE");
+    CHECK_STR(trigger_of(&w, "job.2026-01-01t00"), "natural natural-tr");
+    CHECK_INT(w.n_started, 1);
+    world_done(&w);
+}
+
+/* ---- workflows that are not Ready for where they are ---- */
+
+TEST(a_workflow_in_the_wrong_namespace_runs_nothing_by_hand)
+{
+    struct world w;
+
+    world_init(&w, test_seed());
+    w.settings[0].installation_ns = "kharon";
+    world_start(&w, 0);
+    world_deploy(&w, "job",
+                 "{'componentId': 'money', 'schedule': 'yearly', 'template': {'image': 'b:1'}}");
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "ERROR"));
+    CHECK_STR(line_of(&w, "job.2025"),
+              "Halted: component money belongs to namespace kharon, not " WORLD_NS);
+    CHECK_INT(w.n_started, 0);
+    world_done(&w);
+}
+
+TEST(of_two_workflows_with_one_pair_the_older_one_runs)
+{
+    static const char pair[] = "{'componentId': 'c', 'workflowId': 'w', 'schedule': 'yearly',"
+                               " 'template': {'image': 'busybox:1'}}";
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "first", pair);
+    world_run(&w, 2 * SECOND_MS);
+    world_deploy(&w, "second", pair);
+    world_run_by_hand(&w, "second", "2025");
+    world_run_by_hand(&w, "first", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "first.2025", "DONE"));
+    CHECK(world_run_until(&w, MINUTE_MS, "second.2025", "ERROR"));
+    CHECK_STR(line_of(&w, "second.2025"),
+              "Halted: workflow " WORLD_NS "/first is older and has the same component and id");
+    CHECK_INT(w.n_started, 1);
+    world_done(&w);
+}
+
+/* ---- what kubectl wait looks at ---- */
+
+/* kubectl wait believes a condition only if all that was wished was seen. */
+TEST(a_finished_run_has_seen_every_generation)
+{
+    static const char *const changes[] = {
+        "{'spec': {'retry': {'counter': 99}}}",
+        "{'spec': {'retry': {'counter': 100}}}",
+        "{'spec': {'haltThrough': 1}}",
+    };
+    struct world w;
+
+    begin(&w);
     world_deploy(&w, "job", BY_HAND);
     world_run_by_hand(&w, "job", "2025");
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
-    world_run(&w, 10 * MINUTE_MS);
-    CHECK_INT(world_pods(&w), 0);
-    CHECK(deletes.n > 0);
-    CHECK_INT(deletes.unguarded, 0);
-    fake_watcher_remove(&watcher);
+    world_run(&w, 5 * MINUTE_MS);
+    uint64_t writes = fake_count_requests(w.fake, K8S_PATCH, "workflowinstances/status");
+    for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+        world_patch(&w, &instance_resource, "job.2025", changes[i]);
+        world_run(&w, 5 * SECOND_MS);
+        CLEANUP(free) char *generation =
+            xstrdup(world_text(&w, &instance_resource, "job.2025", "metadata.generation"));
+        CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.observedGeneration"),
+                  generation);
+    }
+    CHECK_INT(fake_count_requests(w.fake, K8S_PATCH, "workflowinstances/status"), writes + 3);
+    CHECK_STR(state_of(&w, "job.2025"), "DONE");
+    CHECK_INT(w.n_started, 1);
+    CHECK_INT(w.operators[0]->attempts.n, 0);
+    world_done(&w);
+}
+
+/* ---- gates ---- */
+
+static void gate(struct world *w, const char *pod, const char *reason)
+{
+    CLEANUP(free) char *status = xasprintf(
+        "{\"status\": {\"conditions\": [{\"type\": \"PodScheduled\", \"status\": \"False\","
+        " \"reason\": \"%s\", \"lastTransitionTime\": \"2026-01-01T00:01:00Z\"}]}}",
+        reason);
+
+    fake_patch_status(w->fake, &pod_resource, WORLD_NS, pod, status);
+}
+
+/* The condition tells only that it is not scheduled, not since when it may be: that is remembered,
+ * by the next operator too. */
+TEST(a_pod_that_was_gated_for_hours_is_not_late_when_its_gates_open)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan.schedule_ms = FAKE_NEVER;
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "SUBMITTED"));
+    CLEANUP(free) char *pod =
+        xstrdup(world_text(&w, &instance_resource, "job.2025", "status.executionId"));
+    gate(&w, pod, "SchedulingGated");
+    world_run(&w, 5 * HOUR_MS);
+    CHECK_HAS(line_of(&w, "job.2025"), "its scheduling gates are closed");
+    world_kill(&w, 0);
+    gate(&w, pod, "Unschedulable");
+    world_start(&w, 0);
+    world_run(&w, 50 * MINUTE_MS);
+    CHECK_STR(state_of(&w, "job.2025"), "SUBMITTED");
+    world_kill(&w, 0);
+    world_start(&w, 0);
+    world_run(&w, 9 * MINUTE_MS);
+    CHECK_STR(state_of(&w, "job.2025"), "SUBMITTED");
+    world_run(&w, 2 * MINUTE_MS);
+    CHECK_STR(state_of(&w, "job.2025"), "QUEUED");
+    CHECK_HAS(line_of(&w, "job.2025"), "Timed out in SUBMITTED: no node takes it");
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.ungatedAt"), "");
+    world_done(&w);
+}
+
+/* ---- what it waits for, for programs ---- */
+
+struct told {
+    const char *reason;
+    int n;
+};
+
+static void count_told(const json_t *object, void *arg)
+{
+    struct told *told = arg;
+    const char *reason = json_text_at(object, "reason");
+
+    told->n += reason && strcmp(reason, told->reason) == 0;
+}
+
+/* How many Kubernetes Events have that reason. */
+static int n_told(struct world *w, const char *reason)
+{
+    static const struct k8s_resource events = {"events.k8s.io", "v1", "events", "Event"};
+    struct told told = {reason, 0};
+
+    fake_foreach(w->fake, &events, count_told, &told);
+    return told.n;
+}
+
+TEST(that_an_old_pod_is_waited_for_is_told_once)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan = (struct fake_plan) {.run_ms = FAKE_NEVER, .stop_ms = 30 * SECOND_MS};
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    world_delete(&w, &instance_resource, "job.2025");
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    CHECK_INT(n_told(&w, "WaitingForOldPod"), 1);
+    world_done(&w);
+}
+
+/* Invariant 6: it is left alone, and the run says what it waits for and does not ask all the
+ * time. */
+TEST(a_pod_of_somebody_else_with_our_name_is_told)
+{
+    struct world w;
+    char pod[EXECUTION_ID_MAX];
+
+    begin(&w);
+    world_deploy(&w, "job", BY_HAND);
+    world_run(&w, SECOND_MS);
+    world_stop(&w, 0);
+    world_run_by_hand(&w, "job", "2025");
+    attempt_execution_id(world_text(&w, &instance_resource, "job.2025", "metadata.uid"), 1, 1, pod);
+    CLEANUP(free) char *text =
+        xasprintf("{\"metadata\": {\"namespace\": \"" WORLD_NS "\", \"name\": \"%s\"},"
+                  " \"spec\": {\"containers\": [{\"name\": \"a\", \"image\": \"b\"}]}}",
+                  pod);
+    fake_create(w.fake, &pod_resource, text);
+    uint64_t before = fake_count_requests(w.fake, K8S_CREATE, "pods");
+    world_start(&w, 0);
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(state_of(&w, "job.2025"), "SUBMITTING");
+    CHECK_HAS(line_of(&w, "job.2025"), "Waiting: a pod that is not ours has its name: ");
+    CHECK_HAS(line_of(&w, "job.2025"), pod);
+    CHECK_INT(n_told(&w, "PodNotCreated"), 1);
+    CHECK(fake_count_requests(w.fake, K8S_CREATE, "pods") - before < 20);
+    CHECK(fake_delete_now(w.fake, &pod_resource, WORLD_NS, pod));
+    CHECK(world_run_until(&w, 3 * MINUTE_MS, "job.2025", "DONE"));
     world_done(&w);
 }

@@ -298,6 +298,26 @@ TEST(what_was_seen_to_is_recorded)
            DONE(4, 5, true));
 }
 
+/* It is said once, and asked for again and again. */
+TEST(what_cannot_be_triggered_yet_is_asked_for_again)
+{
+    static const char said[] =
+        AT_5 ", 'lastDecision': {'partition': '2026-01-01T05', 'result': 'Waiting',"
+             " 'reason': 'BeingDeleted', 'message': 'the object of that name is being deleted',"
+             " 'at': '2026-01-01T06:00:00Z'}";
+    struct trigger_done waits = {.epoch = 4,
+                                 .partition = 1767225600000 + 5 * HOUR_MS,
+                                 .waits = true,
+                                 .reason = (char *) (uintptr_t) "BeingDeleted"};
+
+    DECIDE("store decision=2026-01-01T05 Waiting BeingDeleted"
+           "|why=the object of that name is being deleted",
+           HOURLY, AT_5, "2026-01-01T06:00Z", .done = waits);
+    DECIDE("create 2026-01-01T05", HOURLY, said, "2026-01-01T06:01Z", .done = waits);
+    waits.epoch = 3;
+    DECIDE("create 2026-01-01T05", HOURLY, AT_5, "2026-01-01T06:00Z", .done = waits);
+}
+
 TEST(a_schedule_ends_with_time)
 {
     static const char last[] =
@@ -405,6 +425,59 @@ TEST(what_is_shown_while_suspended_is_what_resuming_makes_of_it)
                     offsets[rng_below(&rng, ARRAY_SIZE(offsets))], "",
                     1767225600000 + rng_between(&rng, 0, 900 * DAY_MS));
     check_shown(__LINE__, "years", "PT0S", "", 253370764800000 + DAY_MS); /* and it has run out */
+}
+
+/* Looks until there is nothing more to store, as the operator does. */
+static void look_on(struct workflow *wf, instant now)
+{
+    struct trigger_done nothing = {0};
+    struct trigger_view view = {.wf = wf, .component_ns = "team", .done = &nothing, .now = now};
+    struct settings settings;
+
+    settings_default(&settings);
+    for (int i = 0; i < 10; i++) {
+        struct trigger_step step = trigger_decide(&view, &settings);
+
+        if (step.kind == TRIGGER_STORE) {
+            workflow_status_done(&wf->status);
+            workflow_status_copy(&wf->status, &step.status);
+        }
+        trigger_step_done(&step);
+    }
+    settings_done(&settings);
+}
+
+static void check_shown_at_first(int line, const char *spec, instant now)
+{
+    struct look look = {spec, ""};
+    CLEANUP(workflow_free) struct workflow *wf = workflow_of(line, &look);
+    struct cursor shown = workflow_cursor(wf, now);
+
+    look_on(wf, now);
+    CHECK_INT_AT(line, shown.next, wf->status.cursor.next);
+    CHECK_INT_AT(line, shown.next_offset, wf->status.cursor.next_offset);
+    CHECK_INT_AT(line, shown.epoch, wf->status.cursor.epoch);
+}
+
+/* STYX-SCH-07, STYX-API-09 */
+TEST(what_is_shown_before_the_first_look_is_what_that_makes_of_it)
+{
+    static const char *const specs[] = {
+        HOURLY,
+        "'suspend': true, " HOURLY,
+        "'schedule': 'months', 'offset': '-P1M1D'" IMAGE,
+        "'suspend': true, 'schedule': '0 0 31 * 1', 'offset': 'P1M'" IMAGE,
+        HOURLY ", 'setNext': {'id': 'a', 'nextOffset': '2100-01-01T00:00:00Z'}",
+        "'suspend': true, " HOURLY ", 'setNext': {'id': 'a', 'next': '2025-12-24T00:00:00Z'}",
+        "'schedule': '0 0 30 2 *'" IMAGE,
+    };
+    struct rng rng;
+
+    rng_init(&rng, test_seed());
+    for (size_t i = 0; i < ARRAY_SIZE(specs); i++)
+        for (int k = 0; k < 50; k++)
+            check_shown_at_first(__LINE__, specs[i],
+                                 1767225600000 + rng_between(&rng, 0, 900 * DAY_MS));
 }
 
 /* ---- catching up ---- */

@@ -3,15 +3,15 @@
  * Where components live (design, section 3): in the namespace that the settings map them to, else
  * in the watched namespace of the same name, else in that of the installation.
  *
- * The operator goes by the same rule and the same arguments.
+ * Both programs take the same arguments, and go by this rule.
  */
-#ifndef KHARON_APISERVER_PLACE_H
-#define KHARON_APISERVER_PLACE_H
+#ifndef KHARON_MODEL_PLACE_H
+#define KHARON_MODEL_PLACE_H
 
 #include "model/env.h"
 
 struct places {
-    struct texts watched; /* never empty */
+    struct texts watched; /* that of the installation first */
     struct env mapped;    /* component → namespace */
     char *installation;
 };

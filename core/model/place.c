@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "apiserver/place.h"
+#include "model/place.h"
 
 #include <string.h>
 
