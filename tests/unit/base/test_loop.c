@@ -404,3 +404,22 @@ TEST(a_frozen_process_finds_all_timers_due)
     CHECK_INT(now(LOOP_BOOT), start + 60000);
     end();
 }
+
+TEST(a_machine_that_sleeps_counts_by_some_clocks_only)
+{
+    struct loop_timer boot = TIMER("b"), mono = TIMER("m");
+
+    begin(true);
+    CHECK_INT(loop_virtual_wait(loop), -1);
+    loop_timer_set(loop, &mono, LOOP_MONOTONIC, now(LOOP_MONOTONIC) + 5000);
+    loop_timer_set(loop, &boot, LOOP_BOOT, now(LOOP_BOOT) + 6000);
+    CHECK_INT(loop_virtual_wait(loop), 5000);
+    int64_t day = now(LOOP_OF_DAY);
+    loop_virtual_sleep(loop, 60000);
+    CHECK_INT(now(LOOP_OF_DAY), day + 60000);
+    CHECK_INT(loop_virtual_wait(loop), 0);
+    CHECK(loop_turn(loop, 0));
+    CHECK_STR(story.data, "b");
+    CHECK_INT(loop_virtual_wait(loop), 5000);
+    end();
+}

@@ -671,6 +671,67 @@ TEST(a_partitioned_client_hears_nothing)
     tear_down();
 }
 
+TEST(a_frozen_client_hears_when_it_goes_on)
+{
+    set_up();
+    watch("100", NULL, 0);
+    fake_run(fake, 100);
+    fake_freeze(k8s, true);
+    fake_create(fake, &things, "{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\"}}");
+    fake_run(fake, 30000);
+    fake_end_watches(fake, true);
+    fake_run(fake, 30000);
+    CHECK_STR(seen.items, "");
+    CHECK_INT(seen.replies, 0);
+    fake_freeze(k8s, false);
+    fake_run(fake, 2000);
+    CHECK_HAS(seen.items, "+x");
+    CHECK_INT(seen.replies, 1); /* the end of the watch */
+    tear_down();
+}
+
+/* ---- a judge ---- */
+
+static int n_judged;
+
+static int freeze_first(const char *user, const struct k8s_request *request, void *arg)
+{
+    CHECK_STR(user, "test");
+    CHECK_INT(request->verb, K8S_CREATE);
+    if (++n_judged == 1)
+        fake_freeze(arg, true);
+    return n_judged == 3 ? (int) FAKE_REFUSE : -1;
+}
+
+/* Whoever stops between deciding and sending is asked for his fence when he goes on. */
+TEST(a_judge_says_what_becomes_of_a_request)
+{
+    static const struct k8s_fence fence = {remaining, NULL};
+    struct k8s_request request = {.verb = K8S_CREATE,
+                                  .resource = &things,
+                                  .ns = "a",
+                                  .body = "{\"metadata\":{\"name\":\"x\"}}",
+                                  .fence = &fence};
+
+    set_up();
+    n_judged = 0;
+    left = 1000;
+    fake_set_judge(fake, freeze_first, k8s);
+    k8s_call(k8s, &request, &handler, NULL);
+    fake_run(fake, 10000);
+    CHECK_INT(seen.replies, 0);
+    left = 0;
+    fake_freeze(k8s, false);
+    fake_run(fake, 100);
+    CHECK_INT(seen.reply.error.code, ERROR_FENCED);
+    CHECK_INT(n_judged, 2);
+    left = 1000;
+    CHECK_INT(ask(request), ERROR_UNAVAILABLE);
+    CHECK_INT(ask(request), ERROR_NONE);
+    fake_set_judge(fake, NULL, NULL);
+    tear_down();
+}
+
 /* ---- pods ---- */
 
 static struct fake_plan plan;
