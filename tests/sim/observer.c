@@ -392,6 +392,27 @@ static void check_exit(struct observer *o, const struct instance *inst, const st
     observer_blame(o, "%s: exit code %d is not that of %s", inst->id.name, e->exit_code, pod);
 }
 
+static const char *execution_before(const struct run *run, size_t i)
+{
+    while (i-- > 0)
+        if (run->events[i].execution_id)
+            return run->events[i].execution_id;
+    return NULL;
+}
+
+/* A pod was seen before it is missed: it does not come back, so it must be gone now. */
+static void check_missed(struct observer *o, const struct instance *inst, const struct run *run,
+                         size_t i)
+{
+    const struct event *e = &run->events[i];
+    const char *name = execution_before(run, i);
+    const struct seen_pod *seen = name ? find_pod(o, name) : NULL;
+
+    if (e->message && strcmp(e->message, "No pod associated with this instance") == 0 && seen &&
+        !seen->gone_at)
+        observer_blame(o, "%s misses %s, which is there", inst->id.name, name);
+}
+
 /* The last event of a kind is the only one that the rest of the object still tells about. */
 static void check_new_events(struct observer *o, const struct instance *old,
                              const struct instance *new)
@@ -403,6 +424,8 @@ static void check_new_events(struct observer *o, const struct instance *old,
 
         if (e->counter <= old->run.counter)
             continue;
+        if (e->type == EVENT_RUN_ERROR)
+            check_missed(o, new, run, i);
         if (e->type == EVENT_HALT && run->state == RUN_ERROR && i + 1 == run->n_events)
             check_halt(o, new, e);
         if (e->type == EVENT_TERMINATE && run->execution_id &&

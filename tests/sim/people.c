@@ -328,12 +328,20 @@ static void delete_cascading(struct storm *s)
         fake_delete_cascading(s->w.fake, &instance_resource, WORLD_NS, inst->id.name, "Foreground");
 }
 
-/* Our watch no longer shows it, and nobody of us would know of it: not done unless asked for. */
+/* Our watch no longer shows it.  Whoever halts its run at the same time leaves a pod behind that
+ * nobody of us knows of: so this is not done where people are (it has to be asked for). */
 static void unlabel_pod(struct storm *s)
 {
     CLEANUP(free) char *name = storm_pick(s, &pod_resource);
 
-    if (name)
+    if (!name)
+        return;
+    CLEANUP(pod_free) struct pod *pod = pod_decode(world_get(&s->w, &pod_resource, name));
+    if (pod->instance && pod->main_ready &&
+        strcmp(world_text(&s->w, &instance_resource, pod->instance, "status.executionId"), name) ==
+            0 &&
+        strcmp(world_text(&s->w, &instance_resource, pod->instance, "status.state"), "RUNNING") ==
+            0)
         world_patch(&s->w, &pod_resource, name,
                     "{'metadata': {'labels': {'" POD_LABEL "': null}}}");
 }

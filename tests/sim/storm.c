@@ -294,7 +294,10 @@ static void check_pod(const json_t *object, void *arg)
     struct unrest *u = arg;
     const char *name = json_text_at(object, "metadata.name");
 
-    if (!*u->text && !is_foreign(name))
+    const json_t *labels = json_at(object, "metadata.labels");
+    bool labelled = json_object_get(labels, POD_LABEL) != NULL;
+
+    if (!*u->text && !is_foreign(name) && labelled)
         snprintf(u->text, sizeof(u->text), "pod %s is left", name);
 }
 
