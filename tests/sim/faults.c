@@ -2,7 +2,7 @@
 /* What goes wrong: with requests, with the API server, with the operators' processes and clocks. */
 #include "sim/storm.h"
 
-#include <inttypes.h>
+#include <string.h>
 
 /* ---- requests ---- */
 
@@ -119,7 +119,7 @@ static void change_skew(struct storm *s)
     fake_set_skew(s->w.fake, storm_between(s, -10, 10) * SECOND_MS);
 }
 
-/* ---- the operators ---- */
+/* ---- the operators, at random ---- */
 
 /* One that runs and is not frozen; -1: none. */
 static int any_operator(struct storm *s)
@@ -183,6 +183,67 @@ static void sleep_one(struct storm *s)
     freeze_for(s, true, storm_between(s, SECOND_MS, 10 * MINUTE_MS));
 }
 
+/* ---- the operators, in the middle of a write ---- */
+
+/* Which operator writes; -1: it is no write of one. */
+static int who_writes(const struct storm *s, const char *user, const struct k8s_request *r)
+{
+    if (!k8s_verb_writes(r->verb) || strcmp(r->resource->plural, "leases") == 0)
+        return -1;
+    for (int i = 0; i < WORLD_MAX_OPERATORS; i++)
+        if (s->w.operators[i] && strcmp(user, s->w.identities[i]) == 0)
+            return i;
+    return -1;
+}
+
+static void kill_the_writer(void *arg)
+{
+    struct storm *s = arg;
+    int i = s->dying;
+
+    if (!s->w.operators[i] || s->w.processes[i].frozen)
+        return;
+    storm_note(s, "killed as it writes", s->w.identities[i]);
+    world_kill(&s->w, i);
+    s->healed_at[i] = 0;
+    s->started_at[i] = storm_now(s) + storm_between(s, 1, 5 * SECOND_MS);
+}
+
+static int judge(const char *user, const struct k8s_request *r, void *arg)
+{
+    struct storm *s = arg;
+    bool armed = s->freeze_writer_ms > 0 || s->kill_writer;
+    int i = armed ? who_writes(s, user, r) : -1;
+
+    if (i < 0 || storm_one_of(s, 2))
+        return -1;
+    if (s->kill_writer) {
+        s->kill_writer = false;
+        s->dying = i;
+        loop_task_queue(s->w.loop, &s->death);
+        return -1;
+    }
+    storm_note(s, "frozen as it writes", user);
+    world_freeze(&s->w, i, false);
+    s->thawed_at[i] = storm_now(s) + s->freeze_writer_ms;
+    s->freeze_writer_ms = 0;
+    return -1;
+}
+
+static void freeze_writer(struct storm *s)
+{
+    int64_t lease = s->w.settings[0].lease_duration_ms;
+
+    s->freeze_writer_ms = storm_between(s, lease - 2000, 2 * lease + 2000);
+}
+
+static void kill_writer(struct storm *s)
+{
+    s->kill_writer = true;
+}
+
+/* ---- clocks ---- */
+
 static void step_clock(struct storm *s)
 {
     int i = any_operator(s);
@@ -240,6 +301,8 @@ static const char *const nodes[] = {"node-a", "node-b", "node-c"};
 
 void storm_faults_prepare(struct storm *s)
 {
+    s->death = (struct loop_task) {.on_turn = kill_the_writer, .arg = s};
+    fake_set_judge(s->w.fake, judge, s);
     for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
         fake_kubelet_add_node(s->w.kubelet, nodes[i]);
 }
@@ -327,6 +390,9 @@ void storm_faults_end(struct storm *s)
     for (int i = 0; i < FAKE_N_FAULTS; i++)
         fake_set_rate(s->w.fake, (enum fake_fault) i, 0);
     fake_fail_no_more(s->w.fake);
+    s->freeze_writer_ms = 0;
+    s->kill_writer = false;
+    loop_task_cancel(&s->death);
     fake_set_skew(s->w.fake, 0);
     fake_set_latency(s->w.fake, 1, 5);
     no_lag(s);
@@ -364,6 +430,8 @@ static const struct mishap rows[] = {
     {"kill", 20, kill_one, 0, "an operator is killed"},
     {"hand-over", 12, hand_over, 0, "an operator is asked to stop"},
     {"freeze", 15, freeze_one, 0, "an operator stands still, and wakes up"},
+    {"freeze-writer", 15, freeze_writer, 0, "the same, in the middle of a write"},
+    {"kill-writer", 15, kill_writer, 0, "an operator is killed in the middle of a write"},
     {"sleep", 4, sleep_one, 0, "an operator's machine sleeps"},
     {"step-clock", 8, step_clock, 0, "an operator's clock is set wrong, by up to 2 h"},
     {"drift", 4, drift, 0, "an operator's clocks run wrong, by up to 0.2 %"},

@@ -378,6 +378,8 @@ void storm_end(struct storm *s)
 void storm_done(struct storm *s)
 {
     storm_callers_done(s);
+    loop_task_cancel(&s->death);
+    fake_set_judge(s->w.fake, NULL, NULL);
     if (s->trace)
         trace_detach(s->trace);
     observer_done(&s->o);

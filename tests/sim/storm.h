@@ -38,6 +38,10 @@ struct storm {
     int64_t healed_at[WORLD_MAX_OPERATORS];  /* its network; 0: is */
     int64_t started_at[WORLD_MAX_OPERATORS]; /* it runs again */
     int64_t thawed_at[WORLD_MAX_OPERATORS];
+    int64_t freeze_writer_ms; /* who writes next stands still for so long; 0: nobody */
+    bool kill_writer;         /* who writes next dies */
+    int dying;
+    struct loop_task death;
     int n_wishes, n_acts, n_new;
     size_t memory_early, memory_late; /* in use after a quarter of the time, and at its end */
 };
