@@ -78,8 +78,8 @@ enum work_result attempt_create_pod(struct attempt_ctl *ctl, const struct advanc
 }
 
 enum work_result attempt_find(struct attempt_ctl *ctl, enum call_kind kind,
-                             const struct k8s_resource *resource, const struct instance *inst,
-                             const char *name)
+                              const struct k8s_resource *resource, const struct instance *inst,
+                              const char *name)
 {
     return start_call(ctl, kind,
                       (struct k8s_request) {.verb = K8S_GET,

@@ -86,7 +86,7 @@ static void count_event(struct operator *op, const struct pod *pod, const struct
 
 /* The one place where a run moves: STYX-OPS-03's transition log. */
 bool attempt_apply(struct attempt_ctl *ctl, const struct advance_view *view,
-                        const struct step *step)
+                   const struct step *step)
 {
     CLEANUP(free) char *text = instance_text(view->inst, &ctl->run);
     enum run_state from = ctl->run.state;

@@ -24,8 +24,7 @@ static void check_same(const struct marks *one, const struct marks *other)
     struct mark *mark;
 
     FUZZ_CHECK(one->by_key.n == other->by_key.n && one->doubt_ms == other->doubt_ms);
-    marks_foreach(mark, one)
-        FUZZ_CHECK(version_of(other, mark->key) == mark->version);
+    marks_foreach(mark, one) FUZZ_CHECK(version_of(other, mark->key) == mark->version);
 }
 
 static void check_printed(const struct marks *m)
@@ -59,8 +58,7 @@ static void check_noting(struct marks *m, const json_t *object)
 {
     struct mark *mark;
 
-    marks_foreach(mark, m)
-        marks_note(m, mark->plural, mark->ns, mark->version / 2);
+    marks_foreach(mark, m) marks_note(m, mark->plural, mark->ns, mark->version / 2);
     check_marks(m, object);
     marks_foreach(mark, m)
     {
