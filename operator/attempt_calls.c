@@ -146,7 +146,7 @@ static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
             note_refusal(ctl, reply->error.text);
             return;
         }
-        /* fall through */
+        __attribute__((fallthrough));
     case ERROR_INVALID:
     case ERROR_TOO_LARGE:
         refuse_pod(ctl, reply); /* an earlier create stays unsettled: the next try waits for it */
