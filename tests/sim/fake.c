@@ -373,6 +373,12 @@ static void depart(struct fake_call *c)
 {
     struct fake *f = c->client->fake;
     const struct k8s_fence *fence = c->request.fence;
+    int judged = f->judge ? f->judge(c->client->user, &c->request, f->judge_arg) : -1;
+
+    if (c->client->frozen) { /* just now: decided, and not sent */
+        c->held = true;
+        return;
+    }
     int64_t remaining = fence ? fence->remaining_ms(fence->arg) : INT64_MAX;
 
     if (remaining <= 0) {
@@ -381,7 +387,7 @@ static void depart(struct fake_call *c)
     }
     if (remaining < c->deadline - fake_now(f))
         c->deadline = fake_now(f) + remaining;
-    c->fault = fake_fault_pick(f, c->client->user, &c->request);
+    c->fault = judged >= 0 ? judged : fake_fault_pick(f, &c->request);
     if (c->fault == FAKE_LATE)
         be_late(c);
     send_off(c);

@@ -68,13 +68,9 @@ static bool makes_sense(enum fake_fault fault, const struct k8s_request *r)
            (!faults[fault].pods_only || strcmp(r->resource->plural, "pods") == 0);
 }
 
-int fake_fault_pick(struct fake *f, const char *user, const struct k8s_request *r)
+int fake_fault_pick(struct fake *f, const struct k8s_request *r)
 {
     struct injection *in;
-    int judged = f->judge ? f->judge(user, r, f->judge_arg) : -1;
-
-    if (judged >= 0)
-        return judged;
 
     list_foreach (in, &f->injections, link) {
         if ((in->verb >= 0 && in->verb != (int) r->verb) ||

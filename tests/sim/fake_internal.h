@@ -83,7 +83,7 @@ void fake_watch_dies_at(struct fake_call *c, int64_t at);
 void fake_watch_wake(struct fake *f, const struct fake_kind *kind);
 
 /* The fault that hits this request, -1: none. */
-int fake_fault_pick(struct fake *f, const char *user, const struct k8s_request *r);
+int fake_fault_pick(struct fake *f, const struct k8s_request *r);
 /* The answer of a fault that is one (is_refusal). */
 bool fake_fault_is_refusal(enum fake_fault fault);
 struct fake_answer fake_fault_refusal(const struct fake *f, const struct k8s_request *r,
