@@ -785,9 +785,9 @@ TEST(the_same_name_again_is_deleted_and_added)
 TEST(how_watches_end)
 {
     /* In time: without an error, and with a bookmark before, if there is anything to be told. */
-    watch((struct k8s_request) {.resource_version = newest(), .timeout_ms = 3000});
-    make("u", "");
-    CHECK(wait_for(&watched.replied, 10000));
+    watch((struct k8s_request) {.resource_version = newest(), .timeout_ms = 12000});
+    make("u", ""); /* the bookmark is due 2 s before the end */
+    CHECK(wait_for(&watched.replied, 30000));
     CHECK_INT(watched.error.code, ERROR_NONE);
     CHECK_HAS(buf_text(&watched.items), "+w.u @");
     drop("w.u");
@@ -1013,25 +1013,28 @@ static void make_owner(const char *map, bool blocks)
     CREATE(.resource = &maps, .body = owned_map(map, uid, blocks));
 }
 
+/* Kubernetes looks for new kinds, as owners, every 30 s. */
+#define COLLECTED_MS 120000
+
 TEST(what_is_owned_goes_with_its_owner)
 {
     make_owner("background", false);
     DELETE(.name = "w.q");
-    GOES(&maps, "background", 20000);
+    GOES(&maps, "background", COLLECTED_MS);
 
     CREATE(.resource = &maps, .body = owned_map("nobody", OTHER, false)); /* no 4xx */
-    GOES(&maps, "nobody", 20000);
+    GOES(&maps, "nobody", COLLECTED_MS);
 
     make_owner("foreground", false);
     DELETE(.name = "w.q", .body = J("{'propagationPolicy':'Foreground'}"));
     CHECK_STR(at("kind"), "Fact");
     CHECK(at("metadata.deletionTimestamp"));
-    GOES(&facts, "w.q", 20000);
-    GOES(&maps, "foreground", 20000);
+    GOES(&facts, "w.q", COLLECTED_MS);
+    GOES(&maps, "foreground", COLLECTED_MS);
 
     make_owner("orphan", false);
     DELETE(.name = "w.q", .body = J("{'propagationPolicy':'Orphan'}"));
-    GOES(&facts, "w.q", 20000);
+    GOES(&facts, "w.q", COLLECTED_MS);
     GET(.resource = &maps, .name = "orphan");
     CHECK(!json_at(heard.object, "metadata.ownerReferences"));
     DELETE(.resource = &maps, .name = "orphan");
@@ -1051,7 +1054,7 @@ TEST(an_owner_waits_for_what_blocks_it)
     CHECK(at("metadata.deletionTimestamp"));
     GET(.name = "w.q");
     PATCH(.resource = &maps, .name = "blocks", .body = J("{'metadata':{'finalizers':null}}"));
-    GOES(&facts, "w.q", 20000);
+    GOES(&facts, "w.q", COLLECTED_MS);
 }
 
 /* ---- pods, without a kubelet ---- */

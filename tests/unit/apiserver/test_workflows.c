@@ -566,6 +566,21 @@ TEST(a_client_that_leaves_has_not_patched_half)
     CHECK(n_enabled > 0 && n_enabled < 100);
 }
 
+/* STYX-API-10: who made a workflow without a word of it does not own whether it is suspended. */
+TEST(what_kubectl_made_is_disabled_and_enabled)
+{
+    set_up();
+    fake_create(w.fake, &workflow_resource,
+                "{\"metadata\":{\"namespace\":\"billing\",\"name\":\"report\"},"
+                "\"spec\":{\"schedule\":\"daily\"}}");
+    settle();
+    ASK("PATCH", V3 "/workflows/billing/report/state", "{\"enabled\":false}", 200, NULL);
+    CHECK(!is_enabled());
+    ASK("PATCH", V3 "/workflows/billing/report/state", "{\"enabled\":true}", 200, NULL);
+    CHECK(is_enabled());
+    tear_down();
+}
+
 /* design, section 6 */
 TEST(what_somebody_else_suspended_stays_so)
 {

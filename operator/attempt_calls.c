@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a run asks of Kubernetes; a reply carries no logic. */
+#include "operator/attempt_private.h"
+
+#include "base/log.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* ---- calls ---- */
+
+static void on_reply(const struct k8s_reply *reply, void *arg);
+
+static enum work_result start_call(struct attempt_ctl *ctl, enum call_kind kind,
+                                   struct k8s_request request)
+{
+    static const struct k8s_handler handler = {.on_reply = on_reply};
+
+    ctl->calling = kind;
+    ctl->call = k8s_call(ctl->op->k8s, &request, &handler, ctl);
+    return WORK_BUSY;
+}
+
+enum work_result attempt_store(struct attempt_ctl *ctl, const struct k8s_object *object)
+{
+    const struct instance *inst = object->value;
+    CLEANUP(json_decref) json_t *patch = json_object();
+    char version[24];
+
+    snprintf(version, sizeof(version), "%llu", (unsigned long long) object->meta.resource_version);
+    json_set_take(patch, "metadata", json_pack("{s:s}", "resourceVersion", version));
+    json_set_take(patch, "status", run_encode_status(&ctl->run, inst->id.generation));
+    CLEANUP(free) char *body = json_print(patch);
+    return start_call(ctl, CALL_STORE,
+                      (struct k8s_request) {.verb = K8S_PATCH,
+                                            .lane = K8S_LANE_STATUS,
+                                            .resource = &instance_resource,
+                                            .ns = inst->id.ns,
+                                            .name = inst->id.name,
+                                            .subresource = "status",
+                                            .body = body,
+                                            .fence = ctl->op->fence});
+}
+
+static instant event_time(const struct run *run, enum event_type type)
+{
+    for (size_t i = run->n_events; i-- > 0;)
+        if (run->events[i].type == type)
+            return run->events[i].at;
+    return run->since;
+}
+
+enum work_result attempt_create_pod(struct attempt_ctl *ctl, const struct advance_view *view)
+{
+    const struct run *run = &ctl->run;
+
+    struct attempt attempt = {
+        .wf = view->wf,
+        .inst = view->inst,
+        .trigger = &run->trigger,
+        .description = run->description,
+        .attempt = run->attempt,
+        .tries = run->tries,
+        .triggered_at = event_time(run, EVENT_TRIGGER_EXECUTION),
+        .dequeued_at = event_time(run, EVENT_DEQUEUE),
+        .submitted_at = event_time(run, EVENT_SUBMIT),
+    };
+    CLEANUP(json_decref) json_t *manifest = attempt_manifest(&attempt, &ctl->op->settings->attempt);
+    CLEANUP(free) char *body = json_print(manifest);
+    return start_call(ctl, CALL_CREATE,
+                      (struct k8s_request) {.verb = K8S_CREATE,
+                                            .lane = K8S_LANE_POD,
+                                            .resource = &pod_resource,
+                                            .ns = view->inst->id.ns,
+                                            .name = run->execution_id,
+                                            .body = body,
+                                            .fence = ctl->op->fence});
+}
+
+enum work_result attempt_find(struct attempt_ctl *ctl, enum call_kind kind,
+                              const struct k8s_resource *resource, const struct instance *inst,
+                              const char *name)
+{
+    return start_call(ctl, kind,
+                      (struct k8s_request) {.verb = K8S_GET,
+                                            .lane = K8S_LANE_READ,
+                                            .resource = resource,
+                                            .ns = inst->id.ns,
+                                            .name = name});
+}
+
+/* ---- replies: what became known; what follows is decided at the next look ---- */
+
+static void on_stored(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    ctl->op->counters.status_writes++;
+    ctl->ahead = false;
+    ctl->base_counter = ctl->run.counter;
+    ctl->base_seq = ctl->run.seq;
+    k8s_informer_observe(ctl->op->instances, reply->object);
+}
+
+/* A run error for a pod that will never be, with the API server's own words. */
+static void refuse_pod(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    struct k8s_object *object = k8s_informer_get_key(ctl->op->instances, ctl->key);
+
+    if (!object)
+        return;
+    struct advance_view view = attempt_gather(ctl, object->value);
+    struct step step = {
+        .kind = STEP_APPLY,
+        .at = view.now,
+        .event = {.type = EVENT_RUN_ERROR,
+                  .message = xasprintf("Failed to create Kubernetes pod: %s", reply->error.text)},
+    };
+    attempt_apply(ctl, &view, &step);
+    step_done(&step);
+}
+
+static bool is_quota(const struct k8s_reply *reply)
+{
+    return reply->error.code == ERROR_FORBIDDEN && strstr(reply->error.text, "exceeded quota");
+}
+
+static void note_refusal(struct attempt_ctl *ctl, const char *text)
+{
+    free(ctl->create_refused);
+    ctl->create_refused = xstrdup(text);
+}
+
+static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    switch (reply->error.code) {
+    case ERROR_NONE:
+        unsettled_end(&ctl->unsettled);
+        ctl->op->counters.pods_created++;
+        k8s_informer_observe(ctl->op->pods, reply->object);
+        return;
+    case ERROR_UNKNOWN:
+        unsettled_begin(&ctl->unsettled, ctl->run.execution_id,
+                        loop_now(ctl->op->loop, LOOP_MONOTONIC));
+        return;
+    case ERROR_FORBIDDEN:
+        if (is_quota(reply)) { /* back-pressure: the queue's back-off asks again */
+            note_refusal(ctl, reply->error.text);
+            return;
+        }
+        __attribute__((fallthrough));
+    case ERROR_INVALID:
+    case ERROR_TOO_LARGE:
+        refuse_pod(ctl, reply); /* an earlier create stays unsettled: the next try waits for it */
+        return;
+    default:
+        return;
+    }
+}
+
+static void on_pod_found(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    if (reply->error.code == ERROR_NONE)
+        k8s_informer_observe(ctl->op->pods, reply->object);
+    else if (reply->error.code == ERROR_NOT_FOUND)
+        ctl->pod_absent = true;
+}
+
+/* Our pod is there, but its label is gone: no watch shows it, nobody would see how it ends. */
+static bool is_hidden(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    if (reply->error.code != ERROR_NONE)
+        return false;
+    CLEANUP(pod_free) struct pod *pod = pod_decode(reply->object);
+    return pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0 &&
+           !k8s_informer_get(ctl->op->pods, pod->id.ns, pod->id.name);
+}
+
+static void relabel(struct attempt_ctl *ctl, const json_t *object)
+{
+    CLEANUP(json_decref) json_t *patch = json_pack(
+        "{s:{s:s, s:s, s:{s:s}}}", "metadata", "uid", json_text_at(object, "metadata.uid"),
+        "resourceVersion", json_text_at(object, "metadata.resourceVersion"), "labels", POD_LABEL,
+        POD_LABEL_VALUE);
+    CLEANUP(free) char *body = json_print(patch);
+
+    start_call(ctl, CALL_RELABEL,
+               (struct k8s_request) {.verb = K8S_PATCH,
+                                     .lane = K8S_LANE_STATUS,
+                                     .resource = &pod_resource,
+                                     .ns = json_text_at(object, "metadata.namespace"),
+                                     .name = json_text_at(object, "metadata.name"),
+                                     .body = body,
+                                     .fence = ctl->op->fence});
+}
+
+static void on_relabelled(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    if (reply->error.code != ERROR_NONE) {
+        finish_by_reply(ctl->op, &ctl->work, reply, "label pod", ctl->key);
+        return;
+    }
+    k8s_informer_observe(ctl->op->pods, reply->object);
+    work_finish(&ctl->work, is_hidden(ctl, reply) ? WORK_RETRY : WORK_AGAIN);
+}
+
+static void on_workflow_found(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    if (reply->error.code == ERROR_NONE)
+        k8s_informer_observe(ctl->op->workflows, reply->object);
+    else if (reply->error.code == ERROR_NOT_FOUND)
+        ctl->wf_absent = true;
+}
+
+/* The name is taken: by our own create whose answer was lost, or by somebody else. */
+static void adopt(struct attempt_ctl *ctl)
+{
+    struct k8s_object *object = k8s_informer_get_key(ctl->op->instances, ctl->key);
+
+    if (!object) {
+        work_finish(&ctl->work, WORK_DONE);
+        return;
+    }
+    attempt_find(ctl, CALL_ADOPT, &pod_resource, object->value, ctl->run.execution_id);
+}
+
+/* False if the pod is somebody else's: it is not touched, and the create is tried again later. */
+static bool on_adopted(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    CLEANUP(pod_free) struct pod *pod = NULL;
+
+    if (reply->error.code != ERROR_NONE)
+        return true; /* still unsettled: the same create is sent again */
+    pod = pod_decode(reply->object);
+    k8s_informer_observe(ctl->op->pods, reply->object);
+    if (pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0) {
+        unsettled_end(&ctl->unsettled);
+        return true;
+    }
+    CLEANUP(free) char *text = xasprintf("a pod that is not ours has its name: %s", pod->id.name);
+    note_refusal(ctl, text);
+    return false;
+}
+
+static void on_reply(const struct k8s_reply *reply, void *arg)
+{
+    static const char *const doing[] = {"",         "store status", "create pod",   "read pod",
+                                        "read pod", "label pod",    "read workflow"};
+    struct attempt_ctl *ctl = arg;
+    enum call_kind kind = ctl->calling;
+
+    ctl->call = NULL;
+    ctl->calling = CALL_NONE;
+    if (kind == CALL_CREATE || kind == CALL_STORE)
+        attempt_set_starting(ctl, false);
+    if (kind == CALL_CREATE && reply->error.code == ERROR_EXISTS) {
+        adopt(ctl);
+        return;
+    }
+    if (kind == CALL_RELABEL) {
+        on_relabelled(ctl, reply);
+        return;
+    }
+    if (kind == CALL_STORE && reply->error.code == ERROR_NONE)
+        on_stored(ctl, reply);
+    else if (kind == CALL_CREATE)
+        on_created(ctl, reply);
+    else if (kind == CALL_FIND_POD)
+        on_pod_found(ctl, reply);
+    else if (kind == CALL_FIND_WORKFLOW)
+        on_workflow_found(ctl, reply);
+    if (kind == CALL_ADOPT && !on_adopted(ctl, reply)) {
+        work_finish(&ctl->work, WORK_RETRY);
+        return;
+    }
+    if ((kind == CALL_FIND_POD || kind == CALL_ADOPT) && is_hidden(ctl, reply)) {
+        relabel(ctl, reply->object);
+        return;
+    }
+    bool expected = reply->error.code == ERROR_NOT_FOUND &&
+                    (kind == CALL_FIND_POD || kind == CALL_FIND_WORKFLOW);
+    bool refused = kind == CALL_CREATE && ctl->run.state == RUN_FAILED;
+    if (expected || refused)
+        work_finish(&ctl->work, WORK_AGAIN);
+    else
+        finish_by_reply(ctl->op, &ctl->work, reply, doing[kind], ctl->key);
+}

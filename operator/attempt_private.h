@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files of a run's attempts share:
+ *
+ *     attempt.c         the life of a run in memory, what is known of it, one step after the other
+ *     attempt_tell.c    the one place where a run moves, and what people see of that
+ *     attempt_calls.c   what is asked of Kubernetes, and what the replies make known
+ */
+#ifndef KHARON_OPERATOR_ATTEMPT_PRIVATE_H
+#define KHARON_OPERATOR_ATTEMPT_PRIVATE_H
+
+#include "operator/advance.h"
+#include "operator/operator.h"
+#include "operator/unsettled.h"
+
+enum call_kind {
+    CALL_NONE,
+    CALL_STORE,
+    CALL_CREATE,
+    CALL_ADOPT,
+    CALL_FIND_POD,
+    CALL_RELABEL,
+    CALL_FIND_WORKFLOW
+};
+
+struct attempt_ctl {
+    struct work work;
+    struct map_node by_key;
+    struct operator *op;
+    char *key; /* "namespace/name" */
+    char *uid;
+
+    /* The run as it is in memory.  Valid while the stored one is still the one it was derived
+     * from. */
+    bool have_run, ahead;
+    bool starting; /* counted in burst.n_starting */
+    struct burst_waiter store_waits;
+    struct run run;
+    int64_t base_counter, base_seq;
+
+    /* The name of the pod that was last looked for: it takes a hash to know it. */
+    char pod_name[EXECUTION_ID_MAX];
+    int64_t pod_seq;
+    int pod_attempt;
+
+    bool wf_absent, pod_absent;
+    char *create_refused; /* by a quota, in the server's words, or the name is taken; NULL: no */
+    struct unsettled unsettled;
+    struct k8s_call *call;
+    enum call_kind calling;
+};
+
+/* All that is known of the run now.  Valid until something is stored or observed. */
+struct advance_view attempt_gather(struct attempt_ctl *ctl, const struct instance *inst);
+void attempt_set_starting(struct attempt_ctl *ctl, bool starting);
+
+/* Applies the step's event in memory; false, and logged, if the run's state does not allow it. */
+bool attempt_apply(struct attempt_ctl *ctl, const struct advance_view *view,
+                   const struct step *step);
+
+/* Each starts the one call of a step; its reply finishes the work. */
+enum work_result attempt_store(struct attempt_ctl *ctl, const struct k8s_object *object);
+enum work_result attempt_create_pod(struct attempt_ctl *ctl, const struct advance_view *view);
+enum work_result attempt_find(struct attempt_ctl *ctl, enum call_kind kind,
+                              const struct k8s_resource *resource, const struct instance *inst,
+                              const char *name);
+
+#endif
