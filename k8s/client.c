@@ -205,13 +205,34 @@ static enum error_code judge_code(const struct k8s_reply *reply, const struct k8
     }
 }
 
+static bool cut_out(char *text, const char *part)
+{
+    char *at = strstr(text, part);
+
+    if (at)
+        memmove(at, at + strlen(part), strlen(at + strlen(part)) + 1);
+    return at != NULL;
+}
+
+/* Where the schema refuses an object, its rules are not asked.  That the API server says so beside
+ * the fault itself helps nobody. */
+static char *without_unchecked(char *text)
+{
+#define UNCHECKED                                                                                  \
+    "<nil>: Invalid value: null: some validation rules were not checked because the object was "   \
+    "invalid; correct the existing errors to complete validation"
+    if (!cut_out(text, ", " UNCHECKED))
+        cut_out(text, UNCHECKED ", ");
+    return text;
+}
+
 /* The Status's message, else the first line of what was sent instead. */
 static char *message_of(const struct k8s_reply *reply, const char *text)
 {
     const char *message = json_text_at(reply->object, "message");
 
     if (message && *message)
-        return xstrdup(message);
+        return without_unchecked(xstrdup(message));
     size_t len = text ? strcspn(text, "\r\n") : 0;
     if (len == 0)
         return xasprintf("HTTP %d without a message", reply->http_status);

@@ -181,6 +181,33 @@ TEST(an_error_says_what_was_answered)
     CHECK_STR(reply.error.text, "HTTP 502 without a message");
 }
 
+#define UNCHECKED                                                                                  \
+    "<nil>: Invalid value: null: some validation rules were not checked because the object was "   \
+    "invalid; correct the existing errors to complete validation"
+
+/* What was not asked because of another fault is of no use to whoever made that fault. */
+TEST(rules_that_were_not_asked_are_not_told)
+{
+    static const struct {
+        const char *said, *told;
+    } rows[] = {
+        {"W \"x\" is invalid: [spec.a: Required value, " UNCHECKED "]",
+         "W \"x\" is invalid: [spec.a: Required value]"},
+        {"W \"x\" is invalid: [" UNCHECKED ", spec.a: Required value]",
+         "W \"x\" is invalid: [spec.a: Required value]"},
+        {"W \"x\" is invalid: " UNCHECKED, "W \"x\" is invalid: " UNCHECKED},
+    };
+    struct k8s_request request = {.verb = K8S_CREATE, .resource = &wis};
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        CLEANUP(json_decref) json_t *status = json_pack("{s:s}", "message", rows[i].said);
+        struct k8s_reply reply = {.http_status = 422, .object = status};
+
+        k8s_reply_judge(&reply, &request, "");
+        CHECK_STR(reply.error.text, rows[i].told);
+    }
+}
+
 TEST(delete_options)
 {
     CLEANUP(free) char *both = k8s_delete_options("u", "7", 0);
