@@ -133,8 +133,8 @@ void fake_fail_next(struct fake *fake, enum fake_fault fault, int n, int verb, c
 void fake_fail_no_more(struct fake *fake);
 /* Calls fail so at random, where the fault makes sense: conflicts hit updates, 410 hits watches. */
 void fake_set_rate(struct fake *fake, enum fake_fault fault, int per_mille);
-/* Asked about every request before it departs: which fault (enum fake_fault) it meets, or -1.  It may
- * freeze the client: then the request departs when that goes on, and it is asked again. */
+/* Asked about every request before it departs: which fault (enum fake_fault) it meets, or -1.  It
+ * may freeze the client: then the request departs when that goes on, and it is asked again. */
 typedef int fake_judge(const char *user, const struct k8s_request *request, void *arg);
 void fake_set_judge(struct fake *fake, fake_judge *judge, void *arg);
 /* All open watches end: cleanly, or as a lost connection. */
