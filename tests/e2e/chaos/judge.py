@@ -23,12 +23,12 @@ def is_operators(write):
 
 def instance_name(workflow, due):
     """Of the run of a workflow for a minute, in seconds since 1970."""
-    minute = datetime.datetime.fromtimestamp(due, datetime.timezone.utc).strftime("%Y-%m-%dt%H-%M")
+    minute = datetime.datetime.fromtimestamp(due, datetime.timezone.utc).strftime("%Y-%m-%dt%H-%M-%Sz")
     return f"{workflow}.{minute}"
 
 
 def due_of(name):
-    return datetime.datetime.strptime(name.rpartition(".")[2] + "+0000", "%Y-%m-%dt%H-%M%z").timestamp()
+    return datetime.datetime.strptime(name.rpartition(".")[2] + "+0000", "%Y-%m-%dt%H-%M-%Sz%z").timestamp()
 
 
 def pod_name(uid, attempt):
