@@ -4,7 +4,7 @@
 # tests/run and tests/cluster/cluster.
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build demo test sim mutants sim-coverage fuzz lint docs bench cluster-up cluster-down env clean
+.PHONY: help packages build demo test sim mutants sim-coverage fuzz lint docs bench chaos cluster-up cluster-down env clean
 .NOTPARALLEL:
 
 CLUSTER := tests/cluster/cluster
@@ -13,6 +13,7 @@ SEEDS := random:20
 FAULTS := all
 HOURS := 24
 SECONDS_EACH := 60
+MINUTES := 10
 
 help:            ## list the targets
 	@sed -n 's/\$$\$$/$$/; s/^\([a-z-]*\): .*## \(.*\)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
@@ -59,6 +60,9 @@ docs: packages   ## write docs/reference, docs/conformance.md and manifests anew
 
 bench: packages  ## the benchmarks
 	@tests/bench/run
+
+chaos: packages  ## two operators under faults on a real control plane; MINUTES=30, CHAOS_OPTIONS=...
+	@tests/e2e/chaos/run --minutes $(MINUTES) $(CHAOS_OPTIONS)
 
 cluster-up:      ## start the local Kubernetes
 	@$(CLUSTER) up

@@ -13,8 +13,10 @@
  *
  * A pod says by annotations how long it runs and how it ends:
  *
- *     bench.kharon.dev/run-ms      milliseconds from Running to its end; not given: at once
- *     bench.kharon.dev/exit-code   of every container; not given: 0
+ *     bench.kharon.dev/run-ms         milliseconds from Running to its end; not given: at once
+ *     bench.kharon.dev/exit-code      of every container; not given: 0
+ *     bench.kharon.dev/failing-tries  so many tries of a run end with it, and later ones with 0;
+ *                                     not given: all of them
  */
 #ifndef KHARON_BENCH_FAKELET_H
 #define KHARON_BENCH_FAKELET_H

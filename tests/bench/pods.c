@@ -9,6 +9,8 @@
 
 #define RUN_ANNOTATION  "bench.kharon.dev/run-ms"
 #define EXIT_ANNOTATION "bench.kharon.dev/exit-code"
+#define FAIL_ANNOTATION "bench.kharon.dev/failing-tries"
+#define TRY_ANNOTATION  "kharon.dev/attempt"
 #define SIGTERM_CODE    143
 
 static const struct k8s_resource pod_resource = {"", "v1", "pods", "Pod"};
@@ -72,6 +74,15 @@ static int64_t number_annotation(const json_t *object, const char *name)
     return text ? strtoll(text, NULL, 10) : 0;
 }
 
+static int read_exit_code(const json_t *object)
+{
+    int64_t failing = number_annotation(object, FAIL_ANNOTATION);
+
+    if (failing > 0 && number_annotation(object, TRY_ANNOTATION) > failing)
+        return 0;
+    return (int) number_annotation(object, EXIT_ANNOTATION);
+}
+
 static json_t *decode_containers(const json_t *object)
 {
     json_t *all = json_array(), *container;
@@ -94,7 +105,7 @@ static void *decode(const json_t *object)
     pod->deleting = json_at(object, "metadata.deletionTimestamp") != NULL;
     pod->grace_s = json_int_at(object, "metadata.deletionGracePeriodSeconds", 0);
     pod->run_ms = number_annotation(object, RUN_ANNOTATION);
-    pod->exit_code = (int) number_annotation(object, EXIT_ANNOTATION);
+    pod->exit_code = read_exit_code(object);
     pod->containers = decode_containers(object);
     return pod;
 }

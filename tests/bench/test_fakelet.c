@@ -144,6 +144,28 @@ TEST(pods_end_as_their_annotations_say)
     end(&s);
 }
 
+TEST(only_first_tries_fail_if_annotations_say_so)
+{
+    struct setup s;
+    char name[16], more[256];
+
+    begin(&s);
+    for (int attempt = 1; attempt <= 3; attempt++) {
+        snprintf(name, sizeof(name), "try%d", attempt);
+        snprintf(more, sizeof(more),
+                 ",\"annotations\":{\"kharon.dev/attempt\":\"%d\","
+                 "\"bench.kharon.dev/exit-code\":\"3\","
+                 "\"bench.kharon.dev/failing-tries\":\"2\"}",
+                 attempt);
+        add_pod(&s, name, "fake-0", more);
+    }
+    fake_run(s.fake, 3000);
+    CHECK_INT(exit_code(&s, "try1"), 3);
+    CHECK_INT(exit_code(&s, "try2"), 3);
+    CHECK_INT(exit_code(&s, "try3"), 0);
+    end(&s);
+}
+
 TEST(deleted_pods_are_killed_and_let_go)
 {
     static const char slow[] = ",\"annotations\":{\"bench.kharon.dev/run-ms\":\"500000\"}";
