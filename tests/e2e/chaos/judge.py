@@ -14,6 +14,7 @@ import audit
 NS, LEASE = "kharon", "kharon-operator"
 OPERATORS = "chaos:"  # what the users of operators begin with
 MINUTE = 60
+RETRIED_S = 5  # so soon a holder renews the lease again that got no answer; it lasts longer
 DONE, ERROR = "DONE", "ERROR"
 
 
@@ -73,12 +74,12 @@ class Reign:
 
 
 def lease_writes(writes):
-    """Those that were done. One that was given up was if the next one is by the same user."""
+    """Those that were done. One that was given up was if the next one, soon, is by the same user."""
     found = [w for w in writes if w.what == "leases" and w.name == LEASE and is_operators(w) and
              (w.code < 300 or w.code >= 500)]
     for i, w in enumerate(found):
         later = next((x for x in found[i + 1:] if x.code < 300), None)
-        if w.code < 300 or (later and later.user == w.user):
+        if w.code < 300 or (later and later.user == w.user and later.received < w.answered + RETRIED_S):
             yield w
 
 

@@ -184,6 +184,7 @@ class Stale(unittest.TestCase):
         again = [lease(20, "a-1", 504), patch(21, "a-1"), lease(22, "a-1")]
         self.assertEqual(broken(good() + again), [])
         self.assertEqual(broken(good() + again[:2]), [STALE])
+        self.assertEqual(broken(good() + again[:2] + [lease(26, "a-1")]), [STALE])  # that was a later one
 
     def test_one_that_never_led(self):
         self.assertEqual(broken(good() + [patch(21, "c-1")]), [STALE])
