@@ -299,13 +299,8 @@ static void check_natural(struct observer *o, const struct instance *inst)
 static void check_trigger(struct observer *o, const struct instance *old,
                           const struct instance *new)
 {
-    if (old && old->trigger.seq == new->trigger.seq) {
-        if (old->trigger.key &&
-            !(new->trigger.key &&strcmp(old->trigger.key, new->trigger.key) == 0))
-            observer_blame(o, "%s: trigger %" PRId64 " was replaced", new->id.name,
-                           new->trigger.seq);
+    if (old && old->trigger.seq == new->trigger.seq)
         return;
-    }
     if (new->trigger.type != TRIGGER_NATURAL || !new->trigger.key)
         return;
     if (old && new->trigger.seq <= old->run.seq)
