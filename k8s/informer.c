@@ -29,6 +29,7 @@ struct stream {
     char *continue_token;
     uint64_t list;   /* the number of the list in progress, or of the last one */
     bool even_older; /* the server went back in time: believe this list */
+    uint64_t newer;  /* the lowest version of a copy that is newer than the list's item; 0: none */
     bool listed;     /* since the start or the last resync */
     int failures;
     int64_t watch_began;
@@ -110,6 +111,15 @@ static json_t *parse_item(struct k8s_informer *inf, const char *text, size_t len
     return NULL;
 }
 
+static void note_newer(struct stream *s, const struct k8s_meta *item)
+{
+    const struct k8s_object *o = k8s_informer_get(s->informer, item->ns, item->name);
+    uint64_t version = o ? o->meta.resource_version : 0;
+
+    if (version > item->resource_version && (s->newer == 0 || version < s->newer))
+        s->newer = version;
+}
+
 static void on_list_item(enum k8s_event event, const char *text, size_t len, void *arg)
 {
     struct stream *s = arg;
@@ -119,6 +129,7 @@ static void on_list_item(enum k8s_event event, const char *text, size_t len, voi
     (void) event;
     if (!json)
         return;
+    note_newer(s, &meta);
     struct k8s_object *o = k8s_store_put(&s->informer->store, &meta, json, s->even_older);
     if (o)
         o->list = s->list;
@@ -154,7 +165,11 @@ static void finish_list(struct stream *s, uint64_t version)
 {
     struct k8s_informer *inf = s->informer;
 
-    if (version < s->version && !s->even_older) {
+    /* A list shows the newest of what there was by its version: a copy that is newer and not newer
+     * than the list is of a time that did not happen. */
+    bool back = version < s->version || (s->newer > 0 && s->newer <= version);
+
+    if (back && !s->even_older) {
         s->even_older = true;
         enter(s, STREAM_LISTING, 0);
         return;
@@ -218,6 +233,7 @@ static void begin_list(struct stream *s)
     struct k8s_informer *inf = s->informer;
 
     if (!s->continue_token) {
+        s->newer = 0;
         s->list = ++inf->lists_begun;
         k8s_store_forget_buried(&inf->store, s->ns); /* what was proven gone before is not in it */
     }

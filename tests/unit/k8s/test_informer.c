@@ -514,6 +514,29 @@ TEST(a_restored_etcd_is_believed)
     tear_down();
 }
 
+/* When nobody listens for so long that versions have grown beyond those of before, only a copy that
+ * is newer than what the list shows can tell. */
+TEST(a_restored_etcd_that_has_grown_is_believed)
+{
+    set_up();
+    for (int i = 0; i < 20; i++)
+        add("y", i), drop("y");
+    add("x", 1);
+    restored = true;
+    start(&kind, NULL);
+    TOLD(100, "+x=1 | ");
+    fake_freeze(k8s, true);
+    fake_restore(fake);
+    change("x", 2);
+    for (int i = 0; i < 300; i++)
+        add("y", i), drop("y");
+    k8s_informer_resync(informer);
+    fake_freeze(k8s, false);
+    fake_run(fake, 1000);
+    check_copy();
+    tear_down();
+}
+
 /* Whatever goes wrong, the copy ends up as the server is, and was told so. */
 TEST(chaos)
 {
