@@ -44,17 +44,40 @@ static bool is_halted(const struct halt *h, const struct instance *inst)
            (inst->run.seq == h->seq && run_state_terminal(inst->run.state));
 }
 
+static void confirm(struct job *job);
+
+static void wait_or_give_up(struct halt *h)
+{
+    if (job_timed_out(&h->job))
+        reply_json_reason_take(h->job.req, 202, NOT_CONFIRMED, named_instance_encode(&h->named));
+    else
+        job_wait_instance(&h->job, h->ns, h->name, API_CONFIRM_MS, confirm);
+}
+
+/* The copy does not have it: that may be its own fault. */
+static void on_missed(struct job *job, const struct k8s_reply *reply)
+{
+    struct halt *h = (struct halt *) job;
+    CLEANUP(instance_free) struct instance *inst =
+        reply->error.code == ERROR_NONE ? instance_decode(reply->object) : NULL;
+
+    if (reply->error.code == ERROR_NOT_FOUND || (inst && is_halted(h, inst)))
+        reply_halted(h);
+    else
+        wait_or_give_up(h);
+}
+
 static void confirm(struct job *job)
 {
     struct halt *h = (struct halt *) job;
     const struct instance *inst = store_instance(job->api->store, h->ns, h->name);
 
-    if (!inst || is_halted(h, inst))
+    if (!inst)
+        job_get(job, &instance_resource, h->ns, h->name, on_missed);
+    else if (is_halted(h, inst))
         reply_halted(h);
-    else if (job_timed_out(job))
-        reply_json_reason_take(job->req, 202, NOT_CONFIRMED, named_instance_encode(&h->named));
     else
-        job_wait_instance(job, h->ns, h->name, API_CONFIRM_MS, confirm);
+        wait_or_give_up(h);
 }
 
 static void look(struct halt *h);

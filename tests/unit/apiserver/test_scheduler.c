@@ -338,6 +338,28 @@ TEST(a_halt_looks_at_the_truth)
     tear_down();
 }
 
+/* Just after etcd was restored, watches are silent, and the copy misses what is new. */
+TEST(a_halt_is_not_confirmed_by_a_copy_that_does_not_know)
+{
+    set_up_report();
+    w.operator_works = false;
+    for (int i = 0; i < 100; i++) {
+        make(&workflow_resource, "billing", "other", "{\"schedule\":\"daily\"}", NULL);
+        fake_delete(w.fake, &workflow_resource, "billing", "other");
+    }
+    settle();
+    fake_restore(w.fake);
+    settle();
+    make(&instance_resource, "billing", "report.2026-01-05",
+         "{\"workflow\":\"report\",\"parameter\":\"2026-01-05\"}", NULL);
+    settle();
+    ASK("POST", HALT, BODY("billing", "report", "2026-01-05"), 202, NULL);
+    w.operator_works = true;
+    fake_delete(w.fake, &instance_resource, "billing", "report.2026-01-05");
+    ASK("POST", HALT, BODY("billing", "report", "2026-01-05"), 200, NULL);
+    tear_down();
+}
+
 TEST(a_halt_that_nobody_confirms_is_accepted_only)
 {
     set_up_report();
