@@ -202,12 +202,18 @@ static void on_relabelled(struct attempt_ctl *ctl, const struct k8s_reply *reply
     work_finish(&ctl->work, is_hidden(ctl, reply) ? WORK_RETRY : WORK_AGAIN);
 }
 
-static void on_workflow_found(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+/* False if the copy does not take what was read, as it may be just after etcd was restored. */
+static bool on_workflow_found(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
-    if (reply->error.code == ERROR_NONE)
-        k8s_informer_observe(ctl->op->workflows, reply->object);
-    else if (reply->error.code == ERROR_NOT_FOUND)
+    const struct k8s_object *inst = k8s_informer_get_key(ctl->op->instances, ctl->key);
+
+    if (reply->error.code == ERROR_NOT_FOUND)
         ctl->wf_absent = true;
+    if (reply->error.code != ERROR_NONE)
+        return true;
+    k8s_informer_observe(ctl->op->workflows, reply->object);
+    return !inst || k8s_informer_get(ctl->op->workflows, inst->meta.ns,
+                                     ((const struct instance *) inst->value)->workflow);
 }
 
 /* The name is taken: by our own create whose answer was lost, or by somebody else. */
@@ -265,9 +271,8 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         on_created(ctl, reply);
     else if (kind == CALL_FIND_POD)
         on_pod_found(ctl, reply);
-    else if (kind == CALL_FIND_WORKFLOW)
-        on_workflow_found(ctl, reply);
-    if (kind == CALL_ADOPT && !on_adopted(ctl, reply)) {
+    if ((kind == CALL_FIND_WORKFLOW && !on_workflow_found(ctl, reply)) ||
+        (kind == CALL_ADOPT && !on_adopted(ctl, reply))) {
         work_finish(&ctl->work, WORK_RETRY);
         return;
     }

@@ -73,3 +73,31 @@ TEST(the_create_for_an_instance_that_is_gone)
         world_done(&w);
     }
 }
+
+/* Just after etcd was restored, versions are low, and the copy does not take what it is shown. */
+TEST(a_copy_that_takes_nothing_is_not_asked_all_the_time)
+{
+    struct world w;
+
+    world_init(&w, test_seed());
+    w.plan.run_ms = FAKE_NEVER;
+    world_start(&w, 0);
+    for (int i = 0; i < 200; i++) {
+        world_deploy(&w, "job", SPEC);
+        world_delete(&w, &workflow_resource, "job");
+    }
+    world_deploy(&w, "job", SPEC);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    fake_set_latency(w.fake, 50, 50);
+    world_delete(&w, &workflow_resource, "job");
+    world_run(&w, 60);
+    fake_restore(w.fake);
+    world_deploy(&w, "job", SPEC);
+    uint64_t before = fake_count_requests(w.fake, K8S_GET, "workflows");
+    world_run(&w, 10 * SECOND_MS);
+    uint64_t n = fake_count_requests(w.fake, K8S_GET, "workflows") - before;
+    CHECK(n > 0 && n < 20);
+    CHECK(world_run_until(&w, 10 * MINUTE_MS, "job.2025", "ERROR"));
+    world_done(&w);
+}
