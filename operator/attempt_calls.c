@@ -118,9 +118,14 @@ static void refuse_pod(struct attempt_ctl *ctl, const struct k8s_reply *reply)
     step_done(&step);
 }
 
-static bool is_quota(const struct k8s_reply *reply)
+/* A refusal that has nothing to do with this run, and may be over the next time: a quota is
+ * exhausted, or we have no right to make pods.  An API server that has just started refuses
+ * everybody until it has read the roles. */
+static bool is_back_pressure(const struct k8s_reply *reply)
 {
-    return reply->error.code == ERROR_FORBIDDEN && strstr(reply->error.text, "exceeded quota");
+    return reply->error.code == ERROR_FORBIDDEN &&
+           (strstr(reply->error.text, "exceeded quota") ||
+            strstr(reply->error.text, "cannot create resource \"pods\""));
 }
 
 static void note_refusal(struct attempt_ctl *ctl, const char *text)
@@ -142,7 +147,7 @@ static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
                         loop_now(ctl->op->loop, LOOP_MONOTONIC));
         return;
     case ERROR_FORBIDDEN:
-        if (is_quota(reply)) { /* back-pressure: the queue's back-off asks again */
+        if (is_back_pressure(reply)) { /* the queue's back-off asks again */
             note_refusal(ctl, reply->error.text);
             return;
         }

@@ -119,6 +119,7 @@ enum fake_fault {
     FAKE_CONFLICT,    /* 409 Conflict */
     FAKE_EXPIRE,      /* 410 */
     FAKE_FORBID,      /* 403 exceeded quota */
+    FAKE_NO_RIGHT,    /* 403 of the authorizer: as just after the start, before it knows any role */
     FAKE_NO_ACCOUNT,  /* 403 error looking up service account */
     FAKE_NO_PRIORITY, /* 403 no PriorityClass */
     FAKE_NO_ROUTE,    /* 404 page not found: the kind is not served; no proof of absence */

@@ -42,6 +42,9 @@ static const struct fault {
     [FAKE_FORBID] = {HITS_CREATES, false, 403, "Forbidden",
                      "%s is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, "
                      "limited: pods=1"},
+    [FAKE_NO_RIGHT] = {HITS_CREATES, false, 403, "Forbidden",
+                       "%s is forbidden: User \"operator\" cannot create resource \"pods\" in API "
+                       "group \"\" in the namespace \"kharon\""},
     [FAKE_NO_ACCOUNT] = {HITS_CREATES, true, 403, "Forbidden",
                          "%s is forbidden: error looking up service account team/nope: "
                          "serviceaccount \"nope\" not found"},

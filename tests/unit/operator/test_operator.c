@@ -650,6 +650,23 @@ TEST(a_quota_is_waited_for)
     world_done(&w);
 }
 
+/* An API server that has just started refuses everybody until it has read the roles. */
+TEST(a_right_that_is_missing_is_waited_for)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "job", BY_HAND);
+    world_run(&w, SECOND_MS);
+    fake_fail_next(w.fake, FAKE_NO_RIGHT, 5, K8S_CREATE, "pods");
+    world_run_by_hand(&w, "job", "2025");
+    world_run(&w, 5 * MINUTE_MS);
+    CHECK_STR(state_of(&w, "job.2025"), "DONE");
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.retryCostTenths"), "0");
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.attempt"), "1");
+    world_done(&w);
+}
+
 struct writes {
     int n, unfenced, unguarded;
 };
