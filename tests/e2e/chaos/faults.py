@@ -113,14 +113,22 @@ def encoded(path):
         return base64.b64encode(file.read()).decode()
 
 
+def gone(process):
+    """All its threads too: the first may be a zombie while another still holds the sockets."""
+    try:
+        return not process.alive() and len(os.listdir(f"/proc/{process.pid}/task")) <= 1
+    except OSError:
+        return True
+
+
 def end(cluster, process, signo, timeout_s=10):
     """Ends a process and forgets it: its number may be somebody else's later."""
     os.kill(process.pid, signo)
     try:
-        wait_for(f"end of {process.name}", timeout_s, lambda: not process.alive(), 0.01)
+        wait_for(f"end of {process.name}", timeout_s, lambda: gone(process), 0.01)
     except Failed:
         os.kill(process.pid, signal.SIGKILL)
-        wait_for(f"end of {process.name}", timeout_s, lambda: not process.alive(), 0.01)
+        wait_for(f"end of {process.name}", timeout_s, lambda: gone(process), 0.01)
     if process in cluster.started:
         cluster.started.remove(process)
 
