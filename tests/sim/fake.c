@@ -79,6 +79,15 @@ static void tell_request(struct fake *f, const char *user, const struct k8s_requ
             w->on_request(user, request, status, w->arg);
 }
 
+static void tell_departure(struct fake *f, const char *user, const struct k8s_request *request)
+{
+    struct fake_watcher *w;
+
+    list_foreach (w, &f->server.watchers, link)
+        if (w->on_departure)
+            w->on_departure(user, request, w->arg);
+}
+
 /* ---- ghosts ---- */
 
 static void ghost_free(struct ghost *g)
@@ -385,6 +394,7 @@ static void depart(struct fake_call *c)
         fake_call_fail(c, ERROR_FENCED, "not sent: the lease does not last long enough");
         return;
     }
+    tell_departure(f, c->client->user, &c->request);
     if (remaining < c->deadline - fake_now(f))
         c->deadline = fake_now(f) + remaining;
     c->fault = judged >= 0 ? judged : fake_fault_pick(f, &c->request);

@@ -87,6 +87,8 @@ struct fake_watcher {
     /* A client's request was answered so (a watch: not told), or was a late one that nobody waits
      * for: status 0 then.  May be NULL. */
     void (*on_request)(const char *user, const struct k8s_request *request, int status, void *arg);
+    /* It leaves the client now: its fence was open.  May be NULL. */
+    void (*on_departure)(const char *user, const struct k8s_request *request, void *arg);
     /* etcd was restored; what that changed was told before.  May be NULL. */
     void (*on_restore)(void *arg);
     void *arg;

@@ -124,10 +124,13 @@ static void forget_pod(struct observer *o, struct seen_pod *seen)
     free(seen);
 }
 
-/* When many partitions fall due at once, many requests are right. */
-static void excuse_requests(struct observer *o)
+/* When many partitions fall due at once, many requests are right, and many writes of the cursor. */
+static void excuse_requests(struct observer *o, const char *workflow)
 {
+    CLEANUP(free) char *what = xasprintf("patch workflows %s", workflow);
+
     o->n_in_second -= OBSERVER_REQUESTS_A_TRIGGER;
+    tally(&o->asked, what)->n -= 2;
 }
 
 /* ---- containers ---- */
@@ -299,8 +302,13 @@ static void check_natural(struct observer *o, const struct instance *inst)
 static void check_trigger(struct observer *o, const struct instance *old,
                           const struct instance *new)
 {
-    if (old && old->trigger.seq == new->trigger.seq)
+    if (old && old->trigger.seq == new->trigger.seq) {
+        if (old->trigger.key &&
+            !(new->trigger.key &&strcmp(old->trigger.key, new->trigger.key) == 0))
+            observer_blame(o, "%s: trigger %" PRId64 " was replaced", new->id.name,
+                           new->trigger.seq);
         return;
+    }
     if (new->trigger.type != TRIGGER_NATURAL || !new->trigger.key)
         return;
     if (old && new->trigger.seq <= old->run.seq)
@@ -309,7 +317,7 @@ static void check_trigger(struct observer *o, const struct instance *old,
     CLEANUP(free) char *key = partition_key(new->trigger.key, new->parameter);
     struct tally *t = tally(&o->triggered, key);
     o->n_triggers++;
-    excuse_requests(o);
+    excuse_requests(o, new->workflow);
     t->at = monotonic(o);
     if (++t->n > 1)
         observer_blame(o, "%s was triggered twice by %s", new->id.name, new->trigger.key);
@@ -574,16 +582,22 @@ static void check_lease(struct observer *o, const char *user, const struct k8s_r
         observer_blame(o, "%s: more natural runs than maxActive", user);
 }
 
-static void count_request(struct observer *o)
+static void count_request(struct observer *o, const struct k8s_request *r)
 {
     int64_t second = monotonic(o) / SECOND_MS;
+    CLEANUP(free) char *what =
+        xasprintf("%s %s %s", k8s_verb_name(r->verb), r->resource->plural, r->name ? r->name : "");
 
     o->n_requests++;
-    if (second != o->second)
+    if (second != o->second) {
         o->n_in_second = 0;
+        tally_free_all(&o->asked);
+    }
     o->second = second;
     if (++o->n_in_second > OBSERVER_MAX_RATE)
         observer_blame(o, "more than %d requests within a second", OBSERVER_MAX_RATE);
+    if (r->name && ++tally(&o->asked, what)->n > OBSERVER_MAX_SAME)
+        observer_blame(o, "%s: more than %d times within a second", what, OBSERVER_MAX_SAME);
 }
 
 /* For which run was that? */
@@ -615,13 +629,25 @@ static void on_request(const char *user, const struct k8s_request *r, int status
         o->excess = false;
         return;
     }
-    count_request(o);
+    count_request(o, r);
     if (k8s_verb_writes(r->verb) && status >= 200 && status < 300) {
         check_lease(o, user, r);
         if (strcmp(r->resource->plural, "events") != 0)
             count_write(o, r);
     }
     o->excess = false;
+}
+
+/* Whatever becomes of it on its way. */
+static void on_departure(const char *user, const struct k8s_request *r, void *arg)
+{
+    struct observer *o = arg;
+
+    if (is_operator(user) && k8s_verb_writes(r->verb) &&
+        strcmp(r->resource->plural, "leases") != 0 && o->holder && strcmp(o->holder, user) != 0)
+        observer_blame(o, "%s sends %s %s %s while the lease is %s's", user, k8s_verb_name(r->verb),
+                       r->resource->plural, r->name ? r->name : "",
+                       *o->holder ? o->holder : "nobody");
 }
 
 /* ---- now and then ---- */
@@ -669,10 +695,12 @@ void observer_tidy(struct observer *o)
 void observer_init(struct observer *o, struct world *world)
 {
     *o = (struct observer) {.world = world};
-    o->watcher = (struct fake_watcher) {.on_change = on_change, .on_request = on_request, .arg = o};
+    o->watcher = (struct fake_watcher) {
+        .on_change = on_change, .on_request = on_request, .on_departure = on_departure, .arg = o};
     map_init(&o->running);
     map_init(&o->pods);
     map_init(&o->triggered);
+    map_init(&o->asked);
     map_init(&o->workflows);
     map_init(&o->instances);
     world->on_container = on_container;
@@ -707,6 +735,7 @@ void observer_done(struct observer *o)
     o->world->on_container = NULL;
     tally_free_all(&o->running);
     tally_free_all(&o->triggered);
+    tally_free_all(&o->asked);
     forget_all(o);
     free(o->holder);
 }

@@ -12,10 +12,11 @@
  *    or its workflow was deleted;
  *  - counters grow by one with each event, and events are only appended;
  *  - an instance stays within INSTANCE_MAX, and the natural runs of a workflow within maxActive;
- *  - only who holds the lease writes (a request that was late on its way is not judged), and nobody
+ *  - only who holds the lease sends writes, and they arrive while he does (of a request that was late
+ *    on its way only the first is asked), and nobody
  *    of us writes to a pod that is not ours (FOREIGN_PREFIX);
- *  - no more than OBSERVER_MAX_RATE requests or OBSERVER_MAX_STEPS looks within a second: nobody
- *    goes round in circles.
+ *  - within a second no more than OBSERVER_MAX_RATE requests, OBSERVER_MAX_SAME about the same, or
+ *    OBSERVER_MAX_STEPS looks: nobody goes round in circles.
  *
  * In a world without faults, and if it is told so (`strict`):
  *
@@ -30,7 +31,8 @@
 
 #include "sim/world.h"
 
-#define OBSERVER_MAX_RATE           300
+#define OBSERVER_MAX_RATE           1500 /* what was held up for hours may all be due at once */
+#define OBSERVER_MAX_SAME           20
 #define OBSERVER_REQUESTS_A_TRIGGER 10
 #define OBSERVER_MAX_STEPS          3000
 #define OBSERVER_MAX_WRITES         9
@@ -54,6 +56,7 @@ struct observer {
     int64_t checked_at;
     int64_t second; /* LOOP_MONOTONIC */
     int n_in_second;
+    struct map asked; /* in this second, by kind and name */
     char broken[512]; /* what happened first that may not happen; "" is fine */
 };
 
