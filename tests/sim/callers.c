@@ -10,6 +10,7 @@
 #include "sim/storm.h"
 #include "sim/tally.h"
 
+#include "model/partition.h"
 #include "model/validate.h"
 
 #include <inttypes.h>
@@ -407,6 +408,31 @@ static void trigger_old(struct storm *s)
         trigger(s, inst->workflow, inst->parameter, "?allowFuture=true");
 }
 
+/* The cursor is set back to what has run, and somebody triggers the same at the same time. */
+static void race(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = can_ask(s) ? storm_pick_instance(s) : NULL;
+    const json_t *json = inst ? world_get(&s->w, &workflow_resource, inst->workflow) : NULL;
+    CLEANUP(workflow_free) struct workflow *wf = json ? workflow_decode(json) : NULL;
+    struct schedule schedule;
+    struct error ignored;
+    instant t;
+    char text[INSTANT_TEXT_MAX];
+
+    if (!wf || instance_active(inst) || !wf->status.observed_schedule ||
+        !schedule_parse(wf->status.observed_schedule, &schedule, &ignored) ||
+        !partition_parse(&schedule, inst->parameter, &t, &ignored))
+        return;
+    instant_print(t, text);
+    CLEANUP(free) char *patch =
+        xasprintf("{'spec': {'setNext': {'next': '%s', 'nextOffset': '%s', 'id': 'race-%d'}}}",
+                  text, text, ++s->n_wishes);
+    world_patch(&s->w, &workflow_resource, inst->workflow, patch);
+    world_run(&s->w, storm_between(s, 0, 20));
+    if (can_ask(s))
+        trigger(s, inst->workflow, inst->parameter, "?allowFuture=true");
+}
+
 static void halt_one(struct storm *s)
 {
     CLEANUP(instance_free) struct instance *inst = can_ask(s) ? storm_pick_instance(s) : NULL;
@@ -496,6 +522,7 @@ static const struct mishap rows[] = {
     {"api-set-next", 6, set_next_one, 0, "PATCH of the next trigger"},
     {"api-trigger", 60, trigger_new, 0, "a trigger of something new"},
     {"api-trigger-again", 40, trigger_old, 0, "a trigger of something that ran or runs"},
+    {"api-trigger-race", 15, race, 0, "a trigger of what the schedule triggers, too"},
     {"api-halt", 50, halt_one, 0, "a halt"},
     {"api-restart", 6, restart_server, 0, "the API server is killed and comes back"},
 };

@@ -408,6 +408,7 @@ static const struct mishap rows[] = {
     {"no-leader", 100, NULL, FAKE_NO_LEADER, "500, carried out or not"},
     {"no-route", 50, NULL, FAKE_NO_ROUTE, "404 page not found: proves nothing"},
     {"no-account", 20, NULL, FAKE_NO_ACCOUNT, "403 for a pod"},
+    {"no-right", 20, NULL, FAKE_NO_RIGHT, "403, as from a server that has just started"},
     {"duplicate", 200, NULL, FAKE_DUPLICATE, "an event comes twice"},
     {"lose-reply", 200, NULL, FAKE_LOSE_REPLY, "is carried out, nobody is told"},
     {"late", 200, NULL, FAKE_LATE, "takes effect seconds after its 504"},
