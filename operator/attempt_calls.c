@@ -134,6 +134,17 @@ static void note_refusal(struct attempt_ctl *ctl, const char *text)
     ctl->create_refused = xstrdup(text);
 }
 
+/* It says nothing about an earlier create that may still take effect: until that is settled, the
+ * run stays at this attempt, or the next leader would not know which pod to wait for. */
+static void refused(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    if (unsettled_is_of(&ctl->unsettled, ctl->run.execution_id,
+                        loop_now(ctl->op->loop, LOOP_MONOTONIC)))
+        note_refusal(ctl, reply->error.text);
+    else
+        refuse_pod(ctl, reply);
+}
+
 static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
     switch (reply->error.code) {
@@ -154,7 +165,7 @@ static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
         __attribute__((fallthrough));
     case ERROR_INVALID:
     case ERROR_TOO_LARGE:
-        refuse_pod(ctl, reply); /* an earlier create stays unsettled: the next try waits for it */
+        refused(ctl, reply);
         return;
     default:
         return;
@@ -287,8 +298,8 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
     }
     bool expected = reply->error.code == ERROR_NOT_FOUND &&
                     (kind == CALL_FIND_POD || kind == CALL_FIND_WORKFLOW);
-    bool refused = kind == CALL_CREATE && ctl->run.state == RUN_FAILED;
-    if (expected || refused)
+    bool over = kind == CALL_CREATE && ctl->run.state == RUN_FAILED;
+    if (expected || over)
         work_finish(&ctl->work, WORK_AGAIN);
     else
         finish_by_reply(ctl->op, &ctl->work, reply, doing[kind], ctl->key);

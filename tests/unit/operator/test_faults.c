@@ -56,6 +56,26 @@ TEST(the_last_leaders_create_comes_too_late)
     }
 }
 
+/* Sent again, it is refused: that says nothing about the first, whatever becomes of the leader. */
+TEST(a_refusal_does_not_settle_a_create)
+{
+    for (uint64_t i = 0; i < 20; i++) {
+        struct world w;
+
+        begin_late_create(&w, test_seed() + i);
+        for (int k = 0; k < WORLD_MAX_OPERATORS; k++)
+            w.settings[k].retry_base_ms = SECOND_MS;
+        fake_fail_next(w.fake, FAKE_NO_ACCOUNT, 1, K8S_CREATE, "pods");
+        world_run(&w, 5 * SECOND_MS);
+        world_kill(&w, 0);
+        world_start(&w, 1);
+        CHECK(world_run_until(&w, 3 * MINUTE_MS, "job.2025", "RUNNING"));
+        world_run(&w, MINUTE_MS);
+        CHECK_INT(w.n_most_at_once, 1);
+        world_done(&w);
+    }
+}
+
 /* The instance is deleted and made again while a create of its pod is on its way: that pod has no
  * owner any more and is collected, but it may run until then. */
 TEST(the_create_for_an_instance_that_is_gone)
