@@ -62,7 +62,8 @@ static void on_wake(void *arg)
 {
     struct job *job = arg;
 
-    job->on_wake(job);
+    if (!job->call) /* else its reply goes on, and finds what there is to see */
+        job->on_wake(job);
 }
 
 static void arm(struct job *job, int64_t ms, void (*then)(struct job *))

@@ -48,8 +48,9 @@ void job_get(struct job *job, const struct k8s_resource *resource, const char *n
 /* One more attempt, unless that would be too many: false. */
 bool job_again(struct job *job);
 
-/* Calls on_wake when the object changes, again and again until job_wait_end or for at most `ms`
- * after the first call: on_wake is also called then, and job_timed_out is true. */
+/* Calls on_wake when the object changes, once, and when `ms` after the first call are over:
+ * job_timed_out is true then.  Not while a call is under way: whoever made it looks again at its
+ * reply. */
 void job_wait_workflow(struct job *job, const char *ns, const char *name, int64_t ms,
                        void (*on_wake)(struct job *));
 void job_wait_instance(struct job *job, const char *ns, const char *name, int64_t ms,

@@ -360,6 +360,22 @@ TEST(a_halt_is_not_confirmed_by_a_copy_that_does_not_know)
     tear_down();
 }
 
+/* Time is up while Kubernetes is asked whether the instance has gone. */
+TEST(a_halt_of_what_goes_at_the_last_moment)
+{
+    set_up_report();
+    w.operator_works = false;
+    ask("POST", TRIGGER, BODY("billing", "report", "2026-01-05"));
+    struct answer *a = begin("POST", HALT, BODY("billing", "report", "2026-01-05"));
+    fake_run(w.fake, API_CONFIRM_MS - 600);
+    fake_set_latency(w.fake, 400, 400); /* of the event, of the question, of its answer */
+    fake_delete(w.fake, &instance_resource, "billing", "report.2026-01-05");
+    fake_run(w.fake, 2000);
+    CHECK_INT(a->status, 200);
+    answer_free(a);
+    tear_down();
+}
+
 TEST(a_halt_that_nobody_confirms_is_accepted_only)
 {
     set_up_report();
