@@ -40,18 +40,24 @@ static bool outcome_stored(const struct pod *pod, const struct run *run)
     return run->attempt > pod->attempt || (run->attempt == pod->attempt && !under_way);
 }
 
-/* Its owner's deletion takes its pods with it, unless it was told to leave them alone. */
-static struct retain_step of_owner_gone(const struct pod *pod)
-{
-    if (pod->deleting_since == INSTANT_NONE && !pod->orphaned)
-        return only(RETAIN_DELETE);
-    return pod->has_finalizer ? only(RETAIN_RELEASE) : keep_until(INSTANT_NONE);
-}
-
 /* Design, section 4: nothing of it runs, or its node is no more. */
 static bool gone(const struct retain_view *v)
 {
     return v->lost || pod_gone(v->pod);
+}
+
+/* Its owner's deletion takes its pods with it, unless it was told to leave them alone.  One that was
+ * deleted without grace is kept until it is gone: it may run on, and whoever gets its owner's name
+ * has to see it. */
+static struct retain_step of_owner_gone(const struct retain_view *v)
+{
+    const struct pod *pod = v->pod;
+
+    if (pod->deleting_since == INSTANT_NONE && !pod->orphaned)
+        return only(RETAIN_DELETE);
+    if (pod->deleted_at_once && !gone(v))
+        return keep_until(INSTANT_NONE);
+    return pod->has_finalizer ? only(RETAIN_RELEASE) : keep_until(INSTANT_NONE);
 }
 
 static bool main_ended(const struct retain_view *v)
@@ -116,9 +122,9 @@ static struct retain_step decide(const struct retain_view *v)
     if (!pod_is_ours(pod))
         return keep_until(INSTANT_NONE);
     if (!v->inst || strcmp(v->inst->id.uid, pod->owner_uid) != 0)
-        return v->inst_absent ? of_owner_gone(pod) : only(RETAIN_FIND_INSTANCE);
+        return v->inst_absent ? of_owner_gone(v) : only(RETAIN_FIND_INSTANCE);
     if (v->inst->id.deleting)
-        return of_owner_gone(pod);
+        return of_owner_gone(v);
     if (!outcome_stored(pod, &v->inst->run))
         return keep_until(INSTANT_NONE);
     return pod->deleting_since == INSTANT_NONE ? of_kept(v) : of_deleting(v);

@@ -71,6 +71,7 @@ struct pod {
     bool has_finalizer; /* ours */
     struct texts other_finalizers;
     instant deleting_since; /* INSTANT_NONE: it is not being deleted */
+    bool deleted_at_once;   /* without grace: the object does not wait for its containers */
 
     enum pod_phase phase;
     char *reason, *message; /* of the status: Evicted, DeadlineExceeded, NodeLost … */

@@ -218,6 +218,7 @@ struct pod *pod_decode(const json_t *object)
     decode_owner(object, pod);
     decode_finalizers(object, pod);
     pod->deleting_since = read_instant(object, "metadata.deletionTimestamp");
+    pod->deleted_at_once = json_int_at(object, "metadata.deletionGracePeriodSeconds", -1) == 0;
     pod->phase = read_phase(json_text_at(object, "status.phase"));
     pod->reason = xstrdup(json_text_at(object, "status.reason"));
     pod->message = xstrdup(json_text_at(object, "status.message"));

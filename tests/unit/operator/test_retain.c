@@ -19,6 +19,7 @@ struct look {
     const char *finalizers;   /* NULL: ours alone */
     const char *name, *owner; /* NULL: as we made them */
     const char *node;         /* NULL: none */
+    bool at_once;             /* deleted without grace */
 };
 
 #define OURS "'kharon.dev/outcome'"
@@ -30,9 +31,11 @@ struct look {
 
 static struct pod *pod_of(int line, const struct look *look)
 {
-    CLEANUP(free) char *deletion =
-        look->deleting ? xasprintf(", 'deletionTimestamp': '2026-01-01T%sZ'", look->deleting)
-                       : xstrdup("");
+    CLEANUP(free) char *deletion = look->deleting
+                                       ? xasprintf(", 'deletionTimestamp': '2026-01-01T%sZ',"
+                                                   " 'deletionGracePeriodSeconds': %d",
+                                                   look->deleting, look->at_once ? 0 : 30)
+                                       : xstrdup("");
     CLEANUP(free) char *statuses = look->main
                                        ? xasprintf(", 'containerStatuses': [{'name': 'styx-run',"
                                                    " 'state': %s}]",
@@ -210,6 +213,13 @@ TEST(the_pods_of_a_run_that_is_gone_go)
         RETAIN(POD("Succeeded", ENDED), owners[i], "02:00:01", "delete", NONE);
         RETAIN(POD("Running", RUNS, "01:00:01"), owners[i], "01:00:02", "release", NONE);
         RETAIN(POD("Running", RUNS, "01:00:01", ""), owners[i], "05:00:00", "keep", NONE);
+        /* Without grace nothing but the finalizer keeps the object while the container runs. */
+        RETAIN(POD("Running", RUNS, "01:00:01", .at_once = true), owners[i], "01:00:02", "keep",
+               NONE);
+        RETAIN(POD("Running", ENDED, "01:00:01", .at_once = true), owners[i], "01:00:02", "release",
+               NONE);
+        RETAIN(POD("Failed", NULL, "01:00:01", .at_once = true), owners[i], "01:00:02", "release",
+               NONE);
     }
 }
 
