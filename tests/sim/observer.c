@@ -296,7 +296,9 @@ static void check_natural(struct observer *o, const struct instance *inst)
 {
     const struct seen_workflow *seen = see_workflow(o, inst->workflow);
 
-    o->excess = seen->wf && seen->n_natural >= seen->wf->max_active;
+    free(TAKE(o->excess));
+    if (seen->wf && seen->n_natural >= seen->wf->max_active)
+        o->excess = xstrdup(inst->id.name);
 }
 
 static void check_trigger(struct observer *o, const struct instance *old,
@@ -578,8 +580,8 @@ static void check_lease(struct observer *o, const char *user, const struct k8s_r
     if (strncmp(name, FOREIGN_PREFIX, strlen(FOREIGN_PREFIX)) == 0)
         observer_blame(o, "%s: %s %s %s, which is not ours", user, k8s_verb_name(r->verb),
                        r->resource->plural, name);
-    if (o->excess)
-        observer_blame(o, "%s: more natural runs than maxActive", user);
+    if (o->excess && strcmp(o->excess, name) == 0)
+        observer_blame(o, "%s: %s is one more natural run than maxActive", user, name);
 }
 
 static void count_request(struct observer *o, const struct k8s_request *r)
@@ -596,8 +598,9 @@ static void count_request(struct observer *o, const struct k8s_request *r)
     o->second = second;
     if (++o->n_in_second > OBSERVER_MAX_RATE)
         observer_blame(o, "more than %d requests within a second", OBSERVER_MAX_RATE);
-    if (r->name && ++tally(&o->asked, what)->n > OBSERVER_MAX_SAME)
-        observer_blame(o, "%s: more than %d times within a second", what, OBSERVER_MAX_SAME);
+    int most = r->verb == K8S_GET ? OBSERVER_MAX_READS : OBSERVER_MAX_SAME;
+    if (r->name && ++tally(&o->asked, what)->n > most)
+        observer_blame(o, "%s: more than %d times within a second", what, most);
 }
 
 /* For which run was that? */
@@ -626,7 +629,7 @@ static void on_request(const char *user, const struct k8s_request *r, int status
     struct observer *o = arg;
 
     if (!is_operator(user) || r->verb == K8S_LIST || strcmp(r->resource->plural, "leases") == 0) {
-        o->excess = false;
+        free(TAKE(o->excess));
         return;
     }
     count_request(o, r);
@@ -635,7 +638,7 @@ static void on_request(const char *user, const struct k8s_request *r, int status
         if (strcmp(r->resource->plural, "events") != 0)
             count_write(o, r);
     }
-    o->excess = false;
+    free(TAKE(o->excess));
 }
 
 /* Whatever becomes of it on its way. */
@@ -738,4 +741,5 @@ void observer_done(struct observer *o)
     tally_free_all(&o->asked);
     forget_all(o);
     free(o->holder);
+    free(o->excess);
 }

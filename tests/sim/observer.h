@@ -33,6 +33,7 @@
 
 #define OBSERVER_MAX_RATE           1500 /* what was held up for hours may all be due at once */
 #define OBSERVER_MAX_SAME           20
+#define OBSERVER_MAX_READS          200 /* each run of a workflow asks for it by itself */
 #define OBSERVER_REQUESTS_A_TRIGGER 10
 #define OBSERVER_MAX_STEPS          3000
 #define OBSERVER_MAX_WRITES         9
@@ -48,7 +49,7 @@ struct observer {
     struct map triggered;            /* "key parameter" of natural triggers */
     struct map workflows, instances; /* by name, as they were seen last */
     char *holder;                    /* of the lease */
-    bool excess;         /* the change that is being made goes beyond a limit; who makes it? */
+    char *excess; /* the instance whose change goes beyond a limit; who makes it? NULL: none */
     uint64_t n_requests; /* of operators, without watches, lists and the lease */
     uint64_t n_writes;
     uint64_t n_pods, n_triggers, n_skips, n_finished, n_succeeded;
