@@ -46,9 +46,9 @@ static bool gone(const struct retain_view *v)
     return v->lost || pod_gone(v->pod);
 }
 
-/* Its owner's deletion takes its pods with it, unless it was told to leave them alone.  One that was
- * deleted without grace is kept until it is gone: it may run on, and whoever gets its owner's name
- * has to see it. */
+/* Its owner's deletion takes its pods with it, unless it was told to leave them alone.  One that
+ * was deleted without grace is kept until it is gone: it may run on, and whoever gets its owner's
+ * name has to see it. */
 static struct retain_step of_owner_gone(const struct retain_view *v)
 {
     const struct pod *pod = v->pod;

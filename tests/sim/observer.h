@@ -12,7 +12,7 @@
  *    or its workflow was deleted;
  *  - counters grow by one with each event, and events are only appended;
  *  - an instance stays within INSTANCE_MAX, and the natural runs of a workflow within maxActive;
- *  - only who holds the lease sends writes, and they arrive while he does (of a request that was late
+ *  - only who holds the lease sends writes, and they arrive while he does (of one that was late
  *    on its way only the first is asked), and nobody
  *    of us writes to a pod that is not ours (FOREIGN_PREFIX);
  *  - within a second no more than OBSERVER_MAX_RATE requests, OBSERVER_MAX_SAME about the same, or
