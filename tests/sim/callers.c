@@ -324,7 +324,7 @@ static char *new_marker(struct storm *s, const char *prefix)
 
 static void post(struct storm *s, int i)
 {
-    static const char *const schedules[] = {"*/10 * * * *", "hourly", "daily"};
+    static const char *const schedules[] = {"hourly", "daily", "weekly"};
     char *name = rest_name(i), *marker = new_marker(s, "rest:");
     char *body = xasprintf("{\"id\":\"%s\",\"schedule\":\"%s\",\"docker_image\":\"%s\","
                            "\"running_timeout\":\"PT10M\"}",

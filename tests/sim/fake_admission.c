@@ -43,10 +43,12 @@ static bool is_name(const char *name)
 /* Six digits, no more, no less. */
 static bool is_micro_time(const char *text)
 {
-    int at = 0;
+    static const char like[] = "0000-00-00T00:00:00.000000Z";
+    size_t i = 0;
 
-    sscanf(text, "%*4d-%*2d-%*2dT%*2d:%*2d:%*2d.%*6[0-9]Z%n", &at);
-    return at == 27 && text[at] == '\0';
+    while (like[i] && (like[i] == '0' ? text[i] >= '0' && text[i] <= '9' : text[i] == like[i]))
+        i++;
+    return like[i] == '\0' && text[i] == '\0';
 }
 
 static char *judge_lease(const json_t *json)

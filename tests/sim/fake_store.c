@@ -8,7 +8,7 @@
 #include <time.h>
 
 #define HISTORY_MS    300000 /* etcd is compacted every five minutes */
-#define PRUNE_EVERY   1024
+#define PRUNE_EVERY   16
 #define KEPT_TEXTS    256
 #define FIRST_VERSION 100
 #define LOWER_VERSION 50 /* after a restore without a backup */

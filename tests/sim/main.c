@@ -19,7 +19,8 @@
 
 struct config {
     const char *seeds, *faults, *trace;
-    int64_t hours, minutes, workflows, seconds, storm, lease_ms;
+    const char *storm;
+    int64_t hours, minutes, workflows, seconds, lease_ms;
     bool busy, hash, list, keep_on;
 };
 
@@ -39,8 +40,8 @@ static const struct option_row rows[] = {
      "`faults,halt=5,-restore`."},
     {"list-faults", OPTION_BOOL, offsetof(struct config, list), NULL, NULL,
      "Says what can go wrong, and ends."},
-    {"storm", OPTION_INT, offsetof(struct config, storm), "PERCENT", "10",
-     "How much of the time is bad weather.", .high = 100},
+    {"storm", OPTION_TEXT, offsetof(struct config, storm), "PERCENT", "10",
+     "How much of the time is bad weather: 0.5, 100."},
     {"lease", OPTION_DURATION, offsetof(struct config, lease_ms), "TIME", "0s",
      "How long the operators' lease lasts; 0s: by seed, 6 s to 5 min.", .high = 3600000},
     {"seconds", OPTION_INT, offsetof(struct config, seconds), "N", "0",
@@ -93,6 +94,14 @@ static bool parse_seeds(const char *text, uint64_t *ret_first, uint64_t *ret_las
     if (*end == '-')
         *ret_last = strtoull(end + 1, &end, 10);
     return *end == '\0' && *text && *ret_last >= *ret_first;
+}
+
+static bool parse_percent(const char *text, double *ret)
+{
+    char *end;
+
+    *ret = strtod(text, &end);
+    return end != text && *end == '\0' && *ret >= 0 && *ret <= 100;
 }
 
 static void count(struct tally_of_runs *t, const struct storm *s)
@@ -172,10 +181,13 @@ int main(int argc, char **argv)
         fprintf(stderr, "sim: %s\n", err.text);
         return 2;
     }
+    if (!parse_percent(config.storm, &plan.storm_percent)) {
+        fprintf(stderr, "sim: %s: not a percentage\n", config.storm);
+        return 2;
+    }
     plan.ms = config.minutes > 0 ? config.minutes * MINUTE_MS : config.hours * HOUR_MS;
     plan.n_workflows = (int) config.workflows;
     plan.busy = config.busy;
-    plan.storm_percent = (int) config.storm;
     plan.lease_ms = config.lease_ms;
     log_setup(LOG_TEXT, LOG_ERROR);
     double begin = seconds_now();

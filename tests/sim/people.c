@@ -11,20 +11,22 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define KEPT_PER_WORKFLOW 8 /* finished instances that somebody who tidies up leaves */
+#define NEW_SPEC          "{'schedule': 'yearly', 'template': {'image': 'b:1', 'runningTimeout': 'PT3M'}}"
+#define KEPT_NEW          5 /* workflows that are there for one run */
+#define KEPT_PER_WORKFLOW 3 /* finished instances that somebody who tidies up leaves */
 
 /* ---- workflows ---- */
 
 /*
- * Twenty of a small company: one every quarter of an hour, three hourly, ten daily, four weekly,
- * one monthly, and one that is only run by hand.  About 7.5 runs an hour.
+ * Twenty of a small company: one every half hour, three hourly, ten daily, four weekly, one
+ * monthly, and one that is only run by hand.  About 5.5 runs an hour.
  */
 static const struct {
     const char *name, *spec;
 } usual[] =
     {
-        {"quarter", "{'schedule': '*/15 * * * *',"
-                    " 'template': {'image': 'b:1', 'runningTimeout': 'PT10M', 'args': ['{}']}}"},
+        {"half", "{'schedule': '*/30 * * * *',"
+                 " 'template': {'image': 'b:1', 'runningTimeout': 'PT10M', 'args': ['{}']}}"},
         {"hourly-a",
          "{'schedule': 'hourly', 'template': {'image': 'b:1', 'runningTimeout': 'PT20M'}}"},
         {"daily-a",
@@ -74,15 +76,49 @@ static const struct {
 };
 
 /* The i-th workflow; beyond the list they begin again, with a number. */
-static void deploy_one(struct storm *s, int i)
+static const char *spec_of(const struct storm *s, int i, char **ret_name)
 {
     int n = s->plan.busy ? (int) ARRAY_SIZE(busy) : (int) ARRAY_SIZE(usual);
-    const char *spec = s->plan.busy ? busy[i % n].spec : usual[i % n].spec;
     const char *base = s->plan.busy ? busy[i % n].name : usual[i % n].name;
-    CLEANUP(free) char *name = i < n ? xstrdup(base) : xasprintf("%s-%d", base, i / n);
+
+    *ret_name = i < n ? xstrdup(base) : xasprintf("%s-%d", base, i / n);
+    return s->plan.busy ? busy[i % n].spec : usual[i % n].spec;
+}
+
+static void deploy_one(struct storm *s, int i)
+{
+    CLEANUP(free) char *name = NULL;
+    const char *spec = spec_of(s, i, &name);
 
     if (!world_get(&s->w, &workflow_resource, name))
         world_deploy(&s->w, name, spec);
+}
+
+/* What was edited is as it was. */
+static void mend_one(struct storm *s, int i)
+{
+    CLEANUP(free) char *name = NULL;
+    const char *spec = spec_of(s, i, &name);
+    CLEANUP(free) char *patch =
+        xasprintf("{'spec': {'suspend': null,%s %s}",
+                  strstr(spec, "'offset'") ? "" : " 'offset': null,", spec + 1);
+
+    if (world_get(&s->w, &workflow_resource, name))
+        world_patch(&s->w, &workflow_resource, name, patch);
+    else
+        world_deploy(&s->w, name, spec);
+}
+
+void storm_mend_all(struct storm *s)
+{
+    for (int i = 0; i < s->plan.n_workflows; i++)
+        mend_one(s, i);
+    for (int i = s->n_new; i > 0 && i > s->n_new - KEPT_NEW; i--) {
+        CLEANUP(free) char *name = xasprintf("new-%d", i);
+        if (world_get(&s->w, &workflow_resource, name))
+            world_patch(&s->w, &workflow_resource, name,
+                        "{'spec': {'schedule': 'yearly', 'offset': null}}");
+    }
 }
 
 void storm_deploy_all(struct storm *s)
@@ -188,13 +224,11 @@ static void run_by_hand(struct storm *s)
 /* A workflow that nobody has heard of yet, and at once a run of it. */
 static void run_new(struct storm *s)
 {
-    static const char spec[] =
-        "{'schedule': 'yearly', 'template': {'image': 'b:1', 'runningTimeout': 'PT3M'}}";
     int n = ++s->n_new;
-    CLEANUP(free) char *name = xasprintf("new-%d", n), *old = xasprintf("new-%d", n - 5);
+    CLEANUP(free) char *name = xasprintf("new-%d", n), *old = xasprintf("new-%d", n - KEPT_NEW);
 
     world_delete(&s->w, &workflow_resource, old);
-    world_deploy(&s->w, name, spec);
+    world_deploy(&s->w, name, NEW_SPEC);
     world_run_by_hand(&s->w, name, "2020");
 }
 
@@ -361,16 +395,21 @@ struct leftovers {
 static void note_leftover(const json_t *object, void *arg)
 {
     struct leftovers *l = arg;
-    CLEANUP(instance_free) struct instance *inst = instance_decode(object);
+    const char *state = json_text_at(object, "status.state");
+    struct error ignored;
 
-    if (instance_active(inst))
+    if (!state || (strcmp(state, "DONE") != 0 && strcmp(state, "ERROR") != 0) ||
+        json_int_at(object, "spec.trigger.seq", 1) > json_int_at(object, "status.seq", 0))
         return;
     if (l->n == l->cap) {
         l->cap = l->cap ? 2 * l->cap : 64;
         l->all = xrealloc(l->all, l->cap, sizeof(*l->all));
     }
-    l->all[l->n++] =
-        (struct leftover) {xstrdup(inst->id.name), xstrdup(inst->workflow), inst->run.since};
+    struct leftover *left = &l->all[l->n++];
+    *left = (struct leftover) {.name = xstrdup(json_text_at(object, "metadata.name")),
+                               .workflow = xstrdup(json_text_at(object, "spec.workflow"))};
+    if (!instant_parse(json_text_at(object, "status.since"), &left->since, &ignored))
+        abort();
 }
 
 static int by_workflow_and_age(const void *a, const void *b)

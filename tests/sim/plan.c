@@ -104,7 +104,7 @@ char *plan_command(const struct plan *plan)
                                     : xstrdup("");
 
     return xasprintf("sim --seeds=%" PRIu64 " --minutes=%" PRId64
-                     " --workflows=%d --storm=%d --faults=%s%s%s",
+                     " --workflows=%d --storm=%g --faults=%s%s%s",
                      plan->seed, plan->ms / MINUTE_MS, plan->n_workflows, plan->storm_percent,
                      plan->faults, plan->busy ? " --busy" : "", lease);
 }

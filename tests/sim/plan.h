@@ -37,10 +37,10 @@ struct plan {
     uint64_t seed;
     int64_t ms; /* how long; then the weather turns fine and all comes to its end */
     int n_workflows;
-    bool busy;          /* workflows of minutes, and not of hours and days */
-    int storm_percent;  /* of the time is bad weather */
-    int64_t lease_ms;   /* 0: by seed */
-    const char *faults; /* as on the command line */
+    bool busy;            /* workflows of minutes, and not of hours and days */
+    double storm_percent; /* of the time is bad weather */
+    int64_t lease_ms;     /* 0: by seed */
+    const char *faults;   /* as on the command line */
     double rates[PLAN_MAX_MISHAPS];
 };
 

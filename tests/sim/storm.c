@@ -65,13 +65,14 @@ static void plan_pod(const json_t *pod, struct fake_plan *p, void *arg)
     p->run_ms = storm_between(s, 0, storm_one_of(s, 2) ? 5000 : 2 * MINUTE_MS);
     if (s->calm || plan_is_calm(&s->plan))
         return;
-    p->schedule_ms = storm_one_of(s, 50) ? FAKE_NEVER : storm_between(s, 0, 2000);
-    if (storm_one_of(s, 50))
+    int rare = s->bad_weather ? 1 : 5; /* something is always wrong with some of them */
+    p->schedule_ms = storm_one_of(s, 50 * rare) ? FAKE_NEVER : storm_between(s, 0, 2000);
+    if (storm_one_of(s, 50 * rare))
         p->start_ms = FAKE_NEVER;
-    p->waiting = storm_one_of(s, 3) ? "ErrImagePull" : NULL;
-    if (storm_one_of(s, 40))
+    p->waiting = storm_one_of(s, 3 * rare) ? "ErrImagePull" : NULL;
+    if (storm_one_of(s, 40 * rare))
         p->run_ms = FAKE_NEVER;
-    p->exit_code = storm_one_of(s, 5) ? (int) storm_between(s, 1, 60) : 0;
+    p->exit_code = storm_one_of(s, 5 * rare) ? (int) storm_between(s, 1, 60) : 0;
     p->stop_ms = storm_between(s, 0, 40 * SECOND_MS);
 }
 
@@ -93,11 +94,25 @@ static void add_foreign_pods(struct storm *s)
 
 /* ---- beginning ---- */
 
+/* In a long life most of the time is the renewal of short leases: they get the fewer hours. */
+static int64_t some_lease(struct storm *s)
+{
+    static const struct {
+        int64_t ms;
+        int share;
+    } leases[] = {{6 * SECOND_MS, 1}, {15 * SECOND_MS, 3}, {MINUTE_MS, 12}, {5 * MINUTE_MS, 16}};
+    int at = (int) rng_below(&s->rng, 32);
+
+    for (size_t i = 0; i < ARRAY_SIZE(leases); i++)
+        if ((at -= leases[i].share) < 0)
+            return leases[i].ms;
+    return MINUTE_MS;
+}
+
 static void set_up_operators(struct storm *s)
 {
-    static const int64_t leases[] = {6 * SECOND_MS, 15 * SECOND_MS, MINUTE_MS, 5 * MINUTE_MS};
     bool hasty = s->plan.busy || storm_one_of(s, 2);
-    int64_t lease = leases[rng_below(&s->rng, ARRAY_SIZE(leases))];
+    int64_t lease = some_lease(s);
 
     for (int i = 0; i < WORLD_MAX_OPERATORS; i++) {
         struct settings *settings = &s->w.settings[i];
@@ -177,9 +192,26 @@ static int64_t until_next_act(struct storm *s)
     return storm_between(s, 1, 2 * mean + 1);
 }
 
+static void tidy(struct storm *s)
+{
+    s->next_tidy = storm_now(s) + TIDY_MS;
+    storm_tidy(s);
+    observer_tidy(&s->o);
+}
+
+/* However rare bad weather is: a month is the longest without. */
+static int64_t fine_after(const struct plan *plan, int64_t bad)
+{
+    double percent = plan->storm_percent > 0.01 ? plan->storm_percent : 0.01;
+    double fine = (double) bad * (100 - percent) / percent;
+
+    return fine < 30.0 * DAY_MS ? (int64_t) fine : 30 * DAY_MS;
+}
+
 static void change_weather(struct storm *s)
 {
-    int64_t now = storm_now(s), bad = storm_between(s, MINUTE_MS, 15 * MINUTE_MS);
+    int64_t lease = s->w.settings[0].lease_duration_ms; /* long ones want to run out, too */
+    int64_t now = storm_now(s), bad = storm_between(s, MINUTE_MS, 15 * MINUTE_MS + 2 * lease);
 
     s->bad_weather = !s->bad_weather && s->plan.storm_percent > 0;
     if (s->plan.storm_percent >= 100)
@@ -187,21 +219,15 @@ static void change_weather(struct storm *s)
     if (s->bad_weather) {
         s->weather_until = now + bad;
         s->next_act = now;
+        tidy(s);
         storm_faults_begin(s);
     } else {
-        s->weather_until = now + bad * (100 - s->plan.storm_percent) /
-                                     (s->plan.storm_percent > 0 ? s->plan.storm_percent : 1);
+        s->weather_until = now + fine_after(&s->plan, bad);
         s->next_act = INT64_MAX;
         storm_faults_end(s);
+        storm_mend_all(s);
     }
     storm_note(s, s->bad_weather ? "bad weather" : "fine weather", NULL);
-}
-
-static void tidy(struct storm *s)
-{
-    s->next_tidy = storm_now(s) + TIDY_MS;
-    storm_tidy(s);
-    observer_tidy(&s->o);
 }
 
 static void measure_memory(struct storm *s, int64_t since, int64_t now)

@@ -95,6 +95,7 @@ void storm_faults_prepare(struct storm *s); /* before anything */
 
 /* people.c: what is deployed in the beginning, and again; housekeeping. */
 void storm_deploy_all(struct storm *s);
+void storm_mend_all(struct storm *s); /* after edits: all are as they were */
 void storm_tidy(struct storm *s);
 void storm_suspend_all(struct storm *s);
 
