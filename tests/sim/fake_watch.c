@@ -113,6 +113,17 @@ static void wait_for_event(struct fake_call *c, const struct fake_event *e)
     fake_call_set(c, FAKE_WATCHING, e->at + c->lag > now ? e->at + c->lag : now);
 }
 
+static void lose(struct fake_call *c)
+{
+    fake_call_fail(c, ERROR_UNKNOWN, "the connection was lost");
+}
+
+/* What it has to hear is not there any more: whoever was frozen or lagged for so long. */
+static bool is_too_late(const struct fake_call *c)
+{
+    return c->version < c->client->fake->server.oldest;
+}
+
 /* All that is old enough.  Then the watch waits for the first that is not. */
 void fake_watch_deliver(struct fake_call *c)
 {
@@ -122,6 +133,10 @@ void fake_watch_deliver(struct fake_call *c)
 
     if (!hears(c))
         return;
+    if (is_too_late(c)) {
+        lose(c);
+        return;
+    }
     for (size_t i = fake_server_after(s, c->version);
          i < s->n_events && s->events[i].version <= last; i++) {
         if (s->events[i].kind != c->kind)
@@ -145,6 +160,10 @@ static void wake(struct fake_call *c)
 
     if (!hears(c) || loop_timer_armed(&c->timer) || c->held || c->version >= s->version)
         return;
+    if (is_too_late(c)) {
+        fake_call_set(c, FAKE_WATCHING, fake_now(c->client->fake));
+        return;
+    }
     for (size_t i = fake_server_after(s, c->version); i < s->n_events; i++)
         if (s->events[i].kind == c->kind) {
             wait_for_event(c, &s->events[i]);
@@ -178,6 +197,10 @@ void fake_watch_on_bookmark(void *arg)
     loop_timer_set(f->loop, &c->bookmark, LOOP_MONOTONIC, fake_now(f) + BOOKMARK_MS);
     if (!is_caught_up(c))
         return;
+    if (is_too_late(c)) {
+        lose(c);
+        return;
+    }
     c->version = f->server.version;
     send_bookmark(c);
 }
@@ -189,11 +212,6 @@ static void end_cleanly(struct fake_call *c)
     fake_answer_done(&c->answer);
     c->answer = (struct fake_answer) {.status = 200};
     fake_call_answer(c);
-}
-
-static void lose(struct fake_call *c)
-{
-    fake_call_fail(c, ERROR_UNKNOWN, "the connection was lost");
 }
 
 /* The server's time is up: it says where it was, if that is news, and closes. */
@@ -210,7 +228,7 @@ void fake_watch_on_end(void *arg)
         lose(c);
         return;
     }
-    if (is_caught_up(c) && c->marked < c->client->fake->server.version) {
+    if (is_caught_up(c) && !is_too_late(c) && c->marked < c->client->fake->server.version) {
         c->version = c->client->fake->server.version;
         if (!send_bookmark(c))
             return;
