@@ -12,8 +12,9 @@ struct seen_workflow {
     struct map_node by_name;
     char *name;
     struct workflow *wf; /* NULL: gone */
-    int64_t gone_at;     /* or replaced by another of its name; 0: never */
-    int n_natural;       /* active runs that the schedule triggered */
+    int64_t made_at;
+    int64_t gone_at; /* or replaced by another of its name; 0: never */
+    int n_natural;   /* active runs that the schedule triggered */
 };
 
 struct seen_instance {
@@ -276,6 +277,8 @@ static void on_workflow(struct observer *o, const json_t *old, const json_t *new
         check_cursor(o, before, seen->wf);
     if (!seen->wf || seen->wf->id.deleting)
         seen->gone_at = monotonic(o);
+    if (!old)
+        seen->made_at = monotonic(o);
     workflow_free(before);
 }
 
@@ -373,7 +376,8 @@ static bool workflow_was_there(struct observer *o, const struct instance *inst)
     const struct seen_workflow *wf = see_workflow(o, inst->workflow);
     const struct seen_instance *seen = find_instance(o, inst->id.name);
 
-    return wf->wf && (wf->gone_at == 0 || wf->gone_at < seen->made_at) &&
+    return wf->wf && wf->made_at < seen->made_at &&
+           (wf->gone_at == 0 || wf->gone_at < seen->made_at) &&
            (!inst->run.trigger.workflow_uid ||
             strcmp(inst->run.trigger.workflow_uid, wf->wf->id.uid) == 0);
 }

@@ -299,7 +299,7 @@ static void delete_instance(struct storm *s)
     if (!inst)
         return;
     world_delete(&s->w, &instance_resource, inst->id.name);
-    if (storm_one_of(s, 2))
+    if (storm_one_of(s, 2) && !world_get(&s->w, &instance_resource, inst->id.name))
         world_run_by_hand(&s->w, inst->workflow, inst->parameter);
 }
 
@@ -321,7 +321,8 @@ static void restore_instance(struct storm *s)
     world_delete(&s->w, &instance_resource, name);
     storm_deploy_all(s);
     CLEANUP(free) char *text = json_print(object);
-    fake_create(s->w.fake, &instance_resource, text);
+    if (!world_get(&s->w, &instance_resource, name))
+        fake_create(s->w.fake, &instance_resource, text);
 }
 
 /* ---- pods ---- */
