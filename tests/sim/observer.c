@@ -300,7 +300,8 @@ static void check_natural(struct observer *o, const struct instance *inst)
     const struct seen_workflow *seen = see_workflow(o, inst->workflow);
 
     free(TAKE(o->excess));
-    if (seen->wf && seen->n_natural >= seen->wf->max_active)
+    if (seen->wf && (seen->n_natural >= seen->wf->max_active ||
+                     o->n_natural >= o->world->settings[0].max_unfinished))
         o->excess = xstrdup(inst->id.name);
 }
 
@@ -483,9 +484,12 @@ static void count_natural(struct observer *o, const struct instance *old,
                           const struct instance *new)
 {
     const struct instance *any = new ? new : old;
+    int more = is_natural(new) - is_natural(old);
 
-    if (any->workflow && is_natural(old) != is_natural(new))
-        see_workflow(o, any->workflow)->n_natural += is_natural(new) ? 1 : -1;
+    if (!any->workflow)
+        return;
+    see_workflow(o, any->workflow)->n_natural += more;
+    o->n_natural += (size_t) more;
 }
 
 /* Measured where it may be near. */

@@ -49,6 +49,7 @@ struct observer {
     struct map triggered;            /* "key parameter" of natural triggers */
     struct map workflows, instances; /* by name, as they were seen last */
     char *holder;                    /* of the lease */
+    size_t n_natural;                /* active runs that schedules triggered */
     char *excess; /* the instance whose change goes beyond a limit; who makes it? NULL: none */
     uint64_t n_requests; /* of operators, without watches, lists and the lease */
     uint64_t n_writes;

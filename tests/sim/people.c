@@ -11,7 +11,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define NEW_SPEC          "{'schedule': 'yearly', 'template': {'image': 'b:1', 'runningTimeout': 'PT3M'}}"
+#define NEW_SPEC "{'schedule': 'yearly', 'template': {'image': 'b:1', 'runningTimeout': 'PT3M'}}"
+/* More than a status keeps. */
+#define LONG_ARG          "'0123456789 0123456789 0123456789 0123456789 0123456789'"
+#define LONG_8(x)         x "," x "," x "," x "," x "," x "," x "," x
+#define LONG_ARGS         LONG_8(LONG_8(LONG_8(LONG_ARG)))
 #define KEPT_NEW          5 /* workflows that are there for one run */
 #define KEPT_PER_WORKFLOW 3 /* finished instances that somebody who tidies up leaves */
 
@@ -155,6 +159,8 @@ static void edit_workflow(struct storm *s)
         "{'spec': {'template': {'image': 'b:3'}}}",
         "{'spec': {'schedule': '*/3 * * * *'}}",
         "{'spec': {'offset': 'PT1M'}}",
+        "{'spec': {'template': {'args': [" LONG_ARGS "]}}}",
+        "{'spec': {'template': {'args': null}}}",
         "{'spec': {'offset': 'not one'}}",
         "{'spec': {'offset': null}}",
         "{'spec': {'offset': null}}",

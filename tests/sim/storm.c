@@ -113,6 +113,7 @@ static void set_up_operators(struct storm *s)
 {
     bool hasty = s->plan.busy || storm_one_of(s, 2);
     int64_t lease = some_lease(s);
+    size_t few = storm_one_of(s, 4) && !plan_is_calm(&s->plan) ? 3 + rng_below(&s->rng, 10) : 0;
 
     for (int i = 0; i < WORLD_MAX_OPERATORS; i++) {
         struct settings *settings = &s->w.settings[i];
@@ -120,6 +121,8 @@ static void set_up_operators(struct storm *s)
         settings->lease_duration_ms = s->plan.lease_ms ? s->plan.lease_ms : lease;
         settings->state_limits_ms[RUN_SUBMITTED] = MINUTE_MS;
         settings->unschedulable_limit_ms = 2 * MINUTE_MS;
+        if (few)
+            settings->max_unfinished = few;
         if (hasty)
             settings->retry_base_ms = SECOND_MS;
     }
@@ -350,6 +353,25 @@ static void come_to_rest(struct storm *s)
         observer_blame(&s->o, "%s", u.text);
 }
 
+static void count_active(const json_t *object, void *arg)
+{
+    CLEANUP(instance_free) struct instance *inst = instance_decode(object);
+
+    *(size_t *) arg += instance_active(inst);
+}
+
+/* It says so, and it is true. */
+static bool waits(struct storm *s, const struct workflow *wf)
+{
+    const char *result = wf->status.last_decision.result, *why = wf->status.last_decision.reason;
+    size_t n = 0;
+
+    if (!result || strcmp(result, "Waiting") != 0)
+        return false;
+    fake_foreach(s->w.fake, &instance_resource, count_active, &n);
+    return !why || strcmp(why, "TooManyRuns") != 0 || n >= s->w.settings[0].max_unfinished / 2;
+}
+
 /* Nothing that is due is left. */
 static void check_workflow(const json_t *object, void *arg)
 {
@@ -357,10 +379,9 @@ static void check_workflow(const json_t *object, void *arg)
     CLEANUP(workflow_free) struct workflow *wf = workflow_decode(object);
     char next[INSTANT_TEXT_MAX];
 
-    const char *result = wf->status.last_decision.result;
     if (wf->suspend || !wf->status.ready.status || strcmp(wf->status.ready.status, "True") != 0 ||
-        (result && strcmp(result, "Waiting") == 0))
-        return; /* it says so */
+        waits(s, wf))
+        return;
     if (cursor_due(&wf->status.cursor, loop_now(s->w.loop, LOOP_OF_DAY) - MINUTE_MS))
         observer_blame(&s->o, "%s: nobody triggers %s", wf->id.name,
                        instant_print(wf->status.cursor.next, next));
