@@ -94,19 +94,20 @@ static void add_foreign_pods(struct storm *s)
 
 /* ---- beginning ---- */
 
-/* In a long life most of the time is the renewal of short leases: they get the fewer hours. */
+/* In a long life most of the work is the renewal of short leases: they get the fewer hours. */
 static int64_t some_lease(struct storm *s)
 {
     static const struct {
         int64_t ms;
-        int share;
-    } leases[] = {{6 * SECOND_MS, 1}, {15 * SECOND_MS, 3}, {MINUTE_MS, 12}, {5 * MINUTE_MS, 16}};
+        int share, share_of_busy;
+    } leases[] = {
+        {6 * SECOND_MS, 0, 8}, {15 * SECOND_MS, 2, 8}, {MINUTE_MS, 8, 8}, {5 * MINUTE_MS, 22, 8}};
     int at = (int) rng_below(&s->rng, 32);
+    size_t i = 0;
 
-    for (size_t i = 0; i < ARRAY_SIZE(leases); i++)
-        if ((at -= leases[i].share) < 0)
-            return leases[i].ms;
-    return MINUTE_MS;
+    while ((at -= s->plan.busy ? leases[i].share_of_busy : leases[i].share) >= 0)
+        i++;
+    return leases[i].ms;
 }
 
 static void set_up_operators(struct storm *s)
