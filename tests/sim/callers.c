@@ -98,6 +98,13 @@ static void see_trigger(struct asked *a, const json_t *object)
     a->seq = json_int_at(object, "spec.trigger.seq", 0);
 }
 
+/* The answer may come after the end, or after the next trigger. */
+static bool is_halted(const struct run *run, int64_t through)
+{
+    return run->halted_through >= through || run->seq > through ||
+           (run->seq == through && run_state_terminal(run->state));
+}
+
 static void see_halt(struct asked *a, const json_t *object)
 {
     CLEANUP(instance_free) struct instance *inst = object ? instance_decode(object) : NULL;
@@ -109,7 +116,7 @@ static void see_halt(struct asked *a, const json_t *object)
     if (!a->seen && inst->halt_through >= inst->trigger.seq)
         a->seq = inst->halt_through; /* a later trigger is not meant */
     a->seen |= a->seq > 0;
-    a->confirmed |= a->seq > 0 && inst->run.halted_through >= a->seq;
+    a->confirmed |= a->seq > 0 && is_halted(&inst->run, a->seq);
 }
 
 /* Is the object as the question wants it?  NULL: it is not there. */

@@ -3,6 +3,7 @@
 
 #include "base/hash.h"
 #include "sim/pool.h"
+#include "sim/tally.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -140,6 +141,7 @@ static bool has_callers(const struct storm *s)
 void storm_begin(struct storm *s, const struct plan *plan, struct trace *trace)
 {
     *s = (struct storm) {.plan = *plan, .trace = trace};
+    map_init(&s->due);
     rng_init(&s->rng, plan->seed + 1000);
     rng_init(&s->ids, plan->seed + 2000);
     random_redirect(&s->ids);
@@ -373,7 +375,7 @@ static bool waits(struct storm *s, const struct workflow *wf)
     return !why || strcmp(why, "TooManyRuns") != 0 || n >= s->w.settings[0].max_unfinished / 2;
 }
 
-/* Nothing that is due is left. */
+/* Nothing that is due is left, or what is left is on its way: the cursor moves between two looks. */
 static void check_workflow(const json_t *object, void *arg)
 {
     struct storm *s = arg;
@@ -381,11 +383,13 @@ static void check_workflow(const json_t *object, void *arg)
     char next[INSTANT_TEXT_MAX];
 
     if (wf->suspend || !wf->status.ready.status || strcmp(wf->status.ready.status, "True") != 0 ||
-        waits(s, wf))
+        waits(s, wf) ||
+        !cursor_due(&wf->status.cursor, loop_now(s->w.loop, LOOP_OF_DAY) - MINUTE_MS))
         return;
-    if (cursor_due(&wf->status.cursor, loop_now(s->w.loop, LOOP_OF_DAY) - MINUTE_MS))
-        observer_blame(&s->o, "%s: nobody triggers %s", wf->id.name,
-                       instant_print(wf->status.cursor.next, next));
+    CLEANUP(free) char *key =
+        xasprintf("%s %s", wf->id.name, instant_print(wf->status.cursor.next, next));
+    if (++tally(&s->due, key)->n > 1)
+        observer_blame(&s->o, "%s: nobody triggers %s", wf->id.name, next);
 }
 
 /* Early and late, all that lives is of the same size; a little is left to chance. */
@@ -415,6 +419,8 @@ void storm_end(struct storm *s)
     world_run(&s->w, 20 * MINUTE_MS);
     observer_check(&s->o);
     fake_foreach(s->w.fake, &workflow_resource, check_workflow, s);
+    world_run(&s->w, 3 * MINUTE_MS);
+    fake_foreach(s->w.fake, &workflow_resource, check_workflow, s);
     storm_suspend_all(s);
     world_run(&s->w, 10 * MINUTE_MS);
     come_to_rest(s);
@@ -426,6 +432,7 @@ void storm_end(struct storm *s)
 void storm_done(struct storm *s)
 {
     storm_callers_done(s);
+    tally_free_all(&s->due);
     loop_task_cancel(&s->death);
     fake_set_judge(s->w.fake, NULL, NULL);
     if (s->trace)

@@ -42,6 +42,7 @@ struct storm {
     bool kill_writer;         /* who writes next dies */
     int dying;
     struct loop_task death;
+    struct map due; /* at the end: workflows, and their partitions that nobody triggered yet */
     int n_wishes, n_acts, n_new;
     size_t memory_early, memory_late; /* in use after a quarter of the time, and at its end */
 };
