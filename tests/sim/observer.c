@@ -377,7 +377,7 @@ static bool workflow_was_there(struct observer *o, const struct instance *inst)
     const struct seen_workflow *wf = see_workflow(o, inst->workflow);
     const struct seen_instance *seen = find_instance(o, inst->id.name);
 
-    return wf->wf && wf->made_at < seen->made_at &&
+    return wf->wf && wf->made_at <= seen->made_at &&
            (wf->gone_at == 0 || wf->gone_at < seen->made_at) &&
            (!inst->run.trigger.workflow_uid ||
             strcmp(inst->run.trigger.workflow_uid, wf->wf->id.uid) == 0);
