@@ -62,6 +62,7 @@ bench: packages  ## the benchmarks
 	@tests/bench/run
 
 chaos: packages  ## two operators under faults on a real control plane; MINUTES=30, CHAOS_OPTIONS=...
+	@tests/e2e/chaos/pods
 	@tests/e2e/chaos/run --minutes $(MINUTES) $(CHAOS_OPTIONS)
 
 cluster-up:      ## start the local Kubernetes

@@ -19,7 +19,7 @@ def seconds(text):
 class Write:
     """One answered request."""
 
-    __slots__ = ("verb", "what", "ns", "name", "user", "code", "received", "answered")
+    __slots__ = ("verb", "what", "ns", "name", "user", "extra", "code", "received", "answered")
 
     def __init__(self, line):
         ref = line["objectRef"]
@@ -28,6 +28,7 @@ class Write:
         self.ns = ref.get("namespace", "")
         self.name = ref.get("name", "")
         self.user = line["user"]["username"]
+        self.extra = line["user"].get("extra", {})
         self.code = line.get("responseStatus", {}).get("code", 0)
         self.received = seconds(line["requestReceivedTimestamp"])
         self.answered = seconds(line["stageTimestamp"])

@@ -42,10 +42,11 @@ class Watched(audit.Log):
 
 
 class Fault:
-    """One that was injected. `user`: of the leader that it hit; None if it hit none."""
+    """One that was injected. `user`: of the leader that it hit; None if it hit none. `over`: since when what it hit of
+    the control plane runs again; None if it hit a leader."""
 
     def __init__(self, kind, user=None):
-        self.kind, self.user, self.at = kind, user, time.time()
+        self.kind, self.user, self.at, self.over = kind, user, time.time(), None
 
 
 class Operators:
@@ -211,10 +212,12 @@ class Chaos:
         old = self.components[name]
         with open(f"/proc/{old.pid}/cmdline", encoding="ascii") as file:
             command = file.read().rstrip("\0").split("\0")
-        self.add(name)
+        fault = self.add(name)
+        fault.over = float("inf")
         end(self.cluster, old, signo, 3)
         self.restarts += 1
         self.components[name] = self.cluster.start(f"{name}-{self.restarts}", *command)
+        fault.over = time.time()
 
     def apiserver(self):
         self.restart_component("apiserver", self.rng.choice([signal.SIGKILL, signal.SIGTERM]))
@@ -230,11 +233,12 @@ class Chaos:
         """etcd stops for 1 to 10 s, and goes on with what it was asked meanwhile."""
         process = self.components["etcd"]
         os.kill(process.pid, signal.SIGSTOP)
-        self.add("stall")
+        fault = self.add("stall")
         try:
             self.pause(1, 10)
         finally:
             os.kill(process.pid, signal.SIGCONT)
+            fault.over = time.time()
         self.pause(1, 5)
 
     def answering(self):

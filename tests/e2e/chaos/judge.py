@@ -7,6 +7,7 @@ an instance holds its due instant, that of a pod is made of its instance's UID a
 import bisect
 import collections
 import datetime
+import itertools
 import uuid
 
 import audit
@@ -51,10 +52,11 @@ class Instance:
 
 
 class Workflow:
-    """Due every minute from `first` on, each time so many seconds later; its first tries fail."""
+    """Due every minute from `first` on, each time so many seconds later; its first tries fail. `most`: its limit of
+    unfinished runs."""
 
-    def __init__(self, name, offset, failing=0, first=0):
-        self.name, self.offset, self.failing, self.first = name, offset, failing, first
+    def __init__(self, name, offset, failing=0, first=0, most=100):
+        self.name, self.offset, self.failing, self.first, self.most = name, offset, failing, first, most
 
     def due(self, until):
         """The instants whose runs are to begin until then."""
@@ -124,16 +126,39 @@ def stale(writes, found):
     return done, refused
 
 
-def takeovers(found, faults):
-    """Seconds from each fault of a leader to (the next one's acquisition, its first write); and from the old one's
-    last write to the new one's first."""
+def outages(writes, faults):
+    """[(begin, end)] of the control plane: from a fault of it to the end of the first write, of whomever, that came
+    after the fault was over and was done. `writes` are in the order of their answers."""
+    found = []
+    for fault in faults:
+        if fault.over is not None:
+            done = (w.answered for w in writes if w.received > fault.over and w.code < 300)
+            found.append((fault.at, next(done, float("inf"))))
+    return found
+
+
+def available(begin, end, away):
+    """So many of these seconds the control plane was not away."""
+    at, seconds = begin, 0
+    for first, last in sorted(away):
+        seconds += max(0, min(first, end) - at)
+        at = max(at, last)
+    return seconds + max(0, end - at)
+
+
+def takeovers(found, faults, away=()):
+    """For each fault of a leader, seconds in which the control plane was there: to (the next one's acquisition, its
+    first write). Infinite if no other one has led since."""
     times = []
     for fault in faults:
-        after = next((r for r in found if r.acquired.answered > fault.at and r.user != fault.user), None)
-        if not fault.user or not after:
+        if not fault.user:
             continue
-        first = after.first.answered - fault.at if after.first else None
-        times.append((after.acquired.answered - fault.at, first))
+        after = next((r for r in found if r.acquired.answered > fault.at and r.user != fault.user), None)
+        if not after:
+            times.append((float("inf"), None))
+            continue
+        first = available(fault.at, after.first.answered, away) if after.first else None
+        times.append((available(fault.at, after.acquired.answered, away), first))
     return times
 
 
@@ -167,6 +192,12 @@ def overlapping(writes, instances):
     return found
 
 
+def most_at_once(spans):
+    """Of [(begin, end)]."""
+    steps = sorted([(begin, 1) for begin, _ in spans] + [(end, -1) for _, end in spans])
+    return max(itertools.accumulate((step for _, step in steps)), default=0)
+
+
 class Verdict:
     """Of a whole run."""
 
@@ -189,6 +220,7 @@ class Verdict:
         self.doubled_pods = doubled(self.writes, "pods", set(pods))
         self.judge_pods(pods)
         self.overlapping = overlapping(self.writes, instances)
+        self.too_many = sorted(n for n, spans in self.active().items() if most_at_once(spans) > self.by_workflow[n].most)
         self.reigns = reigns(self.writes)
         self.stale, self.stale_refused = stale(self.writes, self.reigns)
 
@@ -206,6 +238,17 @@ class Verdict:
         self.extra_tries = sorted(i.name for i in self.instances.values() if i.state in (DONE, ERROR) and
                                   i.workflow in self.by_workflow and
                                   i.attempts != self.by_workflow[i.workflow].failing + 1)
+
+    def active(self):
+        """{workflow: [(begin, end)] of its runs}: at least from the instance's create to the last word of a pod."""
+        ended = {w.name: w.received for w in self.writes if w.what == "pods/status" and not is_operators(w)}
+        found = collections.defaultdict(list)
+        for w in self.created:
+            instance = self.instances.get(w.name)
+            ends = [ended[pod] for pod in instance.pods() if pod in ended] if instance else []
+            if ends and instance.workflow in self.by_workflow and max(ends) > w.answered:
+                found[instance.workflow].append((w.answered, max(ends)))
+        return found
 
     def of(self, names, begin, end):
         """How many of these instances were to begin in that time."""
@@ -237,6 +280,7 @@ class Verdict:
             ("no pod without a try", self.stray_pods),
             ("no try more or less than pods fail", self.extra_tries),
             ("no pod lives on beside the next try's", self.overlapping),
+            ("no workflow has more unfinished runs than its limit", self.too_many),
             ("no write by an old holder after a new one's first", self.stale),
             ("no run in ERROR", self.failed),
             ("no run is stuck", self.stuck),

@@ -95,6 +95,7 @@ UNASKED = "no instance that was not due"
 TWICE, POD_TWICE = "no instance created twice", "no pod created twice"
 NO_POD, STRAY, TRIES = "no try without its pod", "no pod without a try", "no try more or less than pods fail"
 BESIDE, STALE = "no pod lives on beside the next try's", "no write by an old holder after a new one's first"
+MANY = "no workflow has more unfinished runs than its limit"
 IN_ERROR, STUCK = "no run in ERROR", "no run is stuck"
 
 
@@ -152,6 +153,22 @@ class Doctored(unittest.TestCase):
         self.assertEqual(broken(late + [told(13.5, pod("b"))]), [BESIDE])
         self.assertEqual(broken(late), [])  # the log does not say
 
+    def test_a_limit(self):
+        uid = "44444444-4444-4444-8444-444444444444"
+        next_pod = judge.pod_name(uid, 1)
+        found = instances() + [instance("a", 1, uid=uid)]
+
+        def broken_by(create_at, most):
+            more = [create(create_at, "b-1", "workflowinstances", name("a", 1)),
+                    create(create_at + 0.1, "b-1", "pods", next_pod), told(70, next_pod), told(75, next_pod)]
+            writes = without(lambda w: w.name == pod("a") and w.answered > audit.seconds(at(7.5)))
+            workflows = [judge.Workflow("a", 5, 0, DUE, most), WORKFLOWS[1]]
+            said = judge.Verdict(writes + more + [told(66, pod("a"))], workflows, found, (), DUE + 65)
+            return [what for what, bad in said.rows() if bad]
+        self.assertEqual(broken_by(65, 1), [MANY])
+        self.assertEqual(broken_by(65, 2), [])
+        self.assertEqual(broken_by(67, 1), [])
+
     def test_stuck_and_failed_runs(self):
         self.assertEqual(broken(found=[instance("a", state="RUNNING"), instance("b", attempts=2)]), [STUCK])
         self.assertEqual(broken(found=[instance("a", state="ERROR"), instance("b", attempts=2)]), [IN_ERROR])
@@ -197,6 +214,24 @@ class Figures(unittest.TestCase):
         (to_lease, to_write), = judge.takeovers(verdict().reigns, [fault, faults.Fault("etcd")])
         self.assertAlmostEqual(to_lease, 2.51)
         self.assertAlmostEqual(to_write, 3.01)
+
+    def test_nobody_leads_after_a_fault(self):
+        self.assertEqual(judge.takeovers(verdict().reigns, [faults.Fault("kill", "chaos:b-1")]), [(float("inf"), None)])
+
+    def test_time_without_a_control_plane_does_not_count(self):
+        kill, stall = faults.Fault("kill", "chaos:a-1"), faults.Fault("stall")
+        kill.at, stall.at, stall.over = (audit.seconds(at(s)) for s in (9.5, 9, 11))
+        away = judge.outages(verdict().writes, [kill, stall])
+        self.assertEqual([round(end, 2) for _, end in away], [DUE + 12.01])  # b-1 takes the lease
+        (to_lease, to_write), = judge.takeovers(verdict().reigns, [kill], away)
+        self.assertAlmostEqual(to_lease, 0)
+        self.assertAlmostEqual(to_write, 0.5)
+
+    def test_times_that_overlap_count_once(self):
+        self.assertEqual(judge.available(0, 10, []), 10)
+        self.assertEqual(judge.available(0, 10, [(6, 8), (2, 7), (3, 4)]), 4)
+        self.assertEqual(judge.available(5, 10, [(0, 6), (9, 20)]), 3)
+        self.assertEqual(judge.available(5, 10, [(0, float("inf"))]), 0)
 
     def test_runs_gap_and_lateness(self):
         found = verdict()
