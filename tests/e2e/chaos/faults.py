@@ -168,13 +168,13 @@ class Chaos:
         slot, user = self.leading()
         self.add("kill", user).at = self.operators.restart(slot, signal.SIGKILL)
         self.followed(user)
-        self.pause(0.5, 4)
+        self.pause(0.5, 3)
 
     def handover(self):
         slot, user = self.leading()
         self.add("handover", user).at = self.operators.restart(slot, signal.SIGTERM)
         self.followed(user)
-        self.pause(0.5, 3)
+        self.pause(0.5, 2)
 
     def freeze(self):
         """Past its lease; it wakes while another one leads."""
@@ -183,7 +183,7 @@ class Chaos:
         os.kill(process.pid, signal.SIGSTOP)
         self.add("freeze", user)
         try:
-            self.pause(LEASE_S + 1, LEASE_S + 4)
+            self.pause(LEASE_S + 1, LEASE_S + 3)
         finally:
             os.kill(process.pid, signal.SIGCONT)
         self.followed(user)
@@ -197,7 +197,7 @@ class Chaos:
                  f"add rule inet chaos out ip daddr {address} drop; add rule inet chaos out ip saddr {address} drop")
         self.add("cut", user)
         try:
-            self.pause(LEASE_S + 1, LEASE_S + 5)
+            self.pause(LEASE_S + 1, LEASE_S + 3)
         finally:
             self.nft("delete table inet chaos")
         self.followed(user)
@@ -222,12 +222,12 @@ class Chaos:
     def apiserver(self):
         self.restart_component("apiserver", self.rng.choice([signal.SIGKILL, signal.SIGTERM]))
         self.answering()
-        self.pause(3, 8)
+        self.pause(2, 6)
 
     def etcd(self):
         self.restart_component("etcd", self.rng.choice([signal.SIGKILL, signal.SIGTERM]))
         self.answering()
-        self.pause(3, 8)
+        self.pause(2, 6)
 
     def stall(self):
         """etcd stops for 1 to 10 s, and goes on with what it was asked meanwhile."""
@@ -239,7 +239,7 @@ class Chaos:
         finally:
             os.kill(process.pid, signal.SIGCONT)
             fault.over = time.time()
-        self.pause(1, 5)
+        self.pause(1, 3)
 
     def answering(self):
         """The API server takes writes again: somebody's lease was renewed."""
