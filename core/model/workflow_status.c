@@ -53,6 +53,13 @@ static bool decode_condition(const json_t *item, struct workflow_condition *c, s
            field_instant(item, "lastTransitionTime", &c->since, err);
 }
 
+/* One that could not be told again, for want of its instant, is none: the operator sets it anew. */
+static void forget_half(struct workflow_condition *c)
+{
+    if (c->since == INSTANT_NONE)
+        free(TAKE(c->status));
+}
+
 static bool decode_ready(const json_t *object, struct workflow_status *s, struct error *err)
 {
     json_t *list = NULL, *item;
@@ -63,9 +70,12 @@ static bool decode_ready(const json_t *object, struct workflow_status *s, struct
     json_array_foreach (list, i, item) {
         const char *type = json_text_at(item, "type");
 
-        if (type && strcmp(type, "Ready") == 0)
-            return decode_condition(item, &s->ready, err) ||
-                   error_prefix(err, "status.conditions: item %zu", i);
+        if (!type || strcmp(type, "Ready") != 0)
+            continue;
+        if (!decode_condition(item, &s->ready, err))
+            return error_prefix(err, "status.conditions: item %zu", i);
+        forget_half(&s->ready);
+        return true;
     }
     return true;
 }

@@ -341,6 +341,17 @@ TEST(what_is_absent_from_status_is_null)
                " 'suspended': null, 'conditions': null}");
 }
 
+/* It could not be told again as it is; the operator tells a status that is another one anew. */
+TEST(a_condition_without_its_instant_is_none)
+{
+    CLEANUP(workflow_free) struct workflow *wf =
+        decode("{'spec': {'schedule': 'days'}, 'status': {'conditions':"
+               " [{'type': 'Ready', 'status': 'True', 'reason': 'Valid', 'message': ''}]}}");
+
+    CHECK_STR(wf->problem, NULL);
+    CHECK_STR(wf->status.ready.status, NULL);
+}
+
 /* The column NEXT of kubectl: nothing rather than an instant that will be in the past. */
 TEST(when_the_next_is_due_is_told_while_anything_is_triggered)
 {
@@ -348,6 +359,10 @@ TEST(when_the_next_is_due_is_told_while_anything_is_triggered)
     "{'status': {'epoch': 1, 'next': '2026-01-02T00:00:00Z', 'nextOffset': '" offset "',"          \
     " 'conditions': [{'type': 'Ready', 'status': '" ready "',"                                     \
     "  'lastTransitionTime': '2026-01-01T00:00:00Z'}]}}"
+#define READY_SINCE_NEVER                                                                          \
+    "{'status': {'epoch': 1, 'next': '2026-01-02T00:00:00Z', 'nextOffset': "                       \
+    "'2026-01-03T00:00:00Z',"                                                                      \
+    " 'conditions': [{'type': 'Ready', 'status': 'True'}]}}"
     static const struct {
         int line;
         const char *object;
@@ -358,6 +373,7 @@ TEST(when_the_next_is_due_is_told_while_anything_is_triggered)
         {__LINE__, CURSOR_READY("2026-01-03T00:00:00Z", "True"), true, NULL},
         {__LINE__, CURSOR_READY("2026-01-03T00:00:00Z", "False"), false, NULL},
         {__LINE__, CURSOR_READY("9999-12-31T23:59:59.999Z", "True"), false, NULL},
+        {__LINE__, READY_SINCE_NEVER, false, NULL},
         {__LINE__, "{}", false, NULL},
     };
 
