@@ -53,7 +53,9 @@ const json_t *fake_create_unjudged(struct fake *f, const struct k8s_resource *re
     const struct fake_schema *schema = kind->schema;
 
     kind->schema = NULL;
+    kind->unjudged = true;
     const json_t *json = fake_create(f, resource, text);
+    kind->unjudged = false;
     kind->schema = schema;
     return json;
 }

@@ -20,6 +20,7 @@ struct fake_kind {
     struct list link;
     const struct k8s_resource *resource;
     bool has_status, built_in;
+    bool unjudged;                    /* for now: a fixture is created */
     const struct fake_schema *schema; /* NULL: anything goes */
     struct fake_schema *own_schema;   /* the same, if it goes with the kind */
     struct map objects;               /* by "ns/name" */

@@ -732,6 +732,26 @@ TEST(a_judge_says_what_becomes_of_a_request)
     tear_down();
 }
 
+/* A kind that is built in has rules of its own, beside a schema. */
+TEST(a_fixture_is_not_judged)
+{
+    static const struct k8s_resource leases = {"coordination.k8s.io", "v1", "leases", "Lease"};
+
+    set_up();
+    fake_create_unjudged(fake, &leases,
+                         "{\"metadata\":{\"name\":\"x\",\"namespace\":\"a\"},"
+                         "\"spec\":{\"renewTime\":\"12:00:+00\",\"leaseDurationSeconds\":0}}");
+    CHECK_STR(json_text_at(fake_get(fake, &leases, "a", "x"), "spec.renewTime"), "12:00:+00");
+    CHECK_INT(
+        ask((struct k8s_request) {
+            .verb = K8S_CREATE,
+            .resource = &leases,
+            .ns = "a",
+            .body = "{\"metadata\":{\"name\":\"y\"},\"spec\":{\"renewTime\":\"12:00:+00\"}}"}),
+        ERROR_INVALID);
+    tear_down();
+}
+
 /* ---- pods ---- */
 
 static struct fake_plan plan;
