@@ -11,6 +11,7 @@
 #define PAGE           500
 #define BACKOFF_MIN_MS 100
 #define BACKOFF_MAX_MS 30000
+#define AWAY_MAX_MS    4000
 #define WATCH_MIN_MS   240000 /* streams end at different times */
 #define WATCH_MAX_MS   480000
 #define SILENCE_MS     60000 /* a healthy watch has sent a bookmark by then */
@@ -65,9 +66,11 @@ static void enter(struct stream *s, enum stream_state state, int64_t delay_ms)
     loop_timer_set(loop, &s->timer, LOOP_MONOTONIC, loop_now(loop, LOOP_MONOTONIC) + delay_ms);
 }
 
-static int64_t backoff_ms(struct stream *s)
+/* An expired version makes a list, which is dear; a server that is away costs nothing to ask, and
+ * whoever is to lead waits for its copies. */
+static int64_t backoff_ms(struct stream *s, enum error_code code)
 {
-    int64_t delay = BACKOFF_MAX_MS;
+    int64_t delay = code == ERROR_EXPIRED ? BACKOFF_MAX_MS : AWAY_MAX_MS;
 
     if (s->failures < 10 && ((int64_t) BACKOFF_MIN_MS << s->failures) < delay)
         delay = (int64_t) BACKOFF_MIN_MS << s->failures;
@@ -193,7 +196,7 @@ static void note_error(struct stream *s, const struct error *error)
 
 static void list_failed(struct stream *s, const struct k8s_reply *reply)
 {
-    int64_t delay = backoff_ms(s);
+    int64_t delay = backoff_ms(s, reply->error.code);
 
     note_error(s, &reply->error);
     if (delay < reply->retry_after_ms)
@@ -301,7 +304,8 @@ static void on_watch_reply(const struct k8s_reply *reply, void *arg)
         s->failures = 0;
     if (reply->error.code != ERROR_NONE && !expired)
         note_error(s, &reply->error);
-    int64_t delay = reply->error.code == ERROR_NONE && lasted >= 1000 ? 0 : backoff_ms(s);
+    int64_t delay =
+        reply->error.code == ERROR_NONE && lasted >= 1000 ? 0 : backoff_ms(s, reply->error.code);
     if (delay < reply->retry_after_ms)
         delay = reply->retry_after_ms;
     enter(s, expired || silent ? STREAM_LISTING : STREAM_WATCHING, delay);

@@ -460,6 +460,23 @@ TEST(failures_back_off_and_are_told)
     tear_down();
 }
 
+/* However long it was away, and whether it is lists or watches that fail. */
+TEST(a_server_that_is_back_is_found_soon)
+{
+    set_up();
+    start(&kind, NULL);
+    fake_run(fake, 100);
+    for (int i = 0; i < 5; i++) {
+        fake_stop_server(fake, 180000);
+        fake_run(fake, 180000);
+        char name[] = {(char) ('a' + i), '\0'};
+        add(name, 1);
+        fake_run(fake, 10000); /* it needs some to start */
+        check_copy();
+    }
+    tear_down();
+}
+
 TEST(an_idle_copy_stays_in_contact)
 {
     set_up();
