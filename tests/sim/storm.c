@@ -375,7 +375,7 @@ static bool waits(struct storm *s, const struct workflow *wf)
     return !why || strcmp(why, "TooManyRuns") != 0 || n >= s->w.settings[0].max_unfinished / 2;
 }
 
-/* Nothing that is due is left, or what is left is on its way: the cursor moves between two looks. */
+/* Nothing that is due is left, or it is on its way: the cursor moves between two looks. */
 static void check_workflow(const json_t *object, void *arg)
 {
     struct storm *s = arg;
