@@ -419,22 +419,9 @@ static void trigger_old(struct storm *s)
 static void race(struct storm *s)
 {
     CLEANUP(instance_free) struct instance *inst = can_ask(s) ? storm_pick_instance(s) : NULL;
-    const json_t *json = inst ? world_get(&s->w, &workflow_resource, inst->workflow) : NULL;
-    CLEANUP(workflow_free) struct workflow *wf = json ? workflow_decode(json) : NULL;
-    struct schedule schedule;
-    struct error ignored;
-    instant t;
-    char text[INSTANT_TEXT_MAX];
 
-    if (!wf || instance_active(inst) || !wf->status.observed_schedule ||
-        !schedule_parse(wf->status.observed_schedule, &schedule, &ignored) ||
-        !partition_parse(&schedule, inst->parameter, &t, &ignored))
+    if (!inst || !storm_set_back(s, inst))
         return;
-    instant_print(t, text);
-    CLEANUP(free) char *patch =
-        xasprintf("{'spec': {'setNext': {'next': '%s', 'nextOffset': '%s', 'id': 'race-%d'}}}",
-                  text, text, ++s->n_wishes);
-    world_patch(&s->w, &workflow_resource, inst->workflow, patch);
     world_run(&s->w, storm_between(s, 0, 20));
     if (can_ask(s))
         trigger(s, inst->workflow, inst->parameter, "?allowFuture=true");

@@ -213,9 +213,11 @@ static int judge(const char *user, const struct k8s_request *r, void *arg)
 {
     struct storm *s = arg;
     bool armed = s->freeze_writer_ms > 0 || s->kill_writer;
-    int i = armed ? who_writes(s, user, r) : -1;
+    int i = armed || s->delete_triggered ? who_writes(s, user, r) : -1;
 
-    if (i < 0 || storm_one_of(s, 2))
+    if (i >= 0)
+        storm_people_see(s, r);
+    if (i < 0 || !armed || storm_one_of(s, 2))
         return -1;
     if (s->kill_writer) {
         s->kill_writer = false;
@@ -393,6 +395,7 @@ void storm_faults_end(struct storm *s)
     s->freeze_writer_ms = 0;
     s->kill_writer = false;
     loop_task_cancel(&s->death);
+    storm_people_end(s);
     fake_set_skew(s->w.fake, 0);
     fake_set_latency(s->w.fake, 1, 5);
     no_lag(s);

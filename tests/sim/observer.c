@@ -320,6 +320,10 @@ static void check_trigger(struct observer *o, const struct instance *old,
     if (old && new->trigger.seq <= old->run.seq)
         observer_blame(o, "%s: trigger %" PRId64 " was there before", new->id.name,
                        new->trigger.seq);
+    if (old && old->id.deleting)
+        observer_blame(o, "%s was triggered while it was being deleted", new->id.name);
+    if (old && instance_active(old) && !instance_held(old))
+        observer_blame(o, "%s was triggered while it was active", new->id.name);
     CLEANUP(free) char *key = partition_key(new->trigger.key, new->parameter);
     struct tally *t = tally(&o->triggered, key);
     o->n_triggers++;

@@ -7,6 +7,7 @@
  *  - of one attempt there is one pod, ever, while its instance lives;
  *  - a partition is triggered at most once in an epoch of its cursor, and the cursor passes by none
  *    that was not triggered or recorded as skipped;
+ *  - a schedule triggers nothing that is active or is being deleted;
  *  - a terminal state is final until a new trigger, and a trigger has a number of its own;
  *  - a run records what its container said at its end, and is not halted unless somebody wished so
  *    or its workflow was deleted;

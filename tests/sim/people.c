@@ -309,6 +309,78 @@ static void delete_instance(struct storm *s)
         world_run_by_hand(&s->w, inst->workflow, inst->parameter);
 }
 
+bool storm_set_back(struct storm *s, const struct instance *inst)
+{
+    const json_t *json = world_get(&s->w, &workflow_resource, inst->workflow);
+    CLEANUP(workflow_free) struct workflow *wf = json ? workflow_decode(json) : NULL;
+    struct schedule schedule;
+    struct error ignored;
+    instant t;
+    char text[INSTANT_TEXT_MAX];
+
+    if (!wf || instance_active(inst) || !wf->status.observed_schedule ||
+        !schedule_parse(wf->status.observed_schedule, &schedule, &ignored) ||
+        !partition_parse(&schedule, inst->parameter, &t, &ignored))
+        return false;
+    instant_print(t, text);
+    CLEANUP(free) char *patch =
+        xasprintf("{'spec': {'setNext': {'next': '%s', 'nextOffset': '%s', 'id': 'race-%d'}}}",
+                  text, text, ++s->n_wishes);
+    world_patch(&s->w, &workflow_resource, inst->workflow, patch);
+    return true;
+}
+
+static void delete_and_run_by_hand(struct storm *s, const struct instance *inst)
+{
+    world_delete(&s->w, &instance_resource, inst->id.name);
+    if (!world_get(&s->w, &instance_resource, inst->id.name))
+        world_run_by_hand(&s->w, inst->workflow, inst->parameter);
+}
+
+static void delete_first(void *arg)
+{
+    struct storm *s = arg;
+    CLEANUP(free) char *name = TAKE(s->deleted_first);
+    const json_t *json = world_get(&s->w, &instance_resource, name);
+
+    if (!json)
+        return;
+    CLEANUP(instance_free) struct instance *inst = instance_decode(json);
+    storm_note(s, "deleted before it is triggered", name);
+    if (storm_one_of(s, 2))
+        fake_delete_cascading(s->w.fake, &instance_resource, WORLD_NS, name, "Foreground");
+    else
+        delete_and_run_by_hand(s, inst);
+}
+
+/* What the trigger was decided from was read before; the request arrives later. */
+void storm_people_see(struct storm *s, const struct k8s_request *r)
+{
+    if (!s->delete_triggered || s->deleted_first || r->verb != K8S_PATCH || r->subresource ||
+        strcmp(r->resource->plural, instance_resource.plural) != 0)
+        return;
+    s->delete_triggered = false;
+    s->deleted_first = xstrdup(r->name);
+    s->deletion = (struct loop_task) {.on_turn = delete_first, .arg = s};
+    loop_task_queue(s->w.loop, &s->deletion);
+}
+
+void storm_people_end(struct storm *s)
+{
+    s->delete_triggered = false;
+    loop_task_cancel(&s->deletion);
+    free(TAKE(s->deleted_first));
+}
+
+/* A cursor is set back to what has run, and somebody deletes that in the middle of it. */
+static void delete_triggered(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+
+    if (inst && storm_set_back(s, inst))
+        s->delete_triggered = true;
+}
+
 /* A backup without status is put back, into a cluster whose workflow is another object: the run
  * must not begin anew by itself. */
 static void restore_instance(struct storm *s)
@@ -479,6 +551,7 @@ static const struct mishap rows[] = {
     {"delete-instance", 30, delete_instance, 0, "an instance is deleted, perhaps made again"},
     {"delete-foreground", 8, delete_cascading, 0, "an instance is deleted in the foreground"},
     {"restore-instance", 2, restore_instance, 0, "an instance is restored without its status"},
+    {"delete-triggered", 0, delete_triggered, 0, "an instance is deleted as it is triggered again"},
     {"delete-pod", 20, delete_pod, 0, "a pod is deleted"},
     {"force-delete-pod", 20, force_delete_pod, 0, "a pod is deleted by force"},
     {"unlabel-pod", 0, unlabel_pod, 0, "a pod loses its label"},

@@ -43,6 +43,9 @@ struct storm {
     int dying;
     struct loop_task death;
     struct map due; /* at the end: workflows, and their partitions that nobody triggered yet */
+    bool delete_triggered; /* what a schedule triggers again next is deleted first */
+    char *deleted_first;   /* ... this one */
+    struct loop_task deletion;
     int n_wishes, n_acts, n_new;
     size_t memory_early, memory_late; /* in use after a quarter of the time, and at its end */
 };
@@ -99,6 +102,12 @@ void storm_deploy_all(struct storm *s);
 void storm_mend_all(struct storm *s); /* after edits: all are as they were */
 void storm_tidy(struct storm *s);
 void storm_suspend_all(struct storm *s);
+/* The cursor is set to what has run; false: it cannot be. */
+bool storm_set_back(struct storm *s, const struct instance *inst);
+/* An operator sends this now. */
+void storm_people_see(struct storm *s, const struct k8s_request *r);
+/* What was begun is left at that. */
+void storm_people_end(struct storm *s);
 
 /* callers.c */
 void storm_callers_begin(struct storm *s);
