@@ -18,7 +18,7 @@ static void expire_on(void *arg)
 static struct line *line_new(struct transport *t, enum wire_use use)
 {
     static const long connections[N_WIRES] = {
-        [WIRE_LEASE] = 2, [WIRE_WATCHES] = 4, [WIRE_REQUESTS] = 4};
+        [WIRE_LEASE] = 2, [WIRE_WATCHES] = 4, [WIRE_LISTS] = 4, [WIRE_REQUESTS] = 4};
     static const struct wire_handler handler = {expire_on, call_over};
     struct line *line = NEW(struct line);
 

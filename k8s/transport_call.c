@@ -15,6 +15,7 @@ static int64_t boot(const struct transport *t)
 static enum wire_use wire_of(const struct call *c)
 {
     return c->request.verb == K8S_WATCH        ? WIRE_WATCHES
+           : c->request.verb == K8S_LIST       ? WIRE_LISTS
            : c->request.lane == K8S_LANE_LEASE ? WIRE_LEASE
                                                : WIRE_REQUESTS;
 }

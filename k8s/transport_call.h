@@ -18,7 +18,7 @@
 
 #define IDLE_HANDLES 64
 
-enum wire_use { WIRE_LEASE, WIRE_WATCHES, WIRE_REQUESTS, N_WIRES };
+enum wire_use { WIRE_LEASE, WIRE_WATCHES, WIRE_LISTS, WIRE_REQUESTS, N_WIRES };
 
 /* A wire and when it last brought anything. */
 struct line {
