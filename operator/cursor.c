@@ -30,6 +30,7 @@ struct cursor_ctl {
     char *uid;
     struct asked asked;       /* while a trigger is asked for */
     struct trigger_done done; /* what became of the partition that was asked for */
+    bool was_there;           /* its instance, before it was asked for */
     struct k8s_call *call;
     enum call_kind calling;
     struct trigger_news news; /* of the status that is being stored */
@@ -281,11 +282,13 @@ static void read_instance(struct cursor_ctl *ctl, const struct workflow *wf)
                                      .name = name});
 }
 
-/* The instance is there; that the cursor has passed it may be said when the pods are on their
- * way. */
+/* The instance is there; that the cursor has passed it may be said when the pods are on their way.
+ * But not of what an earlier leader made: if leaders live for less than a burst, none would ever
+ * say it. */
 static bool store_waits(struct cursor_ctl *ctl)
 {
-    return ctl->done.epoch > 0 && burst_wait(ctl->op, &ctl->store_waits, &ctl->work);
+    return ctl->done.epoch > 0 && !ctl->was_there &&
+           burst_wait(ctl->op, &ctl->store_waits, &ctl->work);
 }
 
 static enum work_result look(struct work *work)
@@ -350,6 +353,14 @@ static void partition_waits(struct cursor_ctl *ctl)
     work_finish(&ctl->work, WORK_RETRY);
 }
 
+/* Stores the cursor at once, and not after all others that are due: so each one that a short reign
+ * gets to is a step further.  False: not now. */
+static bool go_on(struct cursor_ctl *ctl)
+{
+    set_triggering(ctl, false);
+    return look(&ctl->work) == WORK_BUSY;
+}
+
 /* True if the step is seen to: another call was started, or it has ended. */
 static bool on_read(struct cursor_ctl *ctl, const struct workflow *wf,
                     const struct k8s_reply *reply)
@@ -366,9 +377,10 @@ static bool on_read(struct cursor_ctl *ctl, const struct workflow *wf,
     }
     if (!inst->parameter || strcmp(inst->parameter, ctl->asked.parameter) != 0)
         partition_done(ctl, false, "NameTaken");
-    else if (inst->trigger.key && strcmp(inst->trigger.key, key) == 0)
+    else if (inst->trigger.key && strcmp(inst->trigger.key, key) == 0) {
         partition_done(ctl, true, NULL); /* ours, whose answer was lost */
-    else if (instance_active(inst) && !instance_held(inst))
+        return go_on(ctl);
+    } else if (instance_active(inst) && !instance_held(inst))
         partition_done(ctl, false, "AlreadyActive");
     else if (still_there(ctl, wf)) {
         retrigger(ctl, wf, inst, reply->resource_version);
@@ -410,7 +422,9 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         work_finish(&ctl->work, WORK_DONE);
         return;
     }
-    if (kind == CALL_CREATE && reply->error.code == ERROR_EXISTS) {
+    if (kind == CALL_CREATE)
+        ctl->was_there = reply->error.code == ERROR_EXISTS;
+    if (kind == CALL_CREATE && ctl->was_there) {
         read_instance(ctl, object->value);
         return;
     }

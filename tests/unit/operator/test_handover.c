@@ -321,3 +321,33 @@ TEST(many_handovers_lose_and_double_nothing)
     observer_done(&o);
     world_done(&w);
 }
+
+static bool leads(void *arg)
+{
+    return operator_leading(((struct world *) arg)->operators[0]);
+}
+
+/* Many cursors are due, the API server is slow, and no leader lives for as long as a burst: each one
+ * finds what the last one made, and has to get further than that. */
+TEST(short_reigns_in_a_burst_get_on)
+{
+    enum { N = 60, N_REIGNS = 16 };
+    struct world w;
+
+    world_init(&w, test_seed());
+    w.settings[0].max_steps = 2;
+    fake_set_latency(w.fake, 200, 200);
+    for (int i = 0; i < N; i++) {
+        CLEANUP(free) char *name = xasprintf("job-%d", i);
+
+        world_deploy(&w, name, "{'schedule': '* * * * *', 'template': {'image': 'busybox:1'}}");
+    }
+    for (int i = 0; i < N_REIGNS; i++) {
+        world_start(&w, 0);
+        CHECK(world_run_till(&w, MINUTE_MS, leads, &w));
+        world_run(&w, 5 * SECOND_MS);
+        world_kill(&w, 0);
+    }
+    CHECK(world_count(&w, NULL) > N);
+    world_done(&w);
+}
