@@ -197,12 +197,22 @@ static bool store_waits(struct attempt_ctl *ctl)
     return false;
 }
 
+static enum work_result store(struct attempt_ctl *ctl, const struct k8s_object *object)
+{
+    if (unsettled_is_hidden_by(&ctl->unsettled, object->value, &ctl->run,
+                               loop_now(ctl->op->loop, LOOP_MONOTONIC))) {
+        work_add_at(&ctl->work, LOOP_MONOTONIC, ctl->unsettled.until);
+        return WORK_DONE;
+    }
+    return store_waits(ctl) ? WORK_DONE : attempt_store(ctl, object);
+}
+
 static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object *object,
                                 const struct advance_view *view, const struct step *step)
 {
     switch (step->kind) {
     case STEP_STORE:
-        return store_waits(ctl) ? WORK_DONE : attempt_store(ctl, object);
+        return store(ctl, object);
     case STEP_CREATE_POD:
         return attempt_create_pod(ctl, view);
     case STEP_FIND_POD:

@@ -18,16 +18,31 @@ void unsettled_begin(struct unsettled *u, const char *pod, int64_t now)
     u->until = now + SETTLED_MS;
 }
 
+/* The one pod that may have been asked for beyond what is stored; "": it may be one of several. */
+static void suspect(const struct instance *inst, const struct run *run, char *pod)
+{
+    bool in_pod = run->state == RUN_SUBMITTED || run->state == RUN_RUNNING;
+    int attempt = in_pod ? run->attempt + 1 : advance_pod_attempt(run);
+    int64_t seq = run->seq > 0 ? run->seq : 1;
+
+    *pod = '\0';
+    if (inst->trigger.seq <= seq) /* else that trigger may have been taken, too */
+        attempt_execution_id(inst->id.uid, advance_pod_seq(inst, run), attempt, pod);
+}
+
 void unsettled_suspect(struct unsettled *u, const struct instance *inst, int64_t until)
 {
-    const struct run *run = &inst->run;
-    bool running = run->state == RUN_SUBMITTED || run->state == RUN_RUNNING;
-    int attempt = running ? run->attempt + 1 : advance_pod_attempt(run);
-
     u->until = until;
-    u->pod[0] = '\0';
-    if (inst->trigger.seq <= run->seq + 1) /* else another trigger may have been taken between */
-        attempt_execution_id(inst->id.uid, advance_pod_seq(inst, run), attempt, u->pod);
+    suspect(inst, &inst->run, u->pod);
+}
+
+bool unsettled_is_hidden_by(const struct unsettled *u, const struct instance *inst,
+                            const struct run *run, int64_t now)
+{
+    char pod[EXECUTION_ID_MAX];
+
+    suspect(inst, run, pod);
+    return *pod && unsettled_is_of_other(u, pod, now);
 }
 
 void unsettled_end(struct unsettled *u)

@@ -11,6 +11,8 @@
  *
  * Who begins to lead does not know what the last leader sent just before.  A leader's memory is at
  * most one attempt ahead of what is stored (advance.c), so that it is known which pod it may be.
+ * For the same reason a leader stores nothing that would lead the next one to another pod than the
+ * one it waits for.
  */
 #ifndef KHARON_OPERATOR_UNSETTLED_H
 #define KHARON_OPERATOR_UNSETTLED_H
@@ -28,6 +30,9 @@ struct unsettled {
 void unsettled_begin(struct unsettled *u, const char *pod, int64_t now);
 /* The last leader may have sent one, which is settled by then. */
 void unsettled_suspect(struct unsettled *u, const struct instance *inst, int64_t until);
+/* Whoever begins to lead and reads this of the run would wait for another pod. */
+bool unsettled_is_hidden_by(const struct unsettled *u, const struct instance *inst,
+                            const struct run *run, int64_t now);
 void unsettled_end(struct unsettled *u);
 bool unsettled_exists(const struct unsettled *u, int64_t now);
 /* There is one, and it is of this pod; of another pod. */

@@ -196,11 +196,8 @@ static int who_writes(const struct storm *s, const char *user, const struct k8s_
     return -1;
 }
 
-static void kill_the_writer(void *arg)
+void storm_kill(struct storm *s, int i)
 {
-    struct storm *s = arg;
-    int i = s->dying;
-
     if (!s->w.operators[i] || s->w.processes[i].frozen)
         return;
     storm_note(s, "killed as it writes", s->w.identities[i]);
@@ -209,14 +206,23 @@ static void kill_the_writer(void *arg)
     s->started_at[i] = storm_now(s) + storm_between(s, 1, 5 * SECOND_MS);
 }
 
+static void kill_the_writer(void *arg)
+{
+    struct storm *s = arg;
+
+    storm_kill(s, s->dying);
+}
+
 static int judge(const char *user, const struct k8s_request *r, void *arg)
 {
     struct storm *s = arg;
     bool armed = s->freeze_writer_ms > 0 || s->kill_writer;
-    int i = armed || s->delete_triggered ? who_writes(s, user, r) : -1;
+    int i = armed || s->delete_triggered || s->doubt.begins ? who_writes(s, user, r) : -1;
 
     if (i >= 0)
         storm_people_see(s, r);
+    if (i >= 0 && s->doubt.begins)
+        return storm_doubt_see(s, r, i);
     if (i < 0 || !armed || storm_one_of(s, 2))
         return -1;
     if (s->kill_writer) {
@@ -396,6 +402,7 @@ void storm_faults_end(struct storm *s)
     s->kill_writer = false;
     loop_task_cancel(&s->death);
     storm_people_end(s);
+    storm_doubt_end(s);
     fake_set_skew(s->w.fake, 0);
     fake_set_latency(s->w.fake, 1, 5);
     no_lag(s);
@@ -436,6 +443,7 @@ static const struct mishap rows[] = {
     {"freeze", 15, freeze_one, 0, "an operator stands still, and wakes up"},
     {"freeze-writer", 15, freeze_writer, 0, "the same, in the middle of a write"},
     {"kill-writer", 15, kill_writer, 0, "an operator is killed in the middle of a write"},
+    {"doubt", 0, storm_doubt, 0, "a pod comes late, and what is wanted changes before"},
     {"sleep", 4, sleep_one, 0, "an operator's machine sleeps"},
     {"step-clock", 8, step_clock, 0, "an operator's clock is set wrong, by up to 2 h"},
     {"drift", 4, drift, 0, "an operator's clocks run wrong, by up to 0.2 %"},

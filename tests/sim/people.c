@@ -192,16 +192,16 @@ static void set_next(struct storm *s)
 
 /* A run whose partition the cursor has behind it: what is done to it by hand is done after its
  * natural trigger, and known to be. */
-struct instance *storm_pick_instance(struct storm *s)
+struct instance *storm_instance(struct storm *s, const char *name)
 {
-    CLEANUP(free) char *name = storm_pick(s, &instance_resource);
+    const json_t *object = world_get(&s->w, &instance_resource, name);
     char text[PARTITION_TEXT_MAX] = "";
     struct schedule schedule;
     struct error ignored;
 
-    if (!name)
+    if (!object)
         return NULL;
-    struct instance *inst = instance_decode(world_get(&s->w, &instance_resource, name));
+    struct instance *inst = instance_decode(object);
     const json_t *json = world_get(&s->w, &workflow_resource, inst->workflow);
     CLEANUP(workflow_free) struct workflow *wf = json ? workflow_decode(json) : NULL;
     if (wf && wf->status.observed_schedule &&
@@ -211,6 +211,13 @@ struct instance *storm_pick_instance(struct storm *s)
         return inst;
     instance_free(inst);
     return NULL;
+}
+
+struct instance *storm_pick_instance(struct storm *s)
+{
+    CLEANUP(free) char *name = storm_pick(s, &instance_resource);
+
+    return name ? storm_instance(s, name) : NULL;
 }
 
 static void patch_instance(struct storm *s, const struct instance *inst, const char *patch)
@@ -236,6 +243,13 @@ static void run_new(struct storm *s)
     world_delete(&s->w, &workflow_resource, old);
     world_deploy(&s->w, name, NEW_SPEC);
     world_run_by_hand(&s->w, name, "2020");
+}
+
+/* The same, before our watch can have told of it. */
+static void run_unseen(struct storm *s)
+{
+    fake_set_lag(s->w.fake, &workflow_resource, 0, storm_between(s, SECOND_MS, MINUTE_MS));
+    run_new(s);
 }
 
 /* One that was made by hand has had its first trigger with that. */
@@ -270,12 +284,8 @@ static void halt(struct storm *s)
     patch_instance(s, inst, patch);
 }
 
-static void halt_and_trigger(struct storm *s)
+void storm_halt_and_trigger(struct storm *s, const struct instance *inst)
 {
-    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
-
-    if (!inst)
-        return;
     int64_t seq = last_seq(inst);
     int id = ++s->n_wishes;
     CLEANUP(free) char *patch =
@@ -283,6 +293,14 @@ static void halt_and_trigger(struct storm *s)
                   ", 'type': 'adhoc', 'id': 'anew-%d', 'key': 'anew-%d', 'workflowUID': null}}}",
                   seq, seq + 1, id, id);
     patch_instance(s, inst, patch);
+}
+
+static void halt_and_trigger(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+
+    if (inst)
+        storm_halt_and_trigger(s, inst);
 }
 
 static void retry_now(struct storm *s)
@@ -330,7 +348,7 @@ bool storm_set_back(struct storm *s, const struct instance *inst)
     return true;
 }
 
-static void delete_and_run_by_hand(struct storm *s, const struct instance *inst)
+void storm_delete_and_run(struct storm *s, const struct instance *inst)
 {
     world_delete(&s->w, &instance_resource, inst->id.name);
     if (!world_get(&s->w, &instance_resource, inst->id.name))
@@ -350,7 +368,7 @@ static void delete_first(void *arg)
     if (storm_one_of(s, 2))
         fake_delete_cascading(s->w.fake, &instance_resource, WORLD_NS, name, "Foreground");
     else
-        delete_and_run_by_hand(s, inst);
+        storm_delete_and_run(s, inst);
 }
 
 /* What the trigger was decided from was read before; the request arrives later. */
@@ -415,12 +433,8 @@ static void delete_pod(struct storm *s)
 
 /* Only one that something should keep, since its run is going on: another's container may run on
  * unseen, as Kubernetes warns. */
-static void force_delete_pod(struct storm *s)
+void storm_force_delete(struct storm *s, const char *name)
 {
-    CLEANUP(free) char *name = storm_pick(s, &pod_resource);
-
-    if (!name)
-        return;
     CLEANUP(pod_free) struct pod *pod = pod_decode(world_get(&s->w, &pod_resource, name));
     if (!pod->instance)
         return;
@@ -431,6 +445,14 @@ static void force_delete_pod(struct storm *s)
         world_text(&s->w, &instance_resource, pod->instance, "status.executionId");
     if (pod->has_finalizer || strcmp(current, name) == 0)
         fake_delete_now(s->w.fake, &pod_resource, WORLD_NS, name);
+}
+
+static void force_delete_pod(struct storm *s)
+{
+    CLEANUP(free) char *name = storm_pick(s, &pod_resource);
+
+    if (name)
+        storm_force_delete(s, name);
 }
 
 static void delete_cascading(struct storm *s)
@@ -544,6 +566,7 @@ static const struct mishap rows[] = {
     {"set-next", 10, set_next, 0, "a cursor is set"},
     {"run-by-hand", 70, run_by_hand, 0, "an instance is created"},
     {"run-new", 15, run_new, 0, "a new workflow, and a run of it at once"},
+    {"run-unseen", 0, run_unseen, 0, "the same, and watches lag"},
     {"trigger-again", 50, trigger_again, 0, "an instance gets another trigger"},
     {"halt", 40, halt, 0, "a run is halted"},
     {"halt-and-trigger", 40, halt_and_trigger, 0, "both at once"},

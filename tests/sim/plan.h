@@ -31,7 +31,7 @@ struct mishap_table {
     size_t n;
 };
 
-#define PLAN_MAX_MISHAPS 64
+#define PLAN_MAX_MISHAPS 96
 
 struct plan {
     uint64_t seed;

@@ -435,6 +435,7 @@ void storm_done(struct storm *s)
     tally_free_all(&s->due);
     loop_task_cancel(&s->death);
     storm_people_end(s);
+    storm_doubt_end(s);
     fake_set_judge(s->w.fake, NULL, NULL);
     if (s->trace)
         trace_detach(s->trace);

@@ -21,6 +21,14 @@
 
 struct callers;
 
+/* A pod whose create takes effect late, and what is done meanwhile (doubt.c). */
+struct doubt {
+    bool begins; /* with the next create of a pod */
+    int operator_index, n_deeds;
+    char *instance, *pod; /* NULL: none */
+    struct loop_timer next;
+};
+
 struct storm {
     struct plan plan;
     struct world w;
@@ -46,6 +54,7 @@ struct storm {
     bool delete_triggered; /* what a schedule triggers again next is deleted first */
     char *deleted_first;   /* ... this one */
     struct loop_task deletion;
+    struct doubt doubt;
     int n_wishes, n_acts, n_new;
     size_t memory_early, memory_late; /* in use after a quarter of the time, and at its end */
 };
@@ -84,8 +93,9 @@ static inline bool storm_one_of(struct storm *s, int n)
 /* The name of any object of a kind, NULL if there is none; the caller frees.  Young ones are more
  * likely: that is where something happens. */
 char *storm_pick(struct storm *s, const struct k8s_resource *kind);
-/* One whose partition the cursor has behind it; NULL: not this time. */
+/* One whose partition the cursor has behind it; NULL: it is not, or there is none. */
 struct instance *storm_pick_instance(struct storm *s);
+struct instance *storm_instance(struct storm *s, const char *name);
 void storm_note(struct storm *s, const char *what, const char *name);
 
 /* The trigger waits, with a reason, for somebody to decide. */
@@ -96,12 +106,22 @@ void storm_faults_end(struct storm *s);
 void storm_faults_repair(struct storm *s, int64_t now);
 void storm_faults_begin(struct storm *s);   /* bad weather begins */
 void storm_faults_prepare(struct storm *s); /* before anything */
+void storm_kill(struct storm *s, int i);
+
+/* doubt.c */
+void storm_doubt(struct storm *s);
+/* Operator `i` sends this: the fault that hits it, or -1. */
+int storm_doubt_see(struct storm *s, const struct k8s_request *r, int i);
+void storm_doubt_end(struct storm *s);
 
 /* people.c: what is deployed in the beginning, and again; housekeeping. */
 void storm_deploy_all(struct storm *s);
 void storm_mend_all(struct storm *s); /* after edits: all are as they were */
 void storm_tidy(struct storm *s);
 void storm_suspend_all(struct storm *s);
+void storm_halt_and_trigger(struct storm *s, const struct instance *inst);
+void storm_delete_and_run(struct storm *s, const struct instance *inst); /* by hand */
+void storm_force_delete(struct storm *s, const char *pod); /* unless that is nobody's business */
 /* The cursor is set to what has run; false: it cannot be. */
 bool storm_set_back(struct storm *s, const struct instance *inst);
 /* An operator sends this now. */

@@ -56,6 +56,53 @@ TEST(the_last_leaders_create_comes_too_late)
     }
 }
 
+static void kill_and_start(struct world *w, int dead, int next)
+{
+    world_kill(w, dead);
+    world_start(w, next);
+}
+
+/* The next leader ends that run and begins another, and dies as well: who comes then has to know
+ * of the first one's create all the same. */
+TEST(a_create_and_two_leaders_that_die)
+{
+    for (uint64_t i = 0; i < 60; i++) {
+        struct world w;
+
+        begin_late_create(&w, test_seed() + i);
+        world_patch(&w, &instance_resource, "job.2025",
+                    "{'spec': {'haltThrough': 1, 'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'b',"
+                    " 'key': 'b'}}}");
+        kill_and_start(&w, 0, 1);
+        world_run(&w, 9 * SECOND_MS);
+        kill_and_start(&w, 1, 0);
+        CHECK(world_run_until(&w, 4 * MINUTE_MS, "job.2025", "RUNNING"));
+        world_run(&w, MINUTE_MS);
+        CHECK_INT(w.n_most_at_once, 1);
+        world_done(&w);
+    }
+}
+
+/* The same, and the other trigger comes between the two. */
+TEST(a_create_and_a_trigger_between_two_leaders)
+{
+    for (uint64_t i = 0; i < 60; i++) {
+        struct world w;
+
+        begin_late_create(&w, test_seed() + i);
+        world_patch(&w, &instance_resource, "job.2025", "{'spec': {'haltThrough': 1}}");
+        kill_and_start(&w, 0, 1);
+        world_run(&w, 9 * SECOND_MS);
+        kill_and_start(&w, 1, 0);
+        world_patch(&w, &instance_resource, "job.2025",
+                    "{'spec': {'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'b', 'key': 'b'}}}");
+        CHECK(world_run_until(&w, 4 * MINUTE_MS, "job.2025", "RUNNING"));
+        world_run(&w, MINUTE_MS);
+        CHECK_INT(w.n_most_at_once, 1);
+        world_done(&w);
+    }
+}
+
 /* Sent again, it is refused: that says nothing about the first, whatever becomes of the leader. */
 TEST(a_refusal_does_not_settle_a_create)
 {

@@ -53,8 +53,45 @@ TEST(what_the_last_leader_may_have_sent)
     SUSPECT(RUN_SUBMITTED, 1, 2, 1, 1, 3);
     SUSPECT(RUN_RUNNING, 1, 2, 1, 1, 3);
     SUSPECT(RUN_FAILED, 1, 2, 1, 1, 3);
-    SUSPECT(RUN_DONE, 1, 2, 2, 2, 3);
-    SUSPECT(RUN_DONE, 1, 2, 3, 0, 0); /* the second trigger may have been taken, too */
+    SUSPECT(RUN_QUEUED, 1, 2, 2, 0, 0); /* the second trigger may have been taken, too */
+    SUSPECT(RUN_DONE, 1, 2, 1, 1, 3);   /* the leader before the last one may have gone on */
+    SUSPECT(RUN_DONE, 1, 2, 2, 0, 0);   /* that, or the first pod of the next trigger */
+    SUSPECT(RUN_NEW, 0, 0, 2, 0, 0);
+}
+
+/* A doubtful pod, and what is to be stored: seq, attempt; spec's seq. */
+static bool is_hidden(int64_t pod_seq, int pod_attempt, enum run_state state, int64_t seq,
+                      int attempt, int64_t trigger_seq)
+{
+    struct instance inst = {.id.uid = xstrdup(UID), .trigger.seq = trigger_seq};
+    struct run run;
+    struct unsettled u;
+    char pod[EXECUTION_ID_MAX] = "";
+
+    if (pod_seq)
+        attempt_execution_id(UID, pod_seq, pod_attempt, pod);
+    unsettled_begin(&u, pod, 0);
+    run_init(&run);
+    run.state = state;
+    run.seq = seq;
+    run.attempt = attempt;
+    bool hidden = unsettled_is_hidden_by(&u, &inst, &run, 1);
+    CHECK(!unsettled_is_hidden_by(&u, &inst, &run, SETTLED_MS));
+    run_done(&run);
+    free(inst.id.uid);
+    return hidden;
+}
+
+TEST(what_would_hide_a_doubtful_pod)
+{
+    CHECK(!is_hidden(1, 3, RUN_QUEUED, 1, 2, 1));
+    CHECK(!is_hidden(1, 3, RUN_SUBMITTING, 1, 3, 1));
+    CHECK(!is_hidden(1, 3, RUN_DONE, 1, 2, 1)); /* it was another leader's */
+    CHECK(is_hidden(1, 3, RUN_QUEUED, 1, 3, 1));
+    CHECK(is_hidden(1, 3, RUN_ERROR, 1, 3, 1));
+    CHECK(is_hidden(1, 3, RUN_QUEUED, 2, 2, 2));
+    CHECK(!is_hidden(1, 3, RUN_ERROR, 1, 3, 2)); /* the next leader waits for whatever it may be */
+    CHECK(is_hidden(0, 0, RUN_QUEUED, 2, 2, 2));
 }
 
 static struct unsettled until(const char *pod, int64_t at)

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A pod whose create takes effect late, and what could lead to a second one beside it: its run is
+ * halted and triggered again, its instance is deleted and made anew, the create is refused when it
+ * is sent once more, who sent it dies, the pod before it is deleted by force.
+ *
+ * Each of these happens by itself, too, but seldom in these few seconds.
+ */
+#include "sim/storm.h"
+
+#include <string.h>
+
+#define MOST_DEEDS 4
+
+static void halt(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_instance(s, s->doubt.instance);
+
+    if (inst)
+        storm_halt_and_trigger(s, inst);
+}
+
+static void delete(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_instance(s, s->doubt.instance);
+
+    if (inst)
+        storm_delete_and_run(s, inst);
+}
+
+static void refuse(struct storm *s)
+{
+    fake_fail_next(s->w.fake, FAKE_NO_ACCOUNT, (int) storm_between(s, 1, 3), K8S_CREATE, "pods");
+}
+
+static void kill(struct storm *s)
+{
+    storm_kill(s, s->doubt.operator_index);
+}
+
+struct others {
+    const struct doubt *doubt;
+    struct texts names;
+};
+
+static void note_other(const json_t *object, void *arg)
+{
+    struct others *others = arg;
+    CLEANUP(pod_free) struct pod *pod = pod_decode(object);
+
+    if (pod->instance && strcmp(pod->instance, others->doubt->instance) == 0 &&
+        strcmp(pod->id.name, others->doubt->pod) != 0)
+        texts_add(&others->names, pod->id.name);
+}
+
+static void force_delete_others(struct storm *s)
+{
+    struct others others = {.doubt = &s->doubt};
+
+    fake_foreach(s->w.fake, &pod_resource, note_other, &others);
+    for (size_t i = 0; i < others.names.n; i++)
+        storm_force_delete(s, others.names.items[i]);
+    texts_done(&others.names);
+}
+
+static void go_on(struct storm *s)
+{
+    loop_timer_set(s->w.loop, &s->doubt.next, LOOP_MONOTONIC,
+                   storm_now(s) + storm_between(s, 0, 5 * SECOND_MS));
+}
+
+static void on_time(void *arg)
+{
+    static const struct {
+        const char *name;
+        void (*act)(struct storm *s);
+    } deeds[] = {
+        {"halted and triggered", halt},
+        {"deleted and made again", delete},
+        {"refused from now on", refuse},
+        {"its operator dies", kill},
+        {"pods before it are deleted by force", force_delete_others},
+    };
+    struct storm *s = arg;
+    size_t i = rng_below(&s->rng, ARRAY_SIZE(deeds));
+
+    storm_note(s, deeds[i].name, s->doubt.pod);
+    deeds[i].act(s);
+    if (--s->doubt.n_deeds > 0)
+        go_on(s);
+    else
+        storm_doubt_end(s);
+}
+
+int storm_doubt_see(struct storm *s, const struct k8s_request *r, int i)
+{
+    struct doubt *d = &s->doubt;
+    struct error ignored;
+    CLEANUP(json_decref) json_t *object = NULL;
+
+    if (r->verb != K8S_CREATE || strcmp(r->resource->plural, pod_resource.plural) != 0 ||
+        !json_parse(r->body, strlen(r->body), &object, &ignored))
+        return -1;
+    CLEANUP(pod_free) struct pod *pod = pod_decode(object);
+    if (!pod->instance)
+        return -1;
+    *d = (struct doubt) {.operator_index = i,
+                         .n_deeds = (int) storm_between(s, 1, MOST_DEEDS),
+                         .instance = xstrdup(pod->instance),
+                         .pod = xstrdup(r->name),
+                         .next = {.on_time = on_time, .arg = s}};
+    storm_note(s, "comes late", d->pod);
+    go_on(s);
+    return FAKE_LATE;
+}
+
+void storm_doubt(struct storm *s)
+{
+    if (!s->doubt.pod)
+        s->doubt.begins = true;
+}
+
+void storm_doubt_end(struct storm *s)
+{
+    loop_timer_cancel(s->w.loop, &s->doubt.next);
+    free(TAKE(s->doubt.instance));
+    free(TAKE(s->doubt.pod));
+    s->doubt.begins = false;
+}
