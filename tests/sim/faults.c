@@ -114,6 +114,17 @@ static void restore(struct storm *s)
     fake_restore(s->w.fake);
 }
 
+static void no_status(struct storm *s)
+{
+    s->no_status_until = storm_now(s) + storm_between(s, MINUTE_MS, 6 * MINUTE_MS);
+}
+
+static bool is_refused_status(const struct storm *s, const struct k8s_request *r)
+{
+    return storm_now(s) < s->no_status_until && r->verb == K8S_PATCH && r->subresource &&
+           strcmp(r->resource->plural, instance_resource.plural) == 0;
+}
+
 static void change_skew(struct storm *s)
 {
     fake_set_skew(s->w.fake, storm_between(s, -10, 10) * SECOND_MS);
@@ -217,6 +228,9 @@ static int judge(const char *user, const struct k8s_request *r, void *arg)
 {
     struct storm *s = arg;
     bool armed = s->freeze_writer_ms > 0 || s->kill_writer;
+
+    if (is_refused_status(s, r))
+        return FAKE_REFUSE;
     int i = armed || s->delete_triggered || s->doubt.begins ? who_writes(s, user, r) : -1;
 
     if (i >= 0)
@@ -400,6 +414,7 @@ void storm_faults_end(struct storm *s)
     fake_fail_no_more(s->w.fake);
     s->freeze_writer_ms = 0;
     s->kill_writer = false;
+    s->no_status_until = 0;
     loop_task_cancel(&s->death);
     storm_people_end(s);
     storm_doubt_end(s);
@@ -435,6 +450,7 @@ static const struct mishap rows[] = {
     {"down", 3, down, 0, "the API server is gone for up to 3 min"},
     {"lag", 20, lag, 0, "events of a kind come late, by up to 2 min"},
     {"silence", 6, silence, 0, "all watches fall silent"},
+    {"no-status", 0, no_status, 0, "no status of an instance can be written, for up to 6 min"},
     {"restore", 0, restore, 0, "etcd is restored: versions go back"},
     {"skew", 6, change_skew, 0, "the API server's clock is wrong"},
     {"partition", 15, partition, 0, "an operator's network is gone"},

@@ -49,6 +49,7 @@ struct storm {
     int64_t freeze_writer_ms; /* who writes next stands still for so long; 0: nobody */
     bool kill_writer;         /* who writes next dies */
     int dying;
+    int64_t no_status_until; /* of instances is written */
     struct loop_task death;
     struct map due; /* at the end: workflows, and their partitions that nobody triggered yet */
     bool delete_triggered; /* what a schedule triggers again next is deleted first */
