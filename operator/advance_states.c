@@ -144,14 +144,23 @@ static struct step check_execution(const struct advance_view *v)
                                                            run->execution_id)});
 }
 
+/* Only one attempt may be ahead of what is stored: its pod is how it is found again.  A stored one
+ * that was refused has none, and would be begun again. */
+static bool too_far_ahead(const struct advance_view *v)
+{
+    const struct run *stored = &v->inst->run;
+    int next = stored->state == RUN_SUBMITTING ? stored->attempt : stored->attempt + 1;
+
+    return v->ahead && v->run->attempt > next;
+}
+
 static struct step in_submitting(const struct advance_view *v, const struct settings *settings)
 {
     if (v->pod)
         return step_apply(v->now, (struct event) {.type = EVENT_SUBMITTED,
                                                   .execution_id = xstrdup(v->run->execution_id),
                                                   .runner_id = xstrdup(settings->runner_id)});
-    /* Only one attempt may be ahead of what is stored: its pod is how it is found again. */
-    if (v->ahead && v->inst->run.attempt < v->run->attempt - 1)
+    if (too_far_ahead(v))
         return step_only(STEP_STORE);
     if (!v->create_unsettled &&
         has_passed(v, v->run->since + settings->state_limits_ms[RUN_SUBMITTING]))

@@ -275,6 +275,8 @@ TEST(only_one_attempt_is_ahead_of_what_is_stored)
     DECIDE("store", QUEUED, .ahead = second);
     DECIDE("create", FAILED, .ahead = second);
     DECIDE("create", second);
+    /* One that was refused has no pod: the next leader would ask for it once more. */
+    DECIDE("store", SUBMITTING, .ahead = second);
 }
 
 /* ---- at random ---- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the last leader sent may take effect when the next one leads. */
+#include "operator/unsettled.h"
 #include "sim/world.h"
 
 #include "test.h"
@@ -119,6 +120,38 @@ TEST(a_refusal_does_not_settle_a_create)
         CHECK(world_run_until(&w, 3 * MINUTE_MS, "job.2025", "RUNNING"));
         world_run(&w, MINUTE_MS);
         CHECK_INT(w.n_most_at_once, 1);
+        world_done(&w);
+    }
+}
+
+static bool has_pod(void *arg)
+{
+    return world_pods(arg) > 0;
+}
+
+/* An attempt that is stored is refused, and the next one has its pod when its leader dies: the first
+ * one is over. */
+TEST(a_refused_attempt_is_not_begun_again)
+{
+    for (uint64_t i = 0; i < 10; i++) {
+        struct world w;
+
+        world_init(&w, test_seed() + i);
+        w.plan.run_ms = FAKE_NEVER;
+        w.settings[0].retry_base_ms = w.settings[0].coalesce_ms / 4;
+        world_start(&w, 0);
+        world_deploy(&w, "job", SPEC);
+        world_run(&w, SETTLED_MS + MINUTE_MS);
+        fake_fail_next(w.fake, FAKE_THROTTLE, 3, K8S_CREATE, "pods");
+        fake_fail_next(w.fake, FAKE_NO_ACCOUNT, 1, K8S_CREATE, "pods");
+        world_run_by_hand(&w, "job", "2025");
+        CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "SUBMITTING"));
+        CHECK(world_run_till(&w, MINUTE_MS, has_pod, &w));
+        kill_and_start(&w, 0, 1);
+        CHECK(world_run_until(&w, 3 * MINUTE_MS, "job.2025", "RUNNING"));
+        world_run(&w, MINUTE_MS);
+        CHECK_INT(w.n_most_at_once, 1);
+        CHECK_INT(world_pods(&w), 1);
         world_done(&w);
     }
 }
