@@ -28,11 +28,14 @@ static struct retain_step only(enum retain_kind kind)
 }
 
 /* Whatever the pod can still tell is in the stored status, or of a trigger that is over. */
-static bool outcome_stored(const struct pod *pod, const struct run *run)
+static bool outcome_stored(const struct pod *pod, const struct instance *inst)
 {
+    const struct run *run = &inst->run;
     bool under_way =
         run->state == RUN_SUBMITTING || run->state == RUN_SUBMITTED || run->state == RUN_RUNNING;
 
+    if (instance_held(inst))
+        return pod->seq < run->trigger.seq;
     if (pod->seq != run->seq)
         return pod->seq < run->seq;
     if (run_state_terminal(run->state))
@@ -125,7 +128,7 @@ static struct retain_step decide(const struct retain_view *v)
         return v->inst_absent ? of_owner_gone(v) : only(RETAIN_FIND_INSTANCE);
     if (v->inst->id.deleting)
         return of_owner_gone(v);
-    if (!outcome_stored(pod, &v->inst->run))
+    if (!outcome_stored(pod, v->inst))
         return keep_until(INSTANT_NONE);
     return pod->deleting_since == INSTANT_NONE ? of_kept(v) : of_deleting(v);
 }

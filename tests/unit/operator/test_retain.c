@@ -184,6 +184,19 @@ TEST(a_pod_of_what_is_over_is_deleted)
     RETAIN(POD("Running", RUNS), "'state': 'NEW'", "01:00:01", "keep", NONE);
 }
 
+#define HELD(seq)                                                                                  \
+    "'seq': 0, 'state': 'NEW', 'trigger': {'seq': " seq "}, 'conditions': [{'type': 'Held',"       \
+    " 'status': 'True', 'lastTransitionTime': '2026-01-01T01:00:00Z'}]"
+
+/* What is held has forgotten the triggers before it; its own pod it would find. */
+TEST(a_pod_of_a_trigger_before_what_is_held_is_deleted)
+{
+    RETAIN(POD("Running", RUNS), HELD("2"), "01:00:01", "delete", NONE);
+    RETAIN(POD("Succeeded", ENDED), HELD("2"), "02:01:00", "keep", "02:02:00");
+    RETAIN(POD("Succeeded", ENDED, "02:02:00"), HELD("2"), "02:02:00", "release", NONE);
+    RETAIN(POD("Running", RUNS), HELD("1"), "01:00:01", "keep", NONE);
+}
+
 TEST(the_finalizer_goes_when_nothing_runs_and_the_name_is_settled)
 {
     RETAIN(POD("Succeeded", ENDED, "02:02:00"), CURRENT("DONE"), "02:02:00", "release", NONE);
