@@ -137,17 +137,27 @@ static void be_late(struct fake_call *c)
     g->lurks = rng_below(&f->rng, 2);
 }
 
-static bool makes(const struct ghost *g, const struct k8s_request *get)
+static bool makes(const struct ghost *g, const struct k8s_resource *resource, const char *wanted)
 {
     const struct k8s_request *r = &g->request;
     CLEANUP(json_decref) json_t *body = NULL;
     struct error err;
 
-    if (!g->lurks || r->verb != K8S_CREATE || r->resource->plural != get->resource->plural ||
+    if (r->verb != K8S_CREATE || r->resource->plural != resource->plural ||
         !json_parse(r->body, strlen(r->body), &body, &err))
         return false;
     const char *name = json_text_at(body, "metadata.name");
-    return name && strcmp(name, get->name) == 0;
+    return name && strcmp(name, wanted) == 0;
+}
+
+bool fake_is_coming(const struct fake *f, const struct k8s_resource *resource, const char *name)
+{
+    const struct ghost *g;
+
+    list_foreach (g, &f->ghosts, link)
+        if (makes(g, resource, name))
+            return true;
+    return false;
 }
 
 /* Somebody was just told that there is no such object. */
@@ -156,7 +166,7 @@ static void spring_ambush(struct fake *f, const struct k8s_request *get)
     struct ghost *g;
 
     list_foreach (g, &f->ghosts, link)
-        if (makes(g, get)) {
+        if (g->lurks && makes(g, get->resource, get->name)) {
             g->lurks = false;
             loop_timer_set(f->loop, &g->timer, LOOP_MONOTONIC,
                            fake_now(f) + rng_between(&f->rng, 1, AMBUSH_MS));

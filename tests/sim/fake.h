@@ -134,6 +134,8 @@ enum fake_fault {
 void fake_fail_next(struct fake *fake, enum fake_fault fault, int n, int verb, const char *plural);
 /* None of them fails any more. */
 void fake_fail_no_more(struct fake *fake);
+/* A create of it was sent and has not taken effect. */
+bool fake_is_coming(const struct fake *fake, const struct k8s_resource *resource, const char *name);
 /* Calls fail so at random, where the fault makes sense: conflicts hit updates, 410 hits watches. */
 void fake_set_rate(struct fake *fake, enum fake_fault fault, int per_mille);
 /* Asked about every request before it departs: which fault (enum fake_fault) it meets, or -1.  It
