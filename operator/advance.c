@@ -29,7 +29,7 @@ int64_t advance_pod_seq(const struct instance *inst, const struct run *run)
 static bool must_settle(const struct advance_view *v)
 {
     return v->create_unsettled && v->run->state == RUN_SUBMITTING && v->run->description &&
-           !v->pod && v->wf;
+           !v->pod && v->wf && !v->old_pod_lives;
 }
 
 struct step advance_halt(const struct advance_view *v, char *message_take)
@@ -188,9 +188,11 @@ static bool is_just_starting(const struct pod *pod)
 static char *waits_for(const struct advance_view *v, const char **ret_reason)
 {
     const struct run *run = v->run;
+    bool would_begin =
+        run->state == RUN_SUBMITTING || (run->state == RUN_QUEUED && advance_is_eligible(v));
 
     *ret_reason = NULL;
-    if (run->state == RUN_QUEUED && v->old_pod_lives && !v->pod && advance_is_eligible(v)) {
+    if (would_begin && v->old_pod_lives && !v->pod) {
         *ret_reason = "WaitingForOldPod";
         return xstrdup(NOTE_PREFIX "an earlier pod of this run has not ended");
     }

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define OLD_POD "an earlier pod of this run has not ended"
+
 /* ---- the workflow, as it is read at PREPARE ---- */
 
 /* Whoever created the instance by hand also wrote its partition: NULL, or what is wrong with that.
@@ -91,7 +93,7 @@ static struct step in_queued(const struct advance_view *v, const struct settings
     if (ready && !v->old_pod_lives)
         return step_apply(v->now, (struct event) {.type = EVENT_DEQUEUE});
     if (has_passed(v, limit))
-        return timed_out(v, ready ? "an earlier pod of this run has not ended" : NULL);
+        return timed_out(v, ready ? OLD_POD : NULL);
     return step_wait_for(v, !ready && eligible < limit ? eligible : limit);
 }
 
@@ -156,15 +158,18 @@ static bool too_far_ahead(const struct advance_view *v)
 
 static struct step in_submitting(const struct advance_view *v, const struct settings *settings)
 {
+    instant limit = v->run->since + settings->state_limits_ms[RUN_SUBMITTING];
+
     if (v->pod)
         return step_apply(v->now, (struct event) {.type = EVENT_SUBMITTED,
                                                   .execution_id = xstrdup(v->run->execution_id),
                                                   .runner_id = xstrdup(settings->runner_id)});
     if (too_far_ahead(v))
         return step_only(STEP_STORE);
-    if (!v->create_unsettled &&
-        has_passed(v, v->run->since + settings->state_limits_ms[RUN_SUBMITTING]))
-        return timed_out(v, NULL);
+    if (!v->create_unsettled && has_passed(v, limit))
+        return timed_out(v, v->old_pod_lives ? OLD_POD : NULL);
+    if (v->old_pod_lives) /* another reign's, if this is stored by a write of it that was late */
+        return has_passed(v, limit) ? step_none() : step_wait_for(v, limit);
     return step_only(advance_write_is_due(v, settings) ? STEP_STORE : STEP_CREATE_POD);
 }
 

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#define MOST_DEEDS 4
+#define MOST_BETWEEN_MS (4 * SECOND_MS)
 
 static void halt(struct storm *s)
 {
@@ -20,7 +20,7 @@ static void halt(struct storm *s)
         storm_halt_and_trigger(s, inst);
 }
 
-static void delete(struct storm *s)
+static void delete (struct storm *s)
 {
     CLEANUP(instance_free) struct instance *inst = storm_instance(s, s->doubt.instance);
 
@@ -63,29 +63,41 @@ static void force_delete_others(struct storm *s)
     texts_done(&others.names);
 }
 
+static const struct deed {
+    const char *name;
+    void (*act)(struct storm *s);
+} deeds[] = {
+    {"halted and triggered", halt},
+    {"deleted and made again", delete},
+    {"refused from now on", refuse},
+    {"its operator dies", kill},
+    {"pods before it are deleted by force", force_delete_others},
+};
+
 static void go_on(struct storm *s)
 {
     loop_timer_set(s->w.loop, &s->doubt.next, LOOP_MONOTONIC,
-                   storm_now(s) + storm_between(s, 0, 5 * SECOND_MS));
+                   storm_now(s) + storm_between(s, 0, MOST_BETWEEN_MS));
+}
+
+/* One that was not done yet. */
+static const struct deed *next_deed(struct storm *s)
+{
+    size_t i = rng_below(&s->rng, ARRAY_SIZE(deeds));
+
+    while (s->doubt.done >> i & 1)
+        i = (i + 1) % ARRAY_SIZE(deeds);
+    s->doubt.done |= 1U << i;
+    return &deeds[i];
 }
 
 static void on_time(void *arg)
 {
-    static const struct {
-        const char *name;
-        void (*act)(struct storm *s);
-    } deeds[] = {
-        {"halted and triggered", halt},
-        {"deleted and made again", delete},
-        {"refused from now on", refuse},
-        {"its operator dies", kill},
-        {"pods before it are deleted by force", force_delete_others},
-    };
     struct storm *s = arg;
-    size_t i = rng_below(&s->rng, ARRAY_SIZE(deeds));
+    const struct deed *deed = next_deed(s);
 
-    storm_note(s, deeds[i].name, s->doubt.pod);
-    deeds[i].act(s);
+    storm_note(s, deed->name, s->doubt.pod);
+    deed->act(s);
     if (--s->doubt.n_deeds > 0)
         go_on(s);
     else
@@ -105,7 +117,7 @@ int storm_doubt_see(struct storm *s, const struct k8s_request *r, int i)
     if (!pod->instance)
         return -1;
     *d = (struct doubt) {.operator_index = i,
-                         .n_deeds = (int) storm_between(s, 1, MOST_DEEDS),
+                         .n_deeds = (int) storm_between(s, 1, ARRAY_SIZE(deeds)),
                          .instance = xstrdup(pod->instance),
                          .pod = xstrdup(r->name),
                          .next = {.on_time = on_time, .arg = s}};

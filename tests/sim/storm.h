@@ -25,6 +25,7 @@ struct callers;
 struct doubt {
     bool begins; /* with the next create of a pod */
     int operator_index, n_deeds;
+    unsigned done;        /* which deeds, as bits */
     char *instance, *pod; /* NULL: none */
     struct loop_timer next;
 };

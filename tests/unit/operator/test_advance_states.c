@@ -120,6 +120,10 @@ TEST(every_attempt_has_a_name_of_its_own)
 
 /* ---- SUBMITTING ---- */
 
+#define SUBMITTING_SAYS                                                                            \
+    RUN_IN("SUBMITTING", EXECUTES ", 'message': {'level': 'INFO', 'line': 'Waiting: an earlier"    \
+                                  " pod of this run has not ended'}")
+
 /* STYX-SM-05, STYX-SM-07 */
 TEST(a_pod_is_created_until_it_is_there)
 {
@@ -128,7 +132,20 @@ TEST(a_pod_is_created_until_it_is_there)
     DECIDE("timeout: Timed out in SUBMITTING", SUBMITTING, .now = "2026-01-03T01:00:00Z");
     DECIDE("create", SUBMITTING, .now = "2026-01-03T01:00:00Z", .unsettled = true);
     DECIDE("submitted", SUBMITTING, .pod = PENDING, .now = "2026-01-03T01:00:00Z");
-    DECIDE("create", SUBMITTING, .old_pod = true);
+}
+
+/* It can be stored by a late write of an earlier reign, when a pod of this one runs. */
+TEST(no_pod_is_created_beside_an_old_one)
+{
+    DECIDE("note: Waiting: an earlier pod of this run has not ended", SUBMITTING, .old_pod = true);
+    DECIDE("until 2026-01-03T01:00:00Z", SUBMITTING_SAYS, .old_pod = true);
+    DECIDE("submitted", SUBMITTING, .pod = PENDING, .old_pod = true);
+    DECIDE("halt: Halted", SUBMITTING_SAYS, .spec = BY_SCHEDULE ", 'haltThrough': 1",
+           .old_pod = true, .unsettled = true);
+    DECIDE("none", SUBMITTING_SAYS, .old_pod = true, .unsettled = true,
+           .now = "2026-01-03T01:00:00Z");
+    DECIDE("timeout: Timed out in SUBMITTING: an earlier pod of this run has not ended",
+           SUBMITTING_SAYS, .old_pod = true, .now = "2026-01-03T01:00:00Z");
 }
 
 #define OTHER ", 'attempt': 1, 'executionId': 'styx-run-other', 'description': {'image': 'a'}"
