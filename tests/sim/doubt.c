@@ -74,10 +74,16 @@ static const struct deed {
     {"pods before it are deleted by force", force_delete_others},
 };
 
-static void go_on(struct storm *s)
+static void go_on(struct storm *s, int64_t after_ms)
 {
     loop_timer_set(s->w.loop, &s->doubt.next, LOOP_MONOTONIC,
-                   storm_now(s) + storm_between(s, 0, MOST_BETWEEN_MS));
+                   storm_now(s) + after_ms + storm_between(s, 0, MOST_BETWEEN_MS));
+}
+
+/* What follows a death is done at once, or when the next one leads. */
+static int64_t pause_after(struct storm *s, const struct deed *deed)
+{
+    return deed->act == kill && storm_one_of(s, 2) ? s->w.settings[0].lease_duration_ms : 0;
 }
 
 /* One that was not done yet. */
@@ -99,7 +105,7 @@ static void on_time(void *arg)
     storm_note(s, deed->name, s->doubt.pod);
     deed->act(s);
     if (--s->doubt.n_deeds > 0)
-        go_on(s);
+        go_on(s, pause_after(s, deed));
     else
         storm_doubt_end(s);
 }
@@ -122,7 +128,7 @@ int storm_doubt_see(struct storm *s, const struct k8s_request *r, int i)
                          .pod = xstrdup(r->name),
                          .next = {.on_time = on_time, .arg = s}};
     storm_note(s, "comes late", d->pod);
-    go_on(s);
+    go_on(s, 0);
     return FAKE_LATE;
 }
 
