@@ -206,9 +206,9 @@ static void reply(struct fake_call *c, struct k8s_reply *r)
     call_free(c);
 }
 
-void fake_call_fail(struct fake_call *c, enum error_code code, const char *text)
+void fake_call_fail(struct fake_call *c, int status, enum error_code code, const char *text)
 {
-    struct k8s_reply r = {0};
+    struct k8s_reply r = {.http_status = status};
 
     error_set(&r.error, code, "%s", text);
     reply(c, &r);
@@ -345,11 +345,21 @@ static void on_waited(struct fake_call *c)
         carry_out(c);
 }
 
+/* It keeps what happens for its watches, from its start on. */
+static void start_if_stopped(struct fake *f)
+{
+    if (!f->stopped || fake_now(f) < f->down_until)
+        return;
+    f->stopped = false;
+    f->server.served_from = f->server.version;
+}
+
 static void arrive(struct fake_call *c)
 {
     struct fake *f = c->client->fake;
     int64_t now = fake_now(f);
 
+    start_if_stopped(f);
     if (now < f->down_until)
         fake_call_set(c, FAKE_CUT, now);
     else if (now < f->starting_until)
@@ -401,7 +411,7 @@ static void depart(struct fake_call *c)
     int64_t remaining = fence ? fence->remaining_ms(fence->arg) : INT64_MAX;
 
     if (remaining <= 0) {
-        fake_call_fail(c, ERROR_FENCED, "not sent: the lease does not last long enough");
+        fake_call_fail(c, 0, ERROR_FENCED, "not sent: the lease does not last long enough");
         return;
     }
     tell_departure(f, c->client->user, &c->request);
@@ -421,17 +431,17 @@ static void on_lost(struct fake_call *c)
         fake_call_answer(c);
         return;
     }
-    fake_call_fail(c, ERROR_UNKNOWN, "no answer in time");
+    fake_call_fail(c, 0, ERROR_UNKNOWN, "no answer in time");
 }
 
 static void on_cut(struct fake_call *c)
 {
-    fake_call_fail(c, ERROR_UNKNOWN, "the connection was closed before an answer came");
+    fake_call_fail(c, 0, ERROR_UNKNOWN, "the connection was closed before an answer came");
 }
 
 static void on_refused(struct fake_call *c)
 {
-    fake_call_fail(c, ERROR_UNAVAILABLE, "connection refused");
+    fake_call_fail(c, 0, ERROR_UNAVAILABLE, "connection refused");
 }
 
 static void on_timer(void *arg)
@@ -682,6 +692,7 @@ void fake_stop_server(struct fake *f, int64_t ms)
     struct fake_client *client;
     struct fake_call *c;
 
+    f->stopped = true;
     f->down_until = fake_now(f) + ms;
     f->starting_until = f->down_until + STARTING_MS;
     list_foreach (client, &f->clients, link)

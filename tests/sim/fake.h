@@ -152,7 +152,8 @@ void fake_expire_history(struct fake *fake);
  * it goes on.  What others do is not held up. */
 void fake_stall(struct fake *fake, int64_t ms);
 /* The API server is not there: connections are refused.  Watches that are open deliver for a minute
- * more.  When it is back it first says that it is starting. */
+ * more.  When it is back it first says that it is starting, and knows nothing older than its start:
+ * watches from before get 410.  Lists that are read in pages go on. */
 void fake_stop_server(struct fake *fake, int64_t ms);
 /* etcd is restored: objects and versions are again as they were at the last backup; without one,
  * objects stay as they are and versions start again, lower.  Watches break; those that go on from a

@@ -17,6 +17,7 @@ struct fake {
     int64_t latency_min, latency_max;
     /* LOOP_MONOTONIC; past: it is not so. */
     int64_t stalled_until, down_until, starting_until;
+    bool stopped; /* and has not started again */
     fake_judge *judge;
     void *judge_arg;
 };
@@ -71,7 +72,7 @@ int64_t fake_latency(struct fake *f);
 void fake_call_set(struct fake_call *c, enum fake_phase phase, int64_t at);
 /* They end the call. */
 void fake_call_answer(struct fake_call *c);
-void fake_call_fail(struct fake_call *c, enum error_code code, const char *text);
+void fake_call_fail(struct fake_call *c, int status, enum error_code code, const char *text);
 
 void fake_watch_begin(struct fake_call *c);
 void fake_watch_deliver(struct fake_call *c);

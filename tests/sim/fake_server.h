@@ -75,6 +75,7 @@ struct fake_server {
     struct map by_uid, by_owner;
     uint64_t version;          /* the newest */
     uint64_t oldest;           /* watches from before this get 410 */
+    uint64_t served_from;      /* ... and those that begin from before this: it started then */
     struct fake_event *events; /* by version */
     size_t n_events, cap_events;
     struct list pages; /* versions of lists that are read in pages */

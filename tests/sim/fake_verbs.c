@@ -364,6 +364,7 @@ void fake_server_expire(struct fake_server *s)
     list_foreach (p, &s->pages, link)
         pages_free(p);
     s->oldest = s->version;
+    s->served_from = 0;
 }
 
 /* ---- all ---- */

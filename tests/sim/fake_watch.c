@@ -115,7 +115,7 @@ static void wait_for_event(struct fake_call *c, const struct fake_event *e)
 
 static void lose(struct fake_call *c)
 {
-    fake_call_fail(c, ERROR_UNKNOWN, "the connection was lost");
+    fake_call_fail(c, 200, ERROR_UNKNOWN, "the connection was lost");
 }
 
 /* What it has to hear is not there any more: whoever was frozen or lagged for so long. */
@@ -315,7 +315,7 @@ void fake_watch_begin(struct fake_call *c)
     }
     /* Kharon watches from a list only. */
     assert(k8s_version_parse(c->request.resource_version, &c->version));
-    if (c->version < f->server.oldest) {
+    if (c->version < f->server.oldest || c->version < f->server.served_from) {
         refuse(c, fake_fault_refusal(f, &c->request, FAKE_EXPIRE));
         return;
     }

@@ -484,6 +484,27 @@ TEST(a_stopped_server_refuses_and_its_watches_go_on_for_a_minute)
     tear_down();
 }
 
+/* What it knows begins with its start.  Pages of a list are etcd's. */
+TEST(a_server_that_started_serves_no_watch_from_before)
+{
+    set_up();
+    CHECK_INT(create("{\"metadata\":{\"name\":\"x\"}}"), ERROR_NONE);
+    CHECK_INT(create("{\"metadata\":{\"name\":\"y\"}}"), ERROR_NONE);
+    CHECK_INT(create("{\"metadata\":{\"name\":\"z\"}}"), ERROR_NONE);
+    CHECK_INT(ask((struct k8s_request) {.verb = K8S_LIST, .limit = 2}), ERROR_NONE);
+    CLEANUP(free) char *token = xstrdup(seen.token), *version = xstrdup(seen.version);
+    fake_create(fake, &things, "{\"metadata\":{\"name\":\"w\",\"namespace\":\"a\"}}");
+    fake_stop_server(fake, 1000);
+    fake_run(fake, 10000);
+    watch(version, NULL, 0);
+    fake_run(fake, 100);
+    CHECK_INT(seen.reply.error.code, ERROR_EXPIRED);
+    CHECK_INT(ask((struct k8s_request) {.verb = K8S_LIST, .limit = 2, .continue_token = token}),
+              ERROR_NONE);
+    CHECK_STR(seen.version, version);
+    tear_down();
+}
+
 TEST(a_stall_of_etcd_lets_some_writes_happen_in_the_end)
 {
     int n = 0;
