@@ -10,8 +10,11 @@
 
 #define PAGE           500
 #define BACKOFF_MIN_MS 100
-#define BACKOFF_MAX_MS 30000
-#define AWAY_MAX_MS    4000
+#define EXPIRED_MAX_MS 30000
+#define AWAY_MAX_MS    2000
+#define STARTS_MAX_MS  1000   /* it answers, and may only have to learn who may what */
+#define STOOD_MS       1000   /* a watch that was open for so long was a good one */
+#define LIST_MAX_MS    60000  /* until its next page is not asked for any more; etcd keeps 5 min */
 #define WATCH_MIN_MS   240000 /* streams end at different times */
 #define WATCH_MAX_MS   480000
 #define SILENCE_MS     60000 /* a healthy watch has sent a bookmark by then */
@@ -32,8 +35,9 @@ struct stream {
     bool even_older; /* the server went back in time: believe this list */
     uint64_t newer;  /* the lowest version of a copy that is newer than the list's item; 0: none */
     bool listed;     /* since the start or the last resync */
-    int failures;
-    int64_t watch_began;
+    int failures;    /* in a row, to reach the server */
+    int expiries;    /* in a row, without a good watch in between */
+    int64_t list_began, watch_began;
     uint64_t watch_items;
 };
 
@@ -58,24 +62,41 @@ static void enter(struct stream *s, enum stream_state state, int64_t delay_ms)
 {
     struct loop *loop = s->informer->loop;
 
-    if (state == STREAM_LISTING) {
-        free(s->continue_token);
-        s->continue_token = NULL;
-    }
     s->state = state;
     loop_timer_set(loop, &s->timer, LOOP_MONOTONIC, loop_now(loop, LOOP_MONOTONIC) + delay_ms);
 }
 
-/* An expired version makes a list, which is dear; a server that is away costs nothing to ask, and
- * whoever is to lead waits for its copies. */
-static int64_t backoff_ms(struct stream *s, enum error_code code)
+static void list_anew(struct stream *s, int64_t delay_ms)
 {
-    int64_t delay = code == ERROR_EXPIRED ? BACKOFF_MAX_MS : AWAY_MAX_MS;
+    free(s->continue_token);
+    s->continue_token = NULL;
+    enter(s, STREAM_LISTING, delay_ms);
+}
 
-    if (s->failures < 10 && ((int64_t) BACKOFF_MIN_MS << s->failures) < delay)
-        delay = (int64_t) BACKOFF_MIN_MS << s->failures;
-    s->failures++;
+static int64_t backoff_ms(struct stream *s, int *times, int64_t most)
+{
+    int64_t delay = most;
+
+    if (*times < 10 && ((int64_t) BACKOFF_MIN_MS << *times) < delay)
+        delay = (int64_t) BACKOFF_MIN_MS << *times;
+    ++*times;
     return rng_between(s->informer->rng, delay / 2, delay);
+}
+
+/* A server that is away costs nothing to ask, and whoever is to lead waits for its copies.  An
+ * expired version makes a list, which is dear; but every server that starts answers so, once, and
+ * how often it was asked before that says nothing.  Lists one after the other make a storm. */
+static int64_t retry_ms(struct stream *s, const struct k8s_reply *reply)
+{
+    int64_t told = reply->retry_after_ms;
+
+    if (reply->error.code == ERROR_EXPIRED) {
+        s->failures = 0;
+        return backoff_ms(s, &s->expiries, EXPIRED_MAX_MS);
+    }
+    if (told > 0)
+        return rng_between(s->informer->rng, told, told + told / 4);
+    return backoff_ms(s, &s->failures, reply->http_status ? STARTS_MAX_MS : AWAY_MAX_MS);
 }
 
 static void contact(struct k8s_informer *inf)
@@ -174,7 +195,7 @@ static void finish_list(struct stream *s, uint64_t version)
 
     if (back && !s->even_older) {
         s->even_older = true;
-        enter(s, STREAM_LISTING, 0);
+        list_anew(s, 0);
         return;
     }
     sweep(s, version);
@@ -194,14 +215,25 @@ static void note_error(struct stream *s, const struct error *error)
     s->informer->error = *error;
 }
 
+/* All pages show one version, whoever serves them and when: they need not come in one go.  A server
+ * that has just started forbids, since it does not know any role yet. */
+static bool page_may_come(const struct stream *s, enum error_code code)
+{
+    bool away = code == ERROR_UNAVAILABLE || code == ERROR_UNKNOWN || code == ERROR_THROTTLED ||
+                code == ERROR_FORBIDDEN;
+
+    return away && loop_now(s->informer->loop, LOOP_MONOTONIC) < s->list_began + LIST_MAX_MS;
+}
+
 static void list_failed(struct stream *s, const struct k8s_reply *reply)
 {
-    int64_t delay = backoff_ms(s, reply->error.code);
+    int64_t delay = retry_ms(s, reply);
 
     note_error(s, &reply->error);
-    if (delay < reply->retry_after_ms)
-        delay = reply->retry_after_ms;
-    enter(s, STREAM_LISTING, delay); /* from its first page: a list is one version */
+    if (page_may_come(s, reply->error.code))
+        enter(s, STREAM_LISTING, delay);
+    else
+        list_anew(s, delay);
 }
 
 static void on_list_reply(const struct k8s_reply *reply, void *arg)
@@ -216,6 +248,7 @@ static void on_list_reply(const struct k8s_reply *reply, void *arg)
         return;
     }
     contact(s->informer);
+    s->failures = 0;
     if (*reply->continue_token) {
         free(s->continue_token);
         s->continue_token = xstrdup(reply->continue_token);
@@ -236,6 +269,7 @@ static void begin_list(struct stream *s)
     struct k8s_informer *inf = s->informer;
 
     if (!s->continue_token) {
+        s->list_began = loop_now(inf->loop, LOOP_MONOTONIC);
         s->newer = 0;
         s->list = ++inf->lists_begun;
         k8s_store_forget_buried(&inf->store, s->ns); /* what was proven gone before is not in it */
@@ -261,7 +295,7 @@ static void on_watch_item(enum k8s_event event, const char *text, size_t len, vo
 
     contact(inf);
     s->watch_items++;
-    s->failures = 0;
+    s->failures = s->expiries = 0;
     if (inf->error.code != ERROR_NONE)
         inf->error = (struct error) {0};
     if (event == K8S_BOOKMARK) {
@@ -297,18 +331,19 @@ static void on_watch_reply(const struct k8s_reply *reply, void *arg)
     int64_t lasted = loop_now(inf->loop, LOOP_MONOTONIC) - s->watch_began;
     bool silent = lasted >= SILENCE_MS && s->watch_items == 0;
     bool expired = reply->error.code == ERROR_EXPIRED;
+    bool stood = reply->http_status == 200 && lasted >= STOOD_MS;
 
     s->call = NULL;
     inf->stats.watch_ends++;
-    if (reply->error.code == ERROR_NONE && lasted >= 1000)
-        s->failures = 0;
+    if (stood)
+        s->failures = s->expiries = 0;
     if (reply->error.code != ERROR_NONE && !expired)
         note_error(s, &reply->error);
-    int64_t delay =
-        reply->error.code == ERROR_NONE && lasted >= 1000 ? 0 : backoff_ms(s, reply->error.code);
-    if (delay < reply->retry_after_ms)
-        delay = reply->retry_after_ms;
-    enter(s, expired || silent ? STREAM_LISTING : STREAM_WATCHING, delay);
+    int64_t delay = reply->error.code == ERROR_NONE && stood ? 0 : retry_ms(s, reply);
+    if (expired || silent)
+        list_anew(s, delay);
+    else
+        enter(s, STREAM_WATCHING, delay);
 }
 
 static void begin_watch(struct stream *s)
@@ -403,7 +438,7 @@ void k8s_informer_resync(struct k8s_informer *inf)
     for (size_t i = 0; i < inf->n_streams; i++) {
         stop(&inf->streams[i]);
         inf->streams[i].listed = false;
-        enter(&inf->streams[i], STREAM_LISTING, 0);
+        list_anew(&inf->streams[i], 0);
     }
 }
 

@@ -8,9 +8,11 @@
  *
  * It lists in pages, watches from there with bookmarks, resumes where a stream ended, and lists
  * again when its version has expired.  Objects are decoded once into the caller's struct; JSON is
- * not kept.  Changes are told to one handler, as "this object changed": an event never says what to
- * do.  An object that came back under its name with another UID is told as a removal and an
- * addition.
+ * not kept.  A list goes on with the page that failed, since all its pages show one version.  A
+ * single 410 is answered by a list at once (an API server that has started knows nothing of
+ * before, so every one of its watches gets it); only one after the other they back off.  Changes
+ * are told to one handler, as "this object changed": an event never says what to do.  An object
+ * that came back under its name with another UID is told as a removal and an addition.
  *
  * The copy lags.  What is absent here is not proven absent (design, section 4); what the program
  * itself wrote is put in at once with k8s_informer_observe, and older news about it is ignored.

@@ -477,6 +477,114 @@ TEST(a_server_that_is_back_is_found_soon)
     tear_down();
 }
 
+static bool is_synced(void *arg)
+{
+    (void) arg;
+    return synced > 0;
+}
+
+/* A server that has just started has no events of before for a watch.  How often it was asked while
+ * it was away says nothing about how dear that list is. */
+TEST(a_list_after_an_outage_does_not_wait)
+{
+    set_up();
+    start(&kind, NULL);
+    fake_run(fake, 100);
+    for (int i = 0; i < 5; i++) {
+        char name[] = {(char) ('a' + i), '\0'};
+
+        add(name, 1);
+        fake_fail_next(fake, FAKE_REFUSE, 8, K8S_WATCH, "things");
+        fake_end_watches(fake, false);
+        fake_run(fake, 12000); /* it has been refused for as often, and may wait for 4 s more */
+        fake_expire_history(fake);
+        fake_run(fake, 5000);
+        check_copy();
+    }
+    tear_down();
+}
+
+/* Whatever its watch ended of, it had lived: the next 410 is another story. */
+TEST(a_410_now_and_then_does_not_wait)
+{
+    set_up();
+    start(&kind, NULL);
+    for (int i = 0; i < 12; i++) {
+        char name[] = {(char) ('a' + i), '\0'};
+
+        fake_run(fake, 5000);
+        add(name, 1);
+        fake_expire_history(fake);
+        fake_end_watches(fake, false);
+        fake_run(fake, 1000);
+        check_copy();
+    }
+    tear_down();
+}
+
+/* How long to stay away it says itself. */
+TEST(a_server_that_says_when_is_asked_then)
+{
+    set_up();
+    add("x", 1);
+    fake_fail_next(fake, FAKE_THROTTLE, 10, K8S_LIST, "things");
+    start(&kind, NULL);
+    CHECK(fake_run_until(fake, 16000, is_synced, NULL));
+    CHECK(loop_now(loop, LOOP_MONOTONIC) >= 10000);
+    tear_down();
+}
+
+/* A server that goes away again and again would never be listed otherwise. */
+TEST(a_list_goes_on_with_the_page_that_failed)
+{
+    static const enum fake_fault faults[] = {FAKE_REFUSE, FAKE_NO_RIGHT, FAKE_THROTTLE,
+                                             FAKE_HANG_UP};
+    char name[16];
+
+    set_up();
+    for (int i = 0; i < 1203; i++) {
+        snprintf(name, sizeof(name), "x%04d", i);
+        add(name, i);
+    }
+    start(&kind, NULL);
+    for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+        synced = 0;
+        k8s_informer_resync(informer);
+        uint64_t before = fake_count_requests(fake, K8S_LIST, "things");
+        while (fake_count_requests(fake, K8S_LIST, "things") == before)
+            loop_turn(loop, -1);
+        change("x0000", 5000 + (int) i); /* after the first page */
+        fake_fail_next(fake, faults[i], 1, K8S_LIST, "things");
+        CHECK(fake_run_until(fake, 5000, is_synced, NULL));
+        CHECK(fake_count_requests(fake, K8S_LIST, "things") <= before + 4);
+        fake_run(fake, 1000);
+        check_copy();
+    }
+    tear_down();
+}
+
+/* Nobody keeps a version of a list for ever, and a page that cannot be read may be none. */
+TEST(a_page_that_fails_for_long_starts_the_list_over)
+{
+    char name[16];
+
+    set_up();
+    for (int i = 0; i < 600; i++) {
+        snprintf(name, sizeof(name), "x%04d", i);
+        add(name, i);
+    }
+    start(&kind, NULL);
+    while (fake_count_requests(fake, K8S_LIST, "things") == 0)
+        loop_turn(loop, -1);
+    add("y", 1);
+    fake_stop_server(fake, 120000);
+    fake_run(fake, 120000);
+    CHECK(!k8s_informer_synced(informer));
+    CHECK(fake_run_until(fake, 10000, is_synced, NULL));
+    check_copy(); /* no watch has told yet */
+    tear_down();
+}
+
 TEST(an_idle_copy_stays_in_contact)
 {
     set_up();
