@@ -39,16 +39,22 @@ struct lease {
     /* The lease as last seen. */
     bool fresh; /* good enough to write on; else look first */
     bool exists;
-    char *version, *holder, *record;
+    char *uid, *version, *holder, *record;
     int64_t transitions;
     int64_t holder_duration_ms;
     int64_t seen_at; /* BOOT: when this version was first seen */
 
     char *own_record, *found_record;
     bool giving_up;        /* the write under way is the release */
+    bool continued;        /* the write under way, or the last one, takes back what was ours */
     int64_t sent_at;       /* BOOT: when the write under way was sent */
     int64_t held_from;     /* BOOT: when the last successful renewal was sent */
     int64_t release_until; /* BOOT: when to stop trying to release */
+
+    /* The lease as it was when we held it last. */
+    char *held_uid;
+    uint64_t held_version;
+    int64_t held_transitions;
 };
 
 /* Not the loop's time, which stands still during a turn: this machine may have slept within it. */
@@ -133,7 +139,7 @@ static json_t *spec(const struct lease *l)
     json_set_text(fields, "renewTime", now);
     json_set_int(fields, "leaseDurationSeconds",
                  *holder ? l->duration_ms / 1000 : 1); /* 0 is refused */
-    if (l->state == LEASE_CANDIDATE) {
+    if (l->state == LEASE_CANDIDATE && !l->continued) {
         json_set_text(fields, "acquireTime", now);
         json_set_int(fields, "leaseTransitions", l->exists ? one_more(l->transitions) : 0);
     }
@@ -164,6 +170,7 @@ static void observe(struct lease *l, const json_t *object)
     l->seen_at = boot(l);
     l->transitions = json_int_at(object, "spec.leaseTransitions", 0);
     l->holder_duration_ms = (seconds < 1 ? 1 : seconds > 3600 ? 3600 : seconds) * 1000;
+    replace(&l->uid, json_text_at(object, "metadata.uid"));
     replace(&l->version, version);
     replace(&l->holder, json_text_at(object, "spec.holderIdentity"));
     replace(&l->record, json_string_value(json_object_get(annotations, RECORD_ANNOTATION)));
@@ -172,6 +179,17 @@ static void observe(struct lease *l, const json_t *object)
 static bool is_mine(const struct lease *l)
 {
     return l->exists && strcmp(l->holder, l->identity) == 0;
+}
+
+/* Ours ran out, and nobody took it: whoever does counts one more.  An older version than was seen
+ * is of an etcd that was restored. */
+static bool goes_on(const struct lease *l)
+{
+    uint64_t version;
+
+    return is_mine(l) && strcmp(l->uid, l->held_uid) == 0 &&
+           l->transitions == l->held_transitions && l->transitions < INT32_MAX &&
+           k8s_version_parse(l->version, &version) && version >= l->held_version;
 }
 
 /* Of one that was deleted the last holder may not know yet. */
@@ -288,6 +306,10 @@ static void hold(struct lease *l)
     end_watch(l);
     l->state = LEASE_HOLDER;
     l->held_from = l->sent_at;
+    replace(&l->held_uid, l->uid);
+    l->held_transitions = l->transitions;
+    if (!k8s_version_parse(l->version, &l->held_version))
+        l->held_version = UINT64_MAX;
     loop_timer_set(l->loop, &l->expiry, LOOP_BOOT, l->held_from + l->duration_ms);
     act_in(l, renew_period(l));
     if (acquired)
@@ -375,8 +397,10 @@ static void act(void *arg)
         send(l, K8S_GET, &seen);
         return;
     }
-    if (l->state == LEASE_CANDIDATE)
+    if (l->state == LEASE_CANDIDATE) {
+        l->continued = goes_on(l);
         replace(&l->found_record, l->exists && !*l->holder ? l->record : "");
+    }
     send(l, l->exists ? K8S_PATCH : K8S_CREATE, &written);
 }
 
@@ -405,6 +429,8 @@ struct lease *lease_new(struct loop *loop, struct k8s *k8s, struct rng *rng,
     l->fence = (struct k8s_fence) {fence_remaining, l};
     l->next = (struct loop_timer) {.on_time = act, .arg = l};
     l->expiry = (struct loop_timer) {.on_time = on_expiry, .arg = l};
+    replace(&l->uid, NULL);
+    replace(&l->held_uid, NULL);
     replace(&l->version, NULL);
     replace(&l->holder, NULL);
     replace(&l->record, NULL);
@@ -424,6 +450,8 @@ void lease_free(struct lease *l)
     free(l->ns);
     free(l->name);
     free(l->identity);
+    free(l->uid);
+    free(l->held_uid);
     free(l->version);
     free(l->holder);
     free(l->record);
@@ -482,4 +510,9 @@ void lease_set_record(struct lease *l, const char *record)
 const char *lease_found_record(const struct lease *l)
 {
     return l->found_record;
+}
+
+bool lease_continued(const struct lease *l)
+{
+    return l->continued;
 }

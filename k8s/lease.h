@@ -65,5 +65,7 @@ void lease_set_record(struct lease *lease, const char *record);
 /* What the holder before us left when it released the lease, from on_acquired on; "" when there was
  * none, or when it did not release it. */
 const char *lease_found_record(const struct lease *lease);
+/* From on_acquired on: it was ours before, and nobody else has held it since. */
+bool lease_continued(const struct lease *lease);
 
 #endif

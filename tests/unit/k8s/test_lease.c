@@ -403,6 +403,93 @@ TEST(lost_replies_do_not_lose_the_lease)
     }
 }
 
+static void cut_off(struct candidate *c, int64_t ms)
+{
+    fake_partition(c->k8s, true);
+    fake_run(fake, ms);
+    fake_partition(c->k8s, false);
+}
+
+/* Runs out while nobody else is there. */
+TEST(a_lease_that_nobody_took_goes_on)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    CHECK(!lease_continued(a.lease));
+    for (int i = 0; i < 10; i++) {
+        CLEANUP(free) char *acquired = xstrdup(json_text_at(object(), "spec.acquireTime"));
+
+        cut_off(&a, 6000 + 370 * i);
+        fake_fail_next(fake, i % 2 ? FAKE_LOSE_REPLY : FAKE_HANG_UP, 1 + i % 3, K8S_PATCH,
+                       "leases");
+        fake_run(fake, 10000);
+        fake_fail_no_more(fake);
+        CHECK_INT(a.lost, i + 1);
+        CHECK(lease_held(a.lease) && lease_continued(a.lease));
+        CHECK_INT(json_int_at(object(), "spec.leaseTransitions", -1), 0);
+        CHECK_STR(json_text_at(object(), "spec.acquireTime"), acquired);
+    }
+    tear_down();
+}
+
+TEST(a_lease_that_another_held_does_not_go_on)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    begin(&b, "b");
+    cut_off(&a, 10000);
+    CHECK_INT(b.acquired, 1);
+    end(&b);
+    fake_run(fake, 10000);
+    CHECK(lease_held(a.lease) && !lease_continued(a.lease));
+    begin(&b, "b");
+    cut_off(&a, 10000);
+    CHECK(lease_held(b.lease) && !lease_continued(b.lease));
+    lease_release(b.lease); /* and the one that takes it does not come to know at once */
+    fake_fail_next(fake, FAKE_LOSE_REPLY, 2, K8S_PATCH, "leases");
+    fake_run(fake, 10000);
+    CHECK(lease_held(a.lease) && !lease_continued(a.lease));
+    tear_down();
+}
+
+/* Its number of transitions tells nothing then. */
+TEST(a_lease_that_was_deleted_does_not_go_on)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    fake_partition(a.k8s, true);
+    fake_delete(fake, &leases, "k", "op");
+    fake_run(fake, 6000);
+    fake_create(fake, &leases,
+                "{\"metadata\":{\"name\":\"op\",\"namespace\":\"k\"},"
+                "\"spec\":{\"holderIdentity\":\"a\",\"leaseTransitions\":0}}");
+    fake_partition(a.k8s, false);
+    fake_run(fake, 10000);
+    CHECK(lease_held(a.lease) && !lease_continued(a.lease));
+    tear_down();
+}
+
+/* What was written since the backup did not happen, whoever wrote it. */
+TEST(a_lease_of_a_backup_does_not_go_on)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 10000);
+    fake_backup(fake);
+    fake_run(fake, 10000);
+    fake_partition(a.k8s, true);
+    fake_run(fake, 6000);
+    fake_restore(fake);
+    fake_partition(a.k8s, false);
+    fake_run(fake, 10000);
+    CHECK_INT(a.acquired, 2);
+    CHECK(!lease_continued(a.lease));
+    tear_down();
+}
+
 /* Two that fight for an hour while everything goes wrong never lead at once, and somebody mostly
  * does. */
 TEST(chaos)
