@@ -114,6 +114,7 @@ static void end_waiting(struct operator *op)
 static void list_again(struct operator *op)
 {
     end_waiting(op);
+    op->handover.caught_up = true;
     op->settled_at = monotonic(op) + SETTLED_MS;
     k8s_informer_resync(op->workflows);
     k8s_informer_resync(op->instances);
@@ -132,8 +133,10 @@ static void on_look(void *arg)
 {
     struct operator *op = arg;
 
-    if (op->handover.waiting && all_reached(op))
+    if (op->handover.waiting && all_reached(op)) {
+        op->handover.caught_up = true;
         end_waiting(op);
+    }
     lead_when_ready(op);
 }
 
@@ -143,10 +146,18 @@ void handover_progress(struct operator *op)
         loop_task_queue(op->loop, &op->handover.look);
 }
 
-void handover_begin(struct operator *op, const char *record)
+/* Calls were given up when the lease was lost.  All else is as for a leader who kept it. */
+static void go_on(struct operator *op)
+{
+    op->settled_at = monotonic(op) + SETTLED_MS;
+    loop_task_queue(op->loop, &op->handover.look);
+}
+
+static void wait_for(struct operator *op, const char *record)
 {
     struct handover *h = &op->handover;
 
+    h->caught_up = false;
     marks_clear(&h->wanted);
     if (!marks_parse(&h->wanted, record)) {
         list_again(op);
@@ -156,6 +167,14 @@ void handover_begin(struct operator *op, const char *record)
     op->settled_at = monotonic(op) + h->wanted.doubt_ms;
     loop_timer_set(op->loop, &h->give_up, LOOP_MONOTONIC, monotonic(op) + HANDOVER_WAIT_MS);
     loop_task_queue(op->loop, &h->look);
+}
+
+void handover_begin(struct operator *op, const char *record, bool goes_on)
+{
+    if (goes_on && op->handover.caught_up)
+        go_on(op);
+    else
+        wait_for(op, record);
 }
 
 void handover_forget(struct operator *op)

@@ -7,6 +7,8 @@
  *     the new one   waits until its copy has reached these marks, and begins.  Without marks (a
  *                   crash), or if they are not reached within HANDOVER_WAIT_MS (etcd was restored):
  *                   lists everything again, consistently, and counts with late writes.
+ *     the same one  whose lease ran out, and which nobody took: goes on, or waits on for the lists
+ *                   that it began; and counts with late writes, as after a crash.
  *
  * A write is in doubt from when its fate became unknown until SETTLED_MS later.  The marks say for
  * how long yet, and whoever takes over counts with late writes for as long: no list would show
@@ -25,6 +27,7 @@ struct operator;
 
 struct handover {
     struct marks written, wanted;
+    bool caught_up; /* what the last leader wrote is in our copy, or in lists that were begun */
     int64_t doubt_until; /* LOOP_MONOTONIC: then the last write in doubt has had its effect */
     bool waiting;        /* for `wanted` */
     struct loop_timer give_up;
@@ -40,8 +43,9 @@ void handover_note(struct operator *op, const struct k8s_ended *ended);
 /* For the lease, when it is given up; "" if it has not led yet.  The caller frees. */
 char *handover_record(struct operator *op);
 
-/* The lease was taken: waits, or lists, and calls lead_when_ready then (lead.c). */
-void handover_begin(struct operator *op, const char *record);
+/* The lease was taken: waits, or lists, and calls lead_when_ready then (lead.c).  `goes_on`: it was
+ * ours, and nobody has held it since. */
+void handover_begin(struct operator *op, const char *record, bool goes_on);
 /* The copy has changed. */
 void handover_progress(struct operator *op);
 void handover_forget(struct operator *op);

@@ -164,7 +164,7 @@ static void on_acquired(void *arg)
 {
     struct operator *op = arg;
 
-    handover_begin(op, lease_found_record(op->lease));
+    handover_begin(op, lease_found_record(op->lease), lease_continued(op->lease));
 }
 
 static void on_lost(void *arg)

@@ -41,9 +41,9 @@ static void on_change(const struct k8s_resource *resource, const json_t *old, co
 static struct fake_watcher release_watcher = {.on_change = on_change};
 
 /* Operator 0 leads, operator 1 stands by with a warm copy, and a run of job.2025 goes on. */
-static void begin(struct world *w)
+static void begin_in(struct world *w, void (*init)(struct world *w, uint64_t seed))
 {
-    world_init(w, test_seed());
+    init(w, test_seed());
     fake_watcher_add(w->fake, &release_watcher);
     w->plan.run_ms = FAKE_NEVER;
     world_start(w, 0);
@@ -53,6 +53,11 @@ static void begin(struct world *w)
     world_run_by_hand(w, "job", "2025");
     CHECK(world_run_until(w, MINUTE_MS, "job.2025", "RUNNING"));
     world_run(w, SECOND_MS);
+}
+
+static void begin(struct world *w)
+{
+    begin_in(w, world_init);
 }
 
 static uint64_t lists(struct world *w)
@@ -74,7 +79,7 @@ static int64_t until_it_leads(struct world *w, int64_t ms)
 {
     int64_t began = loop_now(w->loop, LOOP_BOOT);
 
-    return fake_run_until(w->fake, ms, one_leads, w) ? loop_now(w->loop, LOOP_BOOT) - began : -1;
+    return world_run_till(w, ms, one_leads, w) ? loop_now(w->loop, LOOP_BOOT) - began : -1;
 }
 
 /* What somebody left who went in order, by hand. */
@@ -231,6 +236,91 @@ static void leave_with_instance_version(struct world *w, uint64_t version)
 
     world_kill(w, 0);
     leave(w, text);
+}
+
+/* Operator 0 leads alone, over an outage in which its lease runs out. */
+static void outlast(struct world *w, void (*outage)(struct fake *fake, int64_t ms))
+{
+    uint64_t before = lists(w);
+
+    outage(w->fake, 10 * SECOND_MS);
+    world_run(w, 9 * SECOND_MS);
+    CHECK(!operator_leading(w->operators[0]));
+    world_run(w, 3 * SECOND_MS);
+    CHECK(operator_leading(w->operators[0]));
+    CHECK_INT(lists(w), before);
+}
+
+/* Nobody has led meanwhile, so that there is nothing that it has not seen.  But what was under way
+ * may come late. */
+TEST(a_lease_that_nobody_else_took_needs_no_list)
+{
+    struct world w;
+
+    begin(&w);
+    world_kill(&w, 1);
+    outlast(&w, fake_stall);
+    CHECK(w.operators[0]->settled_at >= loop_now(w.loop, LOOP_MONOTONIC) + 55 * SECOND_MS);
+    outlast(&w, fake_stall);
+    world_stop(&w, 0);
+    CHECK(doubt_left() > 50 * SECOND_MS && doubt_left() < SETTLED_MS);
+    world_done(&w);
+}
+
+/* Its own version of the past is no copy of what another one wrote. */
+TEST(a_lease_that_another_held_meanwhile_needs_a_list)
+{
+    struct world w;
+
+    begin_in(&w, world_init_apart);
+    world_freeze(&w, 0, false);
+    CHECK(until_it_leads(&w, 10 * SECOND_MS) >= 0);
+    world_kill(&w, 1);
+    uint64_t before = lists(&w);
+    world_thaw(&w, 0, true);
+    world_run(&w, 10 * SECOND_MS);
+    CHECK(operator_leading(w.operators[0]));
+    CHECK(lists(&w) >= before + 3);
+    world_done(&w);
+}
+
+/* Lists that began after the last leader's end are good, however often the lease was lost while
+ * they came. */
+TEST(lists_of_a_leader_to_be_outlast_its_lease)
+{
+    struct world w;
+
+    begin(&w);
+    world_kill(&w, 0);
+    fake_fail_next(w.fake, FAKE_REFUSE, 1000, K8S_LIST, "pods");
+    CHECK_INT(until_it_leads(&w, 10 * SECOND_MS), -1);
+    CHECK(lease_held(w.operators[1]->lease));
+    uint64_t before = fake_count_requests(w.fake, K8S_LIST, "workflowinstances");
+    fake_fail_next(w.fake, FAKE_REFUSE, 1000, -1, "leases");
+    world_run(&w, 8 * SECOND_MS);
+    CHECK(!lease_held(w.operators[1]->lease));
+    fake_fail_no_more(w.fake);
+    CHECK(until_it_leads(&w, 10 * SECOND_MS) >= 0);
+    CHECK_INT(fake_count_requests(w.fake, K8S_LIST, "workflowinstances"), before);
+    world_done(&w);
+}
+
+/* It had not seen yet what its predecessor wrote. */
+TEST(what_was_not_reached_is_not_forgotten_with_the_lease)
+{
+    struct world w;
+
+    begin_in(&w, world_init_apart);
+    uint64_t before = lists(&w);
+    leave_with_instance_version(&w, 999999999);
+    world_run(&w, SECOND_MS);
+    CHECK(lease_held(w.operators[1]->lease) && !operator_leading(w.operators[1]));
+    world_freeze(&w, 1, true); /* its lease runs out, its patience does not */
+    world_run(&w, 10 * SECOND_MS);
+    world_thaw(&w, 1, true);
+    CHECK(until_it_leads(&w, 10 * SECOND_MS) >= 0);
+    CHECK(lists(&w) >= before + 3);
+    world_done(&w);
 }
 
 /* Versions that never come: etcd was restored, or the record is of another cluster. */
