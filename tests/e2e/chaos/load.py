@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Workflows that are due again and again, and what has become of them. `setup` has a cluster and an audit log."""
+import collections
+import math
 import time
 
 import audit
 import judge
 from cluster import Failed, wait_for
 
-SETTLE_S = 180  # so soon after the last fault everything has ended
+SETTLE_S = 180  # so soon after the last fault everything has ended that need not wait for another run
+RUN_S = 30      # the longest run, with the scheduling of its pod
 READ_S = 60     # so long the API server may not answer when we ask what there is
 
 
@@ -54,14 +57,22 @@ def stored(setup):
     return instances, pods, writes
 
 
+def in_turn(workflows, left):
+    """How many of these runs come one after the other at most, since their workflow may have so many unfinished."""
+    count = collections.Counter(name.rpartition(".")[0] for name in left)
+    return max((math.ceil(count[w.name] / w.most) for w in workflows), default=0)
+
+
 def settle(setup, workflows, until):
     """Waits until all that was due until then has ended, if it does; returns what there is."""
     wanted = {judge.instance_name(w.name, due) for w in workflows for due in w.due(until)}
-    end = time.time() + SETTLE_S
+    begin, end = time.time(), None
     while True:
         instances, pods, writes = stored(setup)
-        ended = {i.name for i in instances if i.state in (judge.DONE, judge.ERROR)}
-        if wanted <= ended or time.time() > end:
+        left = wanted - {i.name for i in instances if i.state in (judge.DONE, judge.ERROR)}
+        if end is None:
+            end = begin + SETTLE_S + RUN_S * in_turn(workflows, left)
+        if not left or time.time() > end:
             return instances, pods, writes
         time.sleep(5)
 

@@ -12,6 +12,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "../../bench")]
 import audit
 import faults
 import judge
+import load
 
 DUE = 1767225600  # 2026-01-01T00:00Z
 UIDS = {"a": "11111111-1111-4111-8111-111111111111", "b": "22222222-2222-4222-8222-222222222222"}
@@ -232,6 +233,13 @@ class Figures(unittest.TestCase):
         self.assertEqual(judge.available(0, 10, [(6, 8), (2, 7), (3, 4)]), 4)
         self.assertEqual(judge.available(5, 10, [(0, 6), (9, 20)]), 3)
         self.assertEqual(judge.available(5, 10, [(0, float("inf"))]), 0)
+
+    def test_runs_that_wait_for_each_other(self):
+        ones = [judge.Workflow("a", 0, most=1), judge.Workflow("b", 0, most=2)]
+        left = {name("a", m) for m in range(3)} | {name("b", m) for m in range(7)} | {name("c", m) for m in range(9)}
+        self.assertEqual(load.in_turn(ones, left), 4)
+        self.assertEqual(load.in_turn(ones[:1], left), 3)
+        self.assertEqual(load.in_turn(ones, set()), 0)
 
     def test_runs_gap_and_lateness(self):
         found = verdict()
