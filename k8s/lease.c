@@ -42,7 +42,10 @@ struct lease {
     char *uid, *version, *holder, *record;
     int64_t transitions;
     int64_t holder_duration_ms;
-    int64_t seen_at; /* BOOT: when this version was first seen */
+    int64_t seen_at;     /* BOOT: when this version was first seen */
+    bool blind;          /* the last look had no good answer */
+    int64_t blind_since; /* BOOT */
+    int64_t sighted_at;  /* BOOT: when it could be seen again after long */
 
     char *own_record, *found_record;
     bool giving_up;        /* the write under way is the release */
@@ -71,6 +74,11 @@ static int64_t renew_period(const struct lease *l)
 static int64_t retry_period(const struct lease *l)
 {
     return l->duration_ms / 10;
+}
+
+static int64_t request_time(const struct lease *l)
+{
+    return l->duration_ms / 5;
 }
 
 static void act_in(struct lease *l, int64_t ms)
@@ -192,12 +200,23 @@ static bool goes_on(const struct lease *l)
            k8s_version_parse(l->version, &version) && version >= l->held_version;
 }
 
-/* Of one that was deleted the last holder may not know yet. */
+static void note_look(struct lease *l, bool good)
+{
+    if (!good && !l->blind)
+        l->blind_since = boot(l);
+    if (good && l->blind && boot(l) - l->blind_since >= renew_period(l))
+        l->sighted_at = boot(l);
+    l->blind = !good;
+}
+
+/* What kept us from looking kept the holder from renewing, so he may try first: he knows what he
+ * wrote.  Of one that was deleted the last holder may not know yet. */
 static bool may_take(const struct lease *l)
 {
     bool held = *l->holder && strcmp(l->holder, l->identity) != 0;
 
-    return !held || boot(l) - l->seen_at >= l->holder_duration_ms;
+    return !held || (boot(l) - l->seen_at >= l->holder_duration_ms &&
+                     boot(l) - l->sighted_at >= request_time(l));
 }
 
 static void send(struct lease *l, enum k8s_verb verb, const struct k8s_handler *handler)
@@ -215,7 +234,7 @@ static void send(struct lease *l, enum k8s_verb verb, const struct k8s_handler *
                            .name = l->name,
                            .body = body,
                            .field_manager = verb == K8S_GET ? NULL : "kharon-lease",
-                           .timeout_ms = l->duration_ms / 5,
+                           .timeout_ms = request_time(l),
                        },
                        handler, l);
 }
@@ -361,6 +380,7 @@ static void on_seen(const struct k8s_reply *reply, void *arg)
     struct lease *l = arg;
 
     l->call = NULL;
+    note_look(l, reply->error.code == ERROR_NONE || reply->error.code == ERROR_NOT_FOUND);
     if (reply->error.code == ERROR_NONE) {
         observe(l, reply->object);
     } else if (reply->error.code == ERROR_NOT_FOUND) {

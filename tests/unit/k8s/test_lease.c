@@ -454,6 +454,59 @@ TEST(a_lease_that_another_held_does_not_go_on)
     tear_down();
 }
 
+/* Whoever could not see the lease either has not seen that it was not renewed: what kept him from
+ * looking kept the holder from renewing it. */
+TEST(after_an_outage_the_holder_goes_on)
+{
+    for (int i = 0; i < 20; i++) {
+        set_up();
+        begin(&a, "a");
+        fake_run(fake, 100);
+        begin(&b, "b");
+        fake_run(fake, 10000 + 177 * i);
+        (i % 2 ? fake_stall : fake_stop_server)(fake, 8000 + 333 * i);
+        fake_run(fake, 20000 + 333 * i);
+        CHECK_INT(b.acquired, 0);
+        CHECK(lease_held(a.lease) && lease_continued(a.lease));
+        tear_down();
+    }
+}
+
+TEST(a_holder_that_an_outage_ended_is_replaced_soon)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    begin(&b, "b");
+    fake_run(fake, 10000);
+    fake_stall(fake, 8000);
+    end(&a);
+    fake_run(fake, 8000);
+    CHECK_INT(b.acquired, 0);
+    fake_run(fake, 3000);
+    CHECK_INT(b.acquired, 1);
+    tear_down();
+}
+
+/* A look that fails now and then is no outage. */
+TEST(a_crashed_holder_is_replaced_in_bad_weather_too)
+{
+    set_up();
+    fake_set_rate(fake, FAKE_REFUSE, 300);
+    for (int i = 0; i < 20; i++) {
+        begin(&a, "a");
+        fake_run(fake, 20000);
+        CHECK(lease_held(a.lease));
+        begin(&b, "b");
+        fake_run(fake, 10000);
+        end(&a);
+        fake_run(fake, 13000);
+        CHECK_INT(b.acquired, 1);
+        end(&b);
+    }
+    tear_down();
+}
+
 /* Its number of transitions tells nothing then. */
 TEST(a_lease_that_was_deleted_does_not_go_on)
 {
