@@ -56,7 +56,7 @@ static struct attempt_ctl *ctl_new(struct operator *op, const struct k8s_object 
     work_init(&ctl->work, &op->attempt_queue);
     map_add(&op->attempts, &ctl->by_key, ctl->key);
     unsettled_suspect(&ctl->unsettled, inst, op->settled_at);
-    ghosts_find(&op->ghosts, ctl->key, &ctl->unsettled, loop_now(op->loop, LOOP_MONOTONIC));
+    ghosts_find(&op->ghosts, ctl->key, &ctl->unsettled, op->settling.shown);
     attempt_set_starting(ctl, inst->run.state == RUN_NEW);
     return ctl;
 }
@@ -136,7 +136,7 @@ struct advance_view attempt_gather(struct attempt_ctl *ctl, const struct instanc
 {
     struct operator *op = ctl->op;
     struct k8s_object *wf = k8s_informer_get(op->workflows, inst->id.ns, inst->workflow);
-    int64_t now = loop_now(op->loop, LOOP_MONOTONIC);
+    int64_t shown = op->settling.shown;
     const char *name = pod_name(ctl, inst);
 
     find_pod(ctl, inst, ctl->unsettled.pod);
@@ -163,8 +163,8 @@ struct advance_view attempt_gather(struct attempt_ctl *ctl, const struct instanc
         .pod_absent = ctl->pod_absent,
         .pod_lost = pod && reap_is_lost(op, pod),
         .create_refused = ctl->create_refused,
-        .create_unsettled = unsettled_is_of(&ctl->unsettled, name, now),
-        .old_pod_lives = unsettled_is_of_other(&ctl->unsettled, name, now) ||
+        .create_unsettled = unsettled_is_of(&ctl->unsettled, name, shown),
+        .old_pod_lives = unsettled_is_of_other(&ctl->unsettled, name, shown) ||
                          other_pod_lives(ctl, inst, wf ? wf->value : NULL, pod),
         .now = loop_now(op->loop, LOOP_OF_DAY),
         .clock_wrong = clock_wrong(op),
@@ -183,7 +183,7 @@ static bool wanted(const struct instance *inst)
 
 static bool is_unsettled(const struct attempt_ctl *ctl)
 {
-    return unsettled_exists(&ctl->unsettled, loop_now(ctl->op->loop, LOOP_MONOTONIC));
+    return unsettled_exists(&ctl->unsettled, ctl->op->settling.shown);
 }
 
 /* States that say how it goes; the pod tells the same (its finalizer keeps it). */
@@ -197,11 +197,22 @@ static bool store_waits(struct attempt_ctl *ctl)
     return false;
 }
 
+/* Then the time is over, or the list is there: look again. */
+static void await_settled(struct attempt_ctl *ctl)
+{
+    int64_t until = ctl->unsettled.until;
+
+    if (loop_now(ctl->op->loop, LOOP_MONOTONIC) < until)
+        work_add_at(&ctl->work, LOOP_MONOTONIC, until);
+    else
+        settling_ask(ctl->op, until);
+}
+
 static enum work_result store(struct attempt_ctl *ctl, const struct k8s_object *object)
 {
     if (unsettled_is_hidden_by(&ctl->unsettled, object->value, &ctl->run,
-                               loop_now(ctl->op->loop, LOOP_MONOTONIC))) {
-        work_add_at(&ctl->work, LOOP_MONOTONIC, ctl->unsettled.until);
+                               ctl->op->settling.shown)) {
+        await_settled(ctl);
         return WORK_DONE;
     }
     return store_waits(ctl) ? WORK_DONE : attempt_store(ctl, object);
@@ -230,7 +241,7 @@ static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object
     if (step->look_again_at != INSTANT_NONE)
         work_add_at(&ctl->work, LOOP_OF_DAY, step->look_again_at);
     if (is_unsettled(ctl) && (view->old_pod_lives || !wanted(view->inst)))
-        work_add_at(&ctl->work, LOOP_MONOTONIC, ctl->unsettled.until);
+        await_settled(ctl);
     return WORK_DONE;
 }
 
@@ -342,7 +353,7 @@ static void leave_ghost(struct attempt_ctl *ctl)
 
     if (ctl->call && ctl->calling == CALL_CREATE)
         unsettled_begin(&ctl->unsettled, ctl->run.execution_id, now);
-    ghosts_add(&ctl->op->ghosts, ctl->key, &ctl->unsettled, now);
+    ghosts_add(&ctl->op->ghosts, ctl->key, &ctl->unsettled, ctl->op->settling.shown);
 }
 
 void attempt_on_instance(struct operator *op, const struct k8s_object *old,
@@ -402,7 +413,18 @@ void attempt_forget(struct operator *op)
 {
     struct attempt_ctl *ctl;
 
-    map_foreach (ctl, &op->attempts, by_key)
+    map_foreach (ctl, &op->attempts, by_key) {
+        leave_ghost(ctl); /* we may lead again before the copy shows it */
         ctl_free(ctl);
-    ghosts_clear(&op->ghosts);
+    }
+}
+
+void attempt_on_settled(struct operator *op)
+{
+    struct attempt_ctl *ctl;
+
+    if (op->leading)
+        map_foreach (ctl, &op->attempts, by_key)
+            if (ctl->unsettled.until > 0)
+                look(ctl);
 }

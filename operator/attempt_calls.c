@@ -138,8 +138,7 @@ static void note_refusal(struct attempt_ctl *ctl, const char *text)
  * run stays at this attempt, or the next leader would not know which pod to wait for. */
 static void refused(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
-    if (unsettled_is_of(&ctl->unsettled, ctl->run.execution_id,
-                        loop_now(ctl->op->loop, LOOP_MONOTONIC)))
+    if (unsettled_is_of(&ctl->unsettled, ctl->run.execution_id, ctl->op->settling.shown))
         note_refusal(ctl, reply->error.text);
     else
         refuse_pod(ctl, reply);

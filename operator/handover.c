@@ -134,6 +134,8 @@ static void on_look(void *arg)
     struct operator *op = arg;
 
     if (op->handover.waiting && all_reached(op)) {
+        if (op->handover.wanted.doubt_ms <= 0)
+            settling_trust(op, op->settled_at);
         op->handover.caught_up = true;
         end_waiting(op);
     }

@@ -3,6 +3,7 @@
 #include "operator/operator.h"
 
 #include "base/log.h"
+#include "operator/unsettled.h"
 
 #include <string.h>
 
@@ -181,6 +182,7 @@ static void on_lost(void *arg)
 
 static void on_synced(void *arg)
 {
+    settling_progress(arg);
     lead_when_ready(arg);
 }
 
@@ -370,6 +372,7 @@ void operator_free(struct operator *op)
         return;
     op->leading = false;
     forget_everything(op);
+    ghosts_clear(&op->ghosts);
     loop_timer_cancel(op->loop, &op->drain);
     loop_task_cancel(&op->look_task);
     k8s_informer_free(op->workflows);

@@ -28,6 +28,7 @@
 #include "operator/handover.h"
 #include "operator/pace.h"
 #include "operator/settings.h"
+#include "operator/settling.h"
 
 #define MAX_EVENTS_IN_FLIGHT 64
 
@@ -76,6 +77,7 @@ struct operator {
     bool leading;       /* holds the lease and has seen what was before */
     int64_t settled_at; /* LOOP_MONOTONIC: what the last leader sent has had its effect by then */
     struct handover handover;
+    struct settling settling;
     struct clock_guard clock;
     struct pace pace;
     struct loop_task look_task; /* at everything, once */
@@ -140,6 +142,7 @@ void attempt_on_instance(struct operator *op, const struct k8s_object *old,
 void attempt_on_pod(struct operator *op, const struct k8s_object *old,
                     const struct k8s_object *new);
 void attempt_forget(struct operator *op);
+void attempt_on_settled(struct operator *op); /* see settling.h */
 
 void reap_setup(struct operator *op);
 void reap_on_pod(struct operator *op, const struct k8s_object *old, const struct k8s_object *new);

@@ -37,12 +37,12 @@ void unsettled_suspect(struct unsettled *u, const struct instance *inst, int64_t
 }
 
 bool unsettled_is_hidden_by(const struct unsettled *u, const struct instance *inst,
-                            const struct run *run, int64_t now)
+                            const struct run *run, int64_t shown)
 {
     char pod[EXECUTION_ID_MAX];
 
     suspect(inst, run, pod);
-    return *pod && unsettled_is_of_other(u, pod, now);
+    return *pod && unsettled_is_of_other(u, pod, shown);
 }
 
 void unsettled_end(struct unsettled *u)
@@ -50,19 +50,19 @@ void unsettled_end(struct unsettled *u)
     u->until = 0;
 }
 
-bool unsettled_exists(const struct unsettled *u, int64_t now)
+bool unsettled_exists(const struct unsettled *u, int64_t shown)
 {
-    return now < u->until;
+    return shown < u->until;
 }
 
-bool unsettled_is_of(const struct unsettled *u, const char *pod, int64_t now)
+bool unsettled_is_of(const struct unsettled *u, const char *pod, int64_t shown)
 {
-    return unsettled_exists(u, now) && strcmp(u->pod, pod) == 0;
+    return unsettled_exists(u, shown) && strcmp(u->pod, pod) == 0;
 }
 
-bool unsettled_is_of_other(const struct unsettled *u, const char *pod, int64_t now)
+bool unsettled_is_of_other(const struct unsettled *u, const char *pod, int64_t shown)
 {
-    return unsettled_exists(u, now) && strcmp(u->pod, pod) != 0;
+    return unsettled_exists(u, shown) && strcmp(u->pod, pod) != 0;
 }
 
 /* ---- ghosts ---- */
@@ -75,23 +75,23 @@ static void ghost_free(struct map *ghosts, struct ghost *g)
 }
 
 /* The oldest come first. */
-static void forget_old(struct map *ghosts, int64_t now)
+static void forget_old(struct map *ghosts, int64_t shown)
 {
     struct ghost *g;
 
     map_foreach (g, ghosts, by_key) {
-        if (unsettled_exists(&g->unsettled, now))
+        if (unsettled_exists(&g->unsettled, shown))
             return;
         ghost_free(ghosts, g);
     }
 }
 
-void ghosts_add(struct map *ghosts, const char *key, const struct unsettled *u, int64_t now)
+void ghosts_add(struct map *ghosts, const char *key, const struct unsettled *u, int64_t shown)
 {
     struct ghost *g;
 
-    forget_old(ghosts, now);
-    if (!unsettled_exists(u, now))
+    forget_old(ghosts, shown);
+    if (!unsettled_exists(u, shown))
         return;
     g = NEW(struct ghost);
     g->key = xstrdup(key);
@@ -100,19 +100,19 @@ void ghosts_add(struct map *ghosts, const char *key, const struct unsettled *u, 
 }
 
 /* Of several it is not known which pod comes: then it may be any. */
-void ghosts_find(const struct map *ghosts, const char *key, struct unsettled *u, int64_t now)
+void ghosts_find(const struct map *ghosts, const char *key, struct unsettled *u, int64_t shown)
 {
     struct map_node *node = map_get(ghosts, key);
 
     for (; node; node = map_next_same(node)) {
         const struct ghost *g = container_of(node, struct ghost, by_key);
 
-        if (!unsettled_exists(&g->unsettled, now))
+        if (!unsettled_exists(&g->unsettled, shown))
             continue;
-        if (unsettled_exists(u, now))
-            u->pod[0] = '\0';
-        else
+        if (!unsettled_exists(u, shown))
             *u = g->unsettled;
+        else if (strcmp(u->pod, g->unsettled.pod) != 0)
+            u->pod[0] = '\0';
         if (u->until < g->unsettled.until)
             u->until = g->unsettled.until;
     }

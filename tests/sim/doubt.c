@@ -2,7 +2,7 @@
 /*
  * A pod whose create takes effect late, and what could lead to a second one beside it: its run is
  * halted and triggered again, its instance is deleted and made anew, the create is refused when it
- * is sent once more, who sent it dies, the pod before it is deleted by force.
+ * is sent once more, who sent it dies, watches lag, the pod before it is deleted by force.
  *
  * Each of these happens by itself, too, but seldom in these few seconds.
  */
@@ -38,6 +38,11 @@ static void kill(struct storm *s)
     storm_kill(s, s->doubt.operator_index);
 }
 
+static void lag(struct storm *s)
+{
+    fake_set_lag(s->w.fake, &pod_resource, 0, storm_between(s, 0, 2 * MINUTE_MS));
+}
+
 struct others {
     const struct doubt *doubt;
     struct texts names;
@@ -71,6 +76,7 @@ static const struct deed {
     {"deleted and made again", delete},
     {"refused from now on", refuse},
     {"its operator dies", kill},
+    {"what happens to pods is told late", lag},
     {"pods before it are deleted by force", force_delete_others},
 };
 

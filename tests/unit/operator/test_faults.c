@@ -84,6 +84,25 @@ TEST(a_create_and_two_leaders_that_die)
     }
 }
 
+/* That it took effect is told later than it is waited for: what the copy does not show is asked. */
+TEST(a_create_that_is_told_very_late)
+{
+    for (uint64_t i = 0; i < 20; i++) {
+        struct world w;
+
+        begin_late_create(&w, test_seed() + i);
+        world_patch(&w, &instance_resource, "job.2025",
+                    "{'spec': {'haltThrough': 1, 'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'b',"
+                    " 'key': 'b'}}}");
+        fake_set_lag(w.fake, &pod_resource, 2 * MINUTE_MS, 2 * MINUTE_MS);
+        kill_and_start(&w, 0, 1);
+        CHECK(world_run_until(&w, 10 * MINUTE_MS, "job.2025", "RUNNING"));
+        world_run(&w, MINUTE_MS);
+        CHECK_INT(w.n_most_at_once, 1);
+        world_done(&w);
+    }
+}
+
 /* The same, and the other trigger comes between the two. */
 TEST(a_create_and_a_trigger_between_two_leaders)
 {
