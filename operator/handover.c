@@ -40,6 +40,8 @@ void handover_note(struct operator *op, const struct k8s_ended *ended)
     if (in_doubt(ended)) {
         h->n_in_doubt++;
         h->doubt_until = monotonic(op) + SETTLED_MS;
+        if (ended->verb == K8S_CREATE && ended->resource == &pod_resource)
+            settling_note_create(op);
     } else if (ended->reply && ended->reply->error.code == ERROR_NONE && ended->ns &&
                k8s_version_parse(ended->reply->resource_version, &version)) {
         marks_note(&h->written, ended->resource->plural, ended->ns, version);
@@ -70,6 +72,8 @@ char *handover_record(struct operator *op)
     if (!op->leading)
         return xstrdup("");
     h->written.doubt_ms = until - monotonic(op);
+    if (h->written.doubt_ms <= 0 && settling_is_due(op))
+        h->written.doubt_ms = 1;
     note_events(op, op->workflows, workflow_resource.plural);
     note_events(op, op->instances, instance_resource.plural);
     note_events(op, op->pods, pod_resource.plural);
@@ -193,6 +197,7 @@ void handover_setup(struct operator *op)
 {
     struct handover *h = &op->handover;
 
+    settling_setup(op);
     marks_init(&h->written);
     marks_init(&h->wanted);
     h->give_up = (struct loop_timer) {.on_time = on_give_up, .arg = op};
@@ -202,6 +207,7 @@ void handover_setup(struct operator *op)
 void handover_done(struct operator *op)
 {
     end_waiting(op);
+    settling_end(op);
     loop_task_cancel(&op->handover.look);
     marks_clear(&op->handover.written);
     map_done(&op->handover.written.by_key);

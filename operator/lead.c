@@ -156,6 +156,7 @@ void lead_when_ready(struct operator *op)
     op->leading = true;
     clock_begin(op);
     pace_begin(op);
+    settling_begin(op);
     log_info("leading", KV("identity", op->settings->identity));
     look_at_everything(op);
     pause_queues(op, false);
@@ -176,6 +177,7 @@ static void on_lost(void *arg)
                 KV("holder", lease_holder(op->lease)));
     op->leading = false;
     pause_queues(op, true);
+    settling_end(op);
     handover_forget(op);
     forget_everything(op);
 }

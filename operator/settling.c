@@ -2,6 +2,7 @@
 #include "operator/settling.h"
 
 #include "operator/operator.h"
+#include "operator/unsettled.h"
 
 void settling_ask(struct operator *op, int64_t until)
 {
@@ -12,6 +13,41 @@ void settling_ask(struct operator *op, int64_t until)
         return;
     s->listing_since = now;
     k8s_informer_resync(op->pods);
+}
+
+static void on_over(void *arg)
+{
+    struct operator *op = arg;
+
+    settling_ask(op, op->settled_at);
+}
+
+void settling_setup(struct operator *op)
+{
+    op->settling.over = (struct loop_timer) {.on_time = on_over, .arg = op};
+}
+
+void settling_begin(struct operator *op)
+{
+    if (op->settled_at > op->settling.shown)
+        loop_timer_set(op->loop, &op->settling.over, LOOP_MONOTONIC, op->settled_at);
+}
+
+void settling_end(struct operator *op)
+{
+    loop_timer_cancel(op->loop, &op->settling.over);
+}
+
+void settling_note_create(struct operator *op)
+{
+    op->settling.created_until = loop_now(op->loop, LOOP_MONOTONIC) + SETTLED_MS;
+}
+
+bool settling_is_due(const struct operator *op)
+{
+    const struct settling *s = &op->settling;
+
+    return op->settled_at > s->shown || s->created_until > s->shown;
 }
 
 void settling_trust(struct operator *op, int64_t until)

@@ -209,6 +209,29 @@ TEST(doubt_is_handed_on)
     world_done(&w);
 }
 
+/* That the time is over does not mean that the copy shows it: whoever takes over lists the pods. */
+TEST(what_the_copy_may_not_show_is_handed_on)
+{
+    struct world w;
+
+    begin(&w);
+    fake_fail_next(w.fake, FAKE_LATE, 1, K8S_CREATE, "pods");
+    world_run_by_hand(&w, "job", "2024");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2024", "RUNNING"));
+    world_run(&w, 2 * SETTLED_MS);
+    world_stop(&w, 0);
+    CHECK_INT(doubt_left(), 1);
+    uint64_t before = lists(&w);
+    CHECK(until_it_leads(&w, MINUTE_MS) >= 0);
+    world_run(&w, SECOND_MS);
+    CHECK_INT(lists(&w), before + 1);
+    world_start(&w, 0);
+    world_run(&w, SECOND_MS);
+    world_stop(&w, 1);
+    CHECK_INT(doubt_left(), 0);
+    world_done(&w);
+}
+
 /* The lease is not given up while something is under way: it has to run out. */
 TEST(no_release_with_a_call_in_flight)
 {
