@@ -11,10 +11,10 @@
  * CLOCK_BOOTTIME (never by comparing clocks of machines).  A holder renews every third of the
  * duration; its time is counted from when the renewal was *sent*, the candidates' from when they
  * *saw* it, so that the holder always stops first.  All writes to the lease carry its
- * resourceVersion: of two that try, one gets a conflict.  After an outage in which a candidate could
- * not see it either, he waits a moment longer: the holder may go on at once, others have to catch
- * up.  A lease that was deleted is lost, since anybody may create it; whoever has seen its holder
- * waits until his time is over.
+ * resourceVersion: of two that try, one gets a conflict.  After an outage in which a candidate
+ * could not see it either, he waits a moment longer: the holder may go on at once, others have
+ * to catch up.  A lease that was deleted is lost, since anybody may create it; whoever has seen
+ * its holder waits until his time is over.
  *
  * lease_remaining_ms is the fence: how long from now a write may still take effect.  It is the
  * lease's remainder less Δ (design, section 4) and is asked where the write is sent, on a clock

@@ -38,12 +38,12 @@ static void dequeue(struct work *w)
 }
 
 /* Half of the delay is random, so that what failed together does not come back together. */
-static int64_t backoff_ms(struct work *w)
+static int64_t backoff_ms(struct work *w, int64_t most)
 {
-    int64_t delay = QUEUE_BACKOFF_MAX_MS;
+    int64_t delay = most;
 
-    if (w->failures < 16 && ((int64_t) QUEUE_BACKOFF_MIN_MS << w->failures) < delay)
-        delay = (int64_t) QUEUE_BACKOFF_MIN_MS << w->failures;
+    if (w->failures < 16 && ((int64_t) QUEUE_BACKOFF_MIN_MS << w->failures) < most)
+        delay = (int64_t) QUEUE_BACKOFF_MIN_MS << w->failures++;
     return rng_between(w->queue->rng, delay / 2, delay);
 }
 
@@ -69,13 +69,12 @@ static void on_backoff_over(void *arg)
 
 /* A failed step.  What changed meanwhile may have cured it, so a dirty work is looked at again at
  * once, unless the server said how long to stay away. */
-static void retry(struct work *w, int64_t at_least)
+static void retry(struct work *w, int64_t at_least, int64_t most)
 {
     struct queue *q = w->queue;
-    int64_t delay = backoff_ms(w);
+    int64_t delay = backoff_ms(w, most);
 
     q->retries++;
-    w->failures++;
     if (at_least > 0) {
         delay = delay > at_least ? delay : at_least;
         w->not_before = loop_now(q->loop, LOOP_MONOTONIC) + at_least;
@@ -92,8 +91,8 @@ static void retry(struct work *w, int64_t at_least)
 static void settle(struct work *w, enum work_result result, int64_t at_least)
 {
     w->busy = false;
-    if (result == WORK_RETRY) {
-        retry(w, at_least);
+    if (result == WORK_RETRY || result == WORK_AWAY) {
+        retry(w, at_least, result == WORK_AWAY ? QUEUE_AWAY_MAX_MS : QUEUE_BACKOFF_MAX_MS);
         return;
     }
     w->failures = 0;

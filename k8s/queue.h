@@ -7,7 +7,8 @@
  * `step` looks at the world as it is and starts at most one call; it returns WORK_BUSY if it did
  * and then work_finish ends the step from the call's reply.  A work that is added while busy is
  * looked at again afterwards, never twice at once.  Failures back off exponentially with jitter,
- * from QUEUE_BACKOFF_MIN_MS to QUEUE_BACKOFF_MAX_MS; success resets.  An event (work_add) cuts a
+ * from QUEUE_BACKOFF_MIN_MS to QUEUE_BACKOFF_MAX_MS, or to QUEUE_AWAY_MAX_MS if the step could not
+ * be tried at all; success resets.  An event (work_add) cuts a
  * back-off short, since what changed may be the cure; it does not cut short what work_finish_after
  * asked for.
  *
@@ -26,6 +27,7 @@
 
 #define QUEUE_BACKOFF_MIN_MS 100
 #define QUEUE_BACKOFF_MAX_MS 60000
+#define QUEUE_AWAY_MAX_MS    2000
 #define QUEUE_STEPS_PER_TURN 64
 
 enum work_result {
@@ -33,6 +35,7 @@ enum work_result {
     WORK_AGAIN, /* something was done: look again at once */
     WORK_BUSY,  /* a call is in flight; work_finish follows */
     WORK_RETRY, /* failed: look again after a back-off */
+    WORK_AWAY,  /* nobody was there to ask: look again soon */
 };
 
 struct queue;

@@ -251,6 +251,14 @@ static void on_pod(const struct k8s_object *old, const struct k8s_object *new, v
 
 /* ---- replies ---- */
 
+/* As far as is known: it may have failed for its own sake. */
+static bool was_sent(const struct k8s_reply *reply)
+{
+    enum error_code code = reply->error.code;
+
+    return reply->http_status != 0 || (code != ERROR_UNAVAILABLE && code != ERROR_FENCED);
+}
+
 void finish_by_reply(struct operator *op, struct work *work, const struct k8s_reply *reply,
                      const char *doing, const char *key)
 {
@@ -271,7 +279,7 @@ void finish_by_reply(struct operator *op, struct work *work, const struct k8s_re
     if (reply->retry_after_ms > 0)
         work_finish_after(work, reply->retry_after_ms);
     else
-        work_finish(work, WORK_RETRY);
+        work_finish(work, was_sent(reply) ? WORK_RETRY : WORK_AWAY);
 }
 
 /* ---- life ---- */

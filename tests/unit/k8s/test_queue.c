@@ -172,6 +172,33 @@ TEST(failures_back_off_and_success_resets)
     tear_down(t, 1);
 }
 
+/* Attempts that never left say nothing about the work: however many there were, it is soon looked
+ * at, and what fails then begins where it was. */
+TEST(what_could_not_be_tried_is_tried_again_soon)
+{
+    struct thing t[1];
+
+    set_up(0);
+    new_things(t, 1, WORK_AWAY);
+    work_add(&t->work);
+    loop_turn(loop, 0);
+    for (int i = 0; i < 30; i++) {
+        int64_t at = now();
+
+        loop_turn(loop, -1);
+        loop_turn(loop, 0);
+        CHECK_INT(t->steps, i + 2);
+        CHECK(now() - at >= QUEUE_BACKOFF_MIN_MS / 2 && now() - at <= QUEUE_AWAY_MAX_MS);
+    }
+    t->next = WORK_RETRY;
+    loop_turn(loop, -1);
+    loop_turn(loop, 0);
+    int64_t failed = now();
+    loop_turn(loop, -1);
+    CHECK(now() - failed <= 2 * QUEUE_AWAY_MAX_MS);
+    tear_down(t, 1);
+}
+
 TEST(an_event_cuts_a_backoff_short_but_not_retry_after)
 {
     struct thing t[1];
