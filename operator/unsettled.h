@@ -4,8 +4,8 @@
  *
  * It may take effect later than anything that is asked meanwhile, so until it is settled no pod of
  * another name may be made for the run.  What settles it: the pod is there, or SETTLED_MS are over,
- * which is many times as long as a write of ours may be on its way, and the copy shows what was made
- * until then (`shown`, see settling.h).
+ * which is many times as long as a write of ours may be on its way, and the copy shows what was
+ * made until then (`shown`, see settling.h).
  *
  * An instance that goes while such a create is on its way leaves a ghost: whoever gets its name
  * waits for that pod, too.  It has no owner and is collected, but it may run until then.

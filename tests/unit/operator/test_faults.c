@@ -148,8 +148,8 @@ static bool has_pod(void *arg)
     return world_pods(arg) > 0;
 }
 
-/* An attempt that is stored is refused, and the next one has its pod when its leader dies: the first
- * one is over. */
+/* An attempt that is stored is refused, and the next one has its pod when its leader dies: the
+ * first one is over. */
 TEST(a_refused_attempt_is_not_begun_again)
 {
     for (uint64_t i = 0; i < 10; i++) {

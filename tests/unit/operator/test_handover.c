@@ -440,8 +440,8 @@ static bool leads(void *arg)
     return operator_leading(((struct world *) arg)->operators[0]);
 }
 
-/* Many cursors are due, the API server is slow, and no leader lives for as long as a burst: each one
- * finds what the last one made, and has to get further than that. */
+/* Many cursors are due, the API server is slow, and no leader lives for as long as a burst: each
+ * one finds what the last one made, and has to get further than that. */
 TEST(short_reigns_in_a_burst_get_on)
 {
     enum { N = 60, N_REIGNS = 16 };
