@@ -464,6 +464,33 @@ static void force_delete_pod(struct storm *s)
         storm_force_delete(s, name);
 }
 
+static void note_on_lost_node(const json_t *object, void *arg)
+{
+    struct storm *s = arg;
+    const char *node = json_text_at(object, "spec.nodeName");
+
+    if (node && strcmp(node, s->lost_node) == 0 && !s->abandoned)
+        s->abandoned = xstrdup(json_text_at(object, "metadata.name"));
+}
+
+/* Somebody sees a node that does not answer, deletes a pod there by force, and runs it again. */
+static void abandon(struct storm *s)
+{
+    if (!s->lost_node)
+        return;
+    fake_foreach(s->w.fake, &pod_resource, note_on_lost_node, s);
+    CLEANUP(free) char *name = TAKE(s->abandoned);
+    if (!name)
+        return;
+    CLEANUP(pod_free) struct pod *pod = pod_decode(world_get(&s->w, &pod_resource, name));
+    CLEANUP(instance_free) struct instance *inst =
+        pod->instance ? storm_instance(s, pod->instance) : NULL;
+    if (!inst)
+        return;
+    storm_force_delete(s, name);
+    storm_halt_and_trigger(s, inst);
+}
+
 static void delete_cascading(struct storm *s)
 {
     CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
@@ -586,6 +613,7 @@ static const struct mishap rows[] = {
     {"delete-triggered", 0, delete_triggered, 0, "an instance is deleted as it is triggered again"},
     {"delete-pod", 20, delete_pod, 0, "a pod is deleted"},
     {"force-delete-pod", 20, force_delete_pod, 0, "a pod is deleted by force"},
+    {"abandon", 0, abandon, 0, "the same on a lost node, and its run is triggered again"},
     {"unlabel-pod", 0, unlabel_pod, 0, "a pod loses its label"},
 };
 const struct mishap_table storm_people = {"people", rows, ARRAY_SIZE(rows)};

@@ -57,6 +57,7 @@ struct storm {
     char *deleted_first;   /* ... this one */
     struct loop_task deletion;
     struct doubt doubt;
+    char *abandoned; /* a pod that was found on a lost node */
     int n_wishes, n_acts, n_new;
     size_t memory_early, memory_late; /* in use after a quarter of the time, and at its end */
 };
