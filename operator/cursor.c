@@ -172,6 +172,26 @@ static struct trigger_view gather(struct cursor_ctl *ctl, const struct k8s_objec
     };
 }
 
+static void note_done(struct cursor_ctl *ctl, struct trigger_done done)
+{
+    done_forget(&ctl->done);
+    ctl->done = done;
+    ctl->done.epoch = ctl->asked.epoch;
+    ctl->done.partition = ctl->asked.partition;
+}
+
+static void partition_done(struct cursor_ctl *ctl, bool triggered, const char *reason)
+{
+    struct operator_counters *c = &ctl->op->counters;
+
+    note_done(ctl, (struct trigger_done) {.triggered = triggered, .reason = xstrdup(reason)});
+    if (triggered) {
+        c->triggers++;
+        operator_measure(ctl->op->meters.trigger_lag,
+                         loop_now(ctl->op->loop, LOOP_OF_DAY) - ctl->asked.due);
+    }
+}
+
 /* ---- calls ---- */
 
 static void on_reply(const struct k8s_reply *reply, void *arg);
@@ -221,14 +241,19 @@ static struct run_trigger natural_trigger(const struct cursor_ctl *ctl, const st
     };
 }
 
-static enum work_result create(struct cursor_ctl *ctl, const struct workflow *wf,
-                               const char *parameter)
+static void ask(struct cursor_ctl *ctl, const struct workflow *wf, const char *parameter)
 {
     const struct cursor *cursor = &wf->status.cursor;
 
     ctl->asked = (struct asked) {
         .epoch = cursor->epoch, .partition = cursor->next, .due = cursor->next_offset};
     snprintf(ctl->asked.parameter, sizeof(ctl->asked.parameter), "%s", parameter);
+}
+
+static enum work_result create(struct cursor_ctl *ctl, const struct workflow *wf,
+                               const char *parameter)
+{
+    ask(ctl, wf, parameter);
     struct run_trigger trigger = natural_trigger(ctl, wf, 1);
     CLEANUP(json_decref) json_t *object =
         instance_encode_new(wf->id.ns, wf->id.name, parameter, &trigger);
@@ -291,6 +316,33 @@ static bool store_waits(struct cursor_ctl *ctl)
            burst_wait(ctl->op, &ctl->store_waits, &ctl->work);
 }
 
+/* An earlier leader triggered it and could not say so.  It takes a place by itself, and waits for
+ * none; and if somebody triggers it again meanwhile, nothing tells any more that it was made. */
+static bool is_there(const struct cursor_ctl *ctl, const struct workflow *wf, const char *parameter)
+{
+    CLEANUP(free) char *name = instance_name(wf->id.name, parameter);
+    CLEANUP(free) char *key = trigger_key(wf, wf->status.cursor.epoch);
+    struct k8s_object *object = k8s_informer_get(ctl->op->instances, wf->id.ns, name);
+    const struct instance *inst = object ? object->value : NULL;
+
+    return inst && !inst->id.deleting && inst->parameter &&
+           strcmp(inst->parameter, parameter) == 0 && inst->trigger.key &&
+           strcmp(inst->trigger.key, key) == 0;
+}
+
+static struct trigger_step decide(struct cursor_ctl *ctl, const struct trigger_view *view)
+{
+    struct trigger_step step = trigger_decide(view, ctl->op->settings);
+
+    if (!step.blocked || !is_there(ctl, view->wf, step.partition))
+        return step;
+    ask(ctl, view->wf, step.partition);
+    ctl->was_there = true;
+    partition_done(ctl, true, NULL);
+    trigger_step_done(&step);
+    return trigger_decide(view, ctl->op->settings);
+}
+
 static enum work_result look(struct work *work)
 {
     struct cursor_ctl *ctl = container_of(work, struct cursor_ctl, work);
@@ -299,7 +351,7 @@ static enum work_result look(struct work *work)
     if (!object || strcmp(object->meta.uid, ctl->uid) != 0 || clock_wrong(ctl->op))
         return WORK_DONE; /* when the clock is right again, everything is looked at */
     struct trigger_view view = gather(ctl, object);
-    struct trigger_step step = trigger_decide(&view, ctl->op->settings);
+    struct trigger_step step = decide(ctl, &view);
     enum work_result result = WORK_DONE;
     list_remove(&ctl->waits);
     if (step.wants_room)
@@ -319,26 +371,6 @@ static enum work_result look(struct work *work)
 }
 
 /* ---- replies ---- */
-
-static void note_done(struct cursor_ctl *ctl, struct trigger_done done)
-{
-    done_forget(&ctl->done);
-    ctl->done = done;
-    ctl->done.epoch = ctl->asked.epoch;
-    ctl->done.partition = ctl->asked.partition;
-}
-
-static void partition_done(struct cursor_ctl *ctl, bool triggered, const char *reason)
-{
-    struct operator_counters *c = &ctl->op->counters;
-
-    note_done(ctl, (struct trigger_done) {.triggered = triggered, .reason = xstrdup(reason)});
-    if (triggered) {
-        c->triggers++;
-        operator_measure(ctl->op->meters.trigger_lag,
-                         loop_now(ctl->op->loop, LOOP_OF_DAY) - ctl->asked.due);
-    }
-}
 
 static bool still_there(const struct cursor_ctl *ctl, const struct workflow *wf)
 {

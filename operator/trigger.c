@@ -318,6 +318,7 @@ static struct trigger_step when_due(const struct trigger_view *v, const struct t
     partition_print(&t->schedule, s->cursor.next, step.partition);
     const struct obstacle *blocked = obstacle(v, t, &s->cursor, settings);
     if (blocked) {
+        step.blocked = true;
         step.wants_room = strcmp(blocked->reason, "TooManyRuns") == 0;
         if (decided(s, step.partition, "Waiting", blocked->reason, blocked->message, v->now))
             step.kind = TRIGGER_STORE;

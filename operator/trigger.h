@@ -42,6 +42,7 @@ struct trigger_step {
     char partition[PARTITION_TEXT_MAX]; /* CREATE */
     instant look_again_at;              /* WAIT; INSTANT_NONE: no need */
     bool wants_room;                    /* waits until fewer runs are unfinished in all */
+    bool blocked;                       /* by a limit; `partition` is what waits */
 };
 
 struct trigger_step trigger_decide(const struct trigger_view *view,

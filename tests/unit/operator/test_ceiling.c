@@ -48,6 +48,11 @@ static int waiting(struct world *w)
     return c.n;
 }
 
+static bool one_runs(void *arg)
+{
+    return world_count(arg, "RUNNING") == 1;
+}
+
 /* They say why, and each goes on when there is room: none is forgotten. */
 TEST(cursors_wait_for_room_and_say_so)
 {
@@ -62,6 +67,29 @@ TEST(cursors_wait_for_room_and_say_so)
     world_run(&w, 20 * MINUTE_MS);
     CHECK_INT(world_count(&w, "DONE"), 25);
     CHECK_INT(waiting(&w), 0);
+    world_done(&w);
+}
+
+/* A leader that triggered dies before it could say so.  What it made takes a place, but the cursor
+ * does not wait for it: a program that triggers it again meanwhile would hide that it was made. */
+TEST(what_an_earlier_leader_triggered_needs_no_room)
+{
+    struct world w;
+
+    world_init(&w, test_seed());
+    w.plan.run_ms = FAKE_NEVER;
+    world_start(&w, 0);
+    world_deploy(&w, "job",
+                 "{'schedule': 'hourly', 'maxActive': 1, 'template': {'image': 'busybox:1'}}");
+    world_run(&w, SECOND_MS);
+    fake_fail_next(w.fake, FAKE_REFUSE, 1000, K8S_PATCH, "workflows");
+    CHECK(world_run_till(&w, 2 * HOUR_MS, one_runs, &w));
+    world_kill(&w, 0);
+    fake_fail_no_more(w.fake);
+    world_start(&w, 1);
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(world_text(&w, &workflow_resource, "job", "status.lastDecision.result"), "Triggered");
+    CHECK_INT(world_count(&w, NULL), 1);
     world_done(&w);
 }
 
