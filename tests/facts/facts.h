@@ -780,13 +780,20 @@ TEST(the_same_name_again_is_deleted_and_added)
 
 TEST(how_watches_end)
 {
-    /* In time: without an error, and with a bookmark before, if there is anything to be told. */
-    watch((struct k8s_request) {.resource_version = newest(), .timeout_ms = 12000});
-    make("u", ""); /* the bookmark is due 2 s before the end */
-    CHECK(wait_for(&watched.replied, 30000));
-    CHECK_INT(watched.error.code, ERROR_NONE);
-    CHECK_HAS(buf_text(&watched.items), "+w.u @");
-    drop("w.u");
+    bool marked = false;
+
+    /* In time: without an error, and as a rule with a bookmark before, if there is anything to be
+     * told.  It is due 2 s before the end, and a real server may be too late with it. */
+    for (int i = 0; i < 4 && !marked; i++) {
+        watch((struct k8s_request) {.resource_version = newest(), .timeout_ms = 12000});
+        make("u", "");
+        CHECK(wait_for(&watched.replied, 30000));
+        CHECK_INT(watched.error.code, ERROR_NONE);
+        CHECK_HAS(buf_text(&watched.items), "+w.u");
+        marked = strstr(buf_text(&watched.items), "+w.u @") != NULL;
+        drop("w.u");
+    }
+    CHECK(marked);
     /* From before history begins. */
     watch((struct k8s_request) {.resource_version = "1", .timeout_ms = 5000});
     CHECK(wait_for(&watched.replied, 10000));
