@@ -316,18 +316,25 @@ static bool store_waits(struct cursor_ctl *ctl)
            burst_wait(ctl->op, &ctl->store_waits, &ctl->work);
 }
 
+/* Its trigger is that of the schedule in this epoch. */
+static bool triggered_in(const struct instance *inst, const struct workflow *wf, int64_t epoch)
+{
+    CLEANUP(free) char *key = trigger_key(wf, epoch);
+
+    return inst->trigger.key && strcmp(inst->trigger.key, key) == 0;
+}
+
 /* An earlier leader triggered it and could not say so.  It takes a place by itself, and waits for
  * none; and if somebody triggers it again meanwhile, nothing tells any more that it was made. */
 static bool is_there(const struct cursor_ctl *ctl, const struct workflow *wf, const char *parameter)
 {
     CLEANUP(free) char *name = instance_name(wf->id.name, parameter);
-    CLEANUP(free) char *key = trigger_key(wf, wf->status.cursor.epoch);
     struct k8s_object *object = k8s_informer_get(ctl->op->instances, wf->id.ns, name);
     const struct instance *inst = object ? object->value : NULL;
 
     return inst && !inst->id.deleting && inst->parameter &&
-           strcmp(inst->parameter, parameter) == 0 && inst->trigger.key &&
-           strcmp(inst->trigger.key, key) == 0;
+           strcmp(inst->parameter, parameter) == 0 &&
+           triggered_in(inst, wf, wf->status.cursor.epoch);
 }
 
 static struct trigger_step decide(struct cursor_ctl *ctl, const struct trigger_view *view)
@@ -400,7 +407,6 @@ static bool on_read(struct cursor_ctl *ctl, const struct workflow *wf,
     if (reply->error.code != ERROR_NONE)
         return false; /* gone again: the create is sent again */
     CLEANUP(instance_free) struct instance *inst = instance_decode(reply->object);
-    CLEANUP(free) char *key = trigger_key(wf, ctl->asked.epoch);
 
     k8s_informer_observe(ctl->op->instances, reply->object);
     if (inst->id.deleting) {
@@ -409,7 +415,7 @@ static bool on_read(struct cursor_ctl *ctl, const struct workflow *wf,
     }
     if (!inst->parameter || strcmp(inst->parameter, ctl->asked.parameter) != 0)
         partition_done(ctl, false, "NameTaken");
-    else if (inst->trigger.key && strcmp(inst->trigger.key, key) == 0) {
+    else if (triggered_in(inst, wf, ctl->asked.epoch)) {
         partition_done(ctl, true, NULL); /* ours, whose answer was lost */
         return go_on(ctl);
     } else if (instance_active(inst) && !instance_held(inst))
