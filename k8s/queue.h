@@ -8,9 +8,8 @@
  * and then work_finish ends the step from the call's reply.  A work that is added while busy is
  * looked at again afterwards, never twice at once.  Failures back off exponentially with jitter,
  * from QUEUE_BACKOFF_MIN_MS to QUEUE_BACKOFF_MAX_MS, or to QUEUE_AWAY_MAX_MS if the step could not
- * be tried at all; success resets.  An event (work_add) cuts a
- * back-off short, since what changed may be the cure; it does not cut short what work_finish_after
- * asked for.
+ * be tried at all; success resets.  An event (work_add) cuts a back-off short, since what changed
+ * may be the cure; it does not cut short what work_finish_after asked for.
  *
  * A step may end its own work with work_done, and free it; what it then returns is ignored.  Before
  * work_done of a busy work its owner cancels the call.

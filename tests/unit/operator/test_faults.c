@@ -20,6 +20,21 @@ static void begin_late_create(struct world *w, uint64_t seed)
     world_run(w, 50);
 }
 
+static void halt_and_trigger(struct world *w)
+{
+    world_patch(w, &instance_resource, "job.2025",
+                "{'spec': {'haltThrough': 1, 'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'b',"
+                " 'key': 'b'}}}");
+}
+
+/* It runs in the end, and never had two containers at once. */
+static void check_runs_once_at_a_time(int line, struct world *w, int64_t ms)
+{
+    CHECK_AT(line, world_run_until(w, ms, "job.2025", "RUNNING"));
+    world_run(w, MINUTE_MS);
+    CHECK_INT_AT(line, w->n_most_at_once, 1);
+}
+
 /* The next leader does not know of it, and is asked for another run at once. */
 TEST(the_last_leaders_create_and_the_next_run)
 {
@@ -28,13 +43,9 @@ TEST(the_last_leaders_create_and_the_next_run)
 
         begin_late_create(&w, test_seed() + i);
         world_start(&w, 1);
-        world_patch(&w, &instance_resource, "job.2025",
-                    "{'spec': {'haltThrough': 1, 'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'b',"
-                    " 'key': 'b'}}}");
+        halt_and_trigger(&w);
         world_stop(&w, 0);
-        CHECK(world_run_until(&w, 2 * MINUTE_MS, "job.2025", "RUNNING"));
-        world_run(&w, MINUTE_MS);
-        CHECK_INT(w.n_most_at_once, 1);
+        check_runs_once_at_a_time(__LINE__, &w, 2 * MINUTE_MS);
         world_done(&w);
     }
 }
@@ -71,15 +82,11 @@ TEST(a_create_and_two_leaders_that_die)
         struct world w;
 
         begin_late_create(&w, test_seed() + i);
-        world_patch(&w, &instance_resource, "job.2025",
-                    "{'spec': {'haltThrough': 1, 'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'b',"
-                    " 'key': 'b'}}}");
+        halt_and_trigger(&w);
         kill_and_start(&w, 0, 1);
         world_run(&w, 9 * SECOND_MS);
         kill_and_start(&w, 1, 0);
-        CHECK(world_run_until(&w, 4 * MINUTE_MS, "job.2025", "RUNNING"));
-        world_run(&w, MINUTE_MS);
-        CHECK_INT(w.n_most_at_once, 1);
+        check_runs_once_at_a_time(__LINE__, &w, 4 * MINUTE_MS);
         world_done(&w);
     }
 }
@@ -91,19 +98,15 @@ TEST(a_create_that_is_told_very_late)
         struct world w;
 
         begin_late_create(&w, test_seed() + i);
-        world_patch(&w, &instance_resource, "job.2025",
-                    "{'spec': {'haltThrough': 1, 'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'b',"
-                    " 'key': 'b'}}}");
+        halt_and_trigger(&w);
         fake_set_lag(w.fake, &pod_resource, 2 * MINUTE_MS, 2 * MINUTE_MS);
         kill_and_start(&w, 0, 1);
-        CHECK(world_run_until(&w, 10 * MINUTE_MS, "job.2025", "RUNNING"));
-        world_run(&w, MINUTE_MS);
-        CHECK_INT(w.n_most_at_once, 1);
+        check_runs_once_at_a_time(__LINE__, &w, 10 * MINUTE_MS);
         world_done(&w);
     }
 }
 
-/* The same, and the other trigger comes between the two. */
+/* Two leaders that die, and the other trigger comes between them. */
 TEST(a_create_and_a_trigger_between_two_leaders)
 {
     for (uint64_t i = 0; i < 60; i++) {
@@ -116,9 +119,7 @@ TEST(a_create_and_a_trigger_between_two_leaders)
         kill_and_start(&w, 1, 0);
         world_patch(&w, &instance_resource, "job.2025",
                     "{'spec': {'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'b', 'key': 'b'}}}");
-        CHECK(world_run_until(&w, 4 * MINUTE_MS, "job.2025", "RUNNING"));
-        world_run(&w, MINUTE_MS);
-        CHECK_INT(w.n_most_at_once, 1);
+        check_runs_once_at_a_time(__LINE__, &w, 4 * MINUTE_MS);
         world_done(&w);
     }
 }
@@ -136,9 +137,7 @@ TEST(a_refusal_does_not_settle_a_create)
         world_run(&w, 5 * SECOND_MS);
         world_kill(&w, 0);
         world_start(&w, 1);
-        CHECK(world_run_until(&w, 3 * MINUTE_MS, "job.2025", "RUNNING"));
-        world_run(&w, MINUTE_MS);
-        CHECK_INT(w.n_most_at_once, 1);
+        check_runs_once_at_a_time(__LINE__, &w, 3 * MINUTE_MS);
         world_done(&w);
     }
 }
@@ -186,9 +185,7 @@ TEST(the_create_for_an_instance_that_is_gone)
         world_delete(&w, &instance_resource, "job.2025");
         world_run(&w, i % 2 ? 5 : 3 * SECOND_MS); /* before or after it is given up */
         world_run_by_hand(&w, "job", "2025");
-        CHECK(world_run_until(&w, 2 * MINUTE_MS, "job.2025", "RUNNING"));
-        world_run(&w, MINUTE_MS);
-        CHECK_INT(w.n_most_at_once, 1);
+        check_runs_once_at_a_time(__LINE__, &w, 2 * MINUTE_MS);
         world_done(&w);
     }
 }
