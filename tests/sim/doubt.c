@@ -119,18 +119,13 @@ static void on_time(void *arg)
 int storm_doubt_see(struct storm *s, const struct k8s_request *r, int i)
 {
     struct doubt *d = &s->doubt;
-    struct error ignored;
-    CLEANUP(json_decref) json_t *object = NULL;
+    char *instance = storm_pod_created_for(r);
 
-    if (r->verb != K8S_CREATE || strcmp(r->resource->plural, pod_resource.plural) != 0 ||
-        !json_parse(r->body, strlen(r->body), &object, &ignored))
-        return -1;
-    CLEANUP(pod_free) struct pod *pod = pod_decode(object);
-    if (!pod->instance)
+    if (!instance)
         return -1;
     *d = (struct doubt) {.operator_index = i,
                          .n_deeds = (int) storm_between(s, 1, ARRAY_SIZE(deeds)),
-                         .instance = xstrdup(pod->instance),
+                         .instance = instance,
                          .pod = xstrdup(r->name),
                          .next = {.on_time = on_time, .arg = s}};
     storm_note(s, "comes late", d->pod);

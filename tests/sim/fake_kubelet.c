@@ -548,6 +548,18 @@ void fake_kubelet_press(struct fake_kubelet *k, const char *ns, const char *name
     end_container(p, 137, "Error", NULL);
 }
 
+void fake_kubelet_hang(struct fake_kubelet *k, const char *ns, const char *name)
+{
+    struct pod *p = find_pod(k, ns, name);
+
+    if (!p)
+        return;
+    p->plan.run_ms = FAKE_NEVER;
+    disarm(p, &p->deadline);
+    if (p->state == POD_RUNNING && !p->gone)
+        disarm(p, &p->step);
+}
+
 /* ---- nodes ---- */
 
 #define NOT_READY_MS  50000

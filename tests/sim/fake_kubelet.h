@@ -55,6 +55,8 @@ void fake_kubelet_evict(struct fake_kubelet *kubelet, const char *ns, const char
 void fake_kubelet_preempt(struct fake_kubelet *kubelet, const char *ns, const char *name);
 /* Its node is short of something: the kubelet ends it; the object stays, Failed. */
 void fake_kubelet_press(struct fake_kubelet *kubelet, const char *ns, const char *name);
+/* Its container ends when it is killed, and not before. */
+void fake_kubelet_hang(struct fake_kubelet *kubelet, const char *ns, const char *name);
 
 /* Nodes; the name is copied. */
 void fake_kubelet_add_node(struct fake_kubelet *kubelet, const char *node);

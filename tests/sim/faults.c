@@ -231,10 +231,13 @@ static int judge(const char *user, const struct k8s_request *r, void *arg)
 
     if (is_refused_status(s, r))
         return FAKE_REFUSE;
-    int i = armed || s->delete_triggered || s->doubt.begins ? who_writes(s, user, r) : -1;
+    bool asked = armed || s->delete_triggered || s->doubt.begins || s->refusal.begins;
+    int i = asked ? who_writes(s, user, r) : -1;
 
     if (i >= 0)
         storm_people_see(s, r);
+    if (i >= 0 && s->refusal.begins)
+        return storm_refusal_see(s, r, i);
     if (i >= 0 && s->doubt.begins)
         return storm_doubt_see(s, r, i);
     if (i < 0 || !armed || storm_one_of(s, 2))
@@ -329,17 +332,28 @@ void storm_faults_prepare(struct storm *s)
         fake_kubelet_add_node(s->w.kubelet, nodes[i]);
 }
 
+bool storm_lose_node(struct storm *s, const char *node, int64_t ms)
+{
+    size_t i = 0;
+
+    while (i < ARRAY_SIZE(nodes) && (!node || strcmp(nodes[i], node) != 0))
+        i++;
+    if (i == ARRAY_SIZE(nodes) || s->lost_node || s->mended_node)
+        return false;
+    fake_kubelet_lose_node(s->w.kubelet, nodes[i]);
+    s->lost_node = nodes[i];
+    s->regained_at = storm_now(s) + ms;
+    s->node_fate = (int) rng_below(&s->rng, 3);
+    return true;
+}
+
 /* Its network is gone for a while, or for ever: then somebody says so, one way or the other. */
 static void lose_node(struct storm *s)
 {
     const char *node = nodes[rng_below(&s->rng, ARRAY_SIZE(nodes))];
 
-    if (s->lost_node || s->mended_node)
-        return;
-    fake_kubelet_lose_node(s->w.kubelet, node);
-    s->lost_node = node;
-    s->regained_at = storm_now(s) + storm_between(s, 5 * SECOND_MS, 12 * MINUTE_MS);
-    s->node_fate = (int) rng_below(&s->rng, 3);
+    if (!s->lost_node && !s->mended_node)
+        storm_lose_node(s, node, storm_between(s, 5 * SECOND_MS, 12 * MINUTE_MS));
 }
 
 static void end_node_loss(struct storm *s)
@@ -418,6 +432,7 @@ void storm_faults_end(struct storm *s)
     loop_task_cancel(&s->death);
     storm_people_end(s);
     storm_doubt_end(s);
+    storm_refusal_end(s);
     fake_set_skew(s->w.fake, 0);
     fake_set_latency(s->w.fake, 1, 5);
     no_lag(s);
@@ -460,6 +475,7 @@ static const struct mishap rows[] = {
     {"freeze-writer", 15, freeze_writer, 0, "the same, in the middle of a write"},
     {"kill-writer", 15, kill_writer, 0, "an operator is killed in the middle of a write"},
     {"doubt", 0, storm_doubt, 0, "a pod comes late, and what is wanted changes before"},
+    {"refusal", 0, storm_refusal, 0, "a pod is refused, and its operator dies"},
     {"sleep", 4, sleep_one, 0, "an operator's machine sleeps"},
     {"step-clock", 8, step_clock, 0, "an operator's clock is set wrong, by up to 2 h"},
     {"drift", 4, drift, 0, "an operator's clocks run wrong, by up to 0.2 %"},

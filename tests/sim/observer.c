@@ -23,6 +23,8 @@ struct seen_instance {
     struct instance *inst;
     int64_t made_at;
     int n_writes;
+    int64_t last_seq; /* of its latest pod */
+    int last_attempt;
 };
 
 struct seen_pod {
@@ -125,7 +127,8 @@ static void forget_pod(struct observer *o, struct seen_pod *seen)
     free(seen);
 }
 
-/* When many partitions fall due at once, many requests are right, and many writes of the cursor. */
+/* When many partitions fall due at once, or cannot be triggered one after another, many requests
+ * are right, and many writes of the cursor. */
 static void excuse_requests(struct observer *o, const char *workflow)
 {
     CLEANUP(free) char *what = xasprintf("patch workflows %s", workflow);
@@ -182,6 +185,20 @@ static void note_exit(struct observer *o, const char *name, const json_t *json)
     seen->exit_code = (int) json_integer_value(code);
 }
 
+/* What was given up is not begun again. */
+static void check_order(struct observer *o, const char *owner, const json_t *json)
+{
+    struct seen_instance *seen = find_instance(o, owner);
+    CLEANUP(pod_free) struct pod *pod = pod_decode(json);
+
+    if (pod->seq < seen->last_seq ||
+        (pod->seq == seen->last_seq && pod->attempt < seen->last_attempt))
+        observer_blame(o, "%s: attempt %" PRId64 "/%d was begun after %" PRId64 "/%d", owner,
+                       pod->seq, pod->attempt, seen->last_seq, seen->last_attempt);
+    seen->last_seq = pod->seq;
+    seen->last_attempt = pod->attempt;
+}
+
 /* A create that arrives when its instance is gone makes a pod that is gone at once, too. */
 static void on_pod(struct observer *o, const json_t *old, const json_t *new)
 {
@@ -208,6 +225,7 @@ static void on_pod(struct observer *o, const json_t *old, const json_t *new)
     seen->instance = xstrdup(owner);
     if (++seen->n > 1)
         observer_blame(o, "pod %s was created again", name);
+    check_order(o, owner, new);
 }
 
 /* ---- cursors ---- */
@@ -246,6 +264,8 @@ static void check_passed(struct observer *o, const struct workflow *wf, instant 
         bool skipped = was_skipped(wf, t);
 
         o->n_skips += skipped;
+        if (skipped && t == from)
+            excuse_requests(o, wf->id.name);
         if (!skipped && !was_triggered(o, wf, partition_print(&schedule, t, text)))
             observer_blame(o, "%s: partition %s of epoch %" PRId64 " was passed by without a trace",
                            wf->id.name, text, wf->status.cursor.epoch);

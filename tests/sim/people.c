@@ -408,6 +408,33 @@ static void delete_triggered(struct storm *s)
         s->delete_triggered = true;
 }
 
+/* Nothing of a run could be stored, its workflow is replaced while its next trigger waits, and
+ * whoever ran it is dead: somebody has to decide, and it must not run until then. */
+static void hold(struct storm *s)
+{
+    int n = ++s->n_new;
+    CLEANUP(free) char *parameter = xasprintf("21%02d", n % 100);
+    CLEANUP(free) char *name = instance_name("hand", parameter);
+
+    if (world_get(&s->w, &instance_resource, name) ||
+        !world_get(&s->w, &workflow_resource, "hand"))
+        return;
+    s->no_status_until = storm_now(s) + MINUTE_MS;
+    world_run_by_hand(&s->w, "hand", parameter);
+    world_run(&s->w, storm_between(s, SECOND_MS, 5 * SECOND_MS));
+    const char *uid = world_text(&s->w, &workflow_resource, "hand", "metadata.uid");
+    CLEANUP(free) char *patch =
+        xasprintf("{'spec': {'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'held', 'key': 'held',"
+                  " 'workflowUID': '%s'}}}",
+                  uid);
+    if (world_get(&s->w, &instance_resource, name))
+        world_patch(&s->w, &instance_resource, name, patch);
+    world_delete(&s->w, &workflow_resource, "hand");
+    storm_deploy_all(s);
+    for (int i = 0; i < WORLD_MAX_OPERATORS; i++)
+        storm_kill(s, i);
+}
+
 /* A backup without status is put back, into a cluster whose workflow is another object: the run
  * must not begin anew by itself. */
 static void restore_instance(struct storm *s)
@@ -464,31 +491,44 @@ static void force_delete_pod(struct storm *s)
         storm_force_delete(s, name);
 }
 
-static void note_on_lost_node(const json_t *object, void *arg)
+static void note_running(const json_t *object, void *arg)
 {
-    struct storm *s = arg;
-    const char *node = json_text_at(object, "spec.nodeName");
+    const char *phase = json_text_at(object, "status.phase");
 
-    if (node && strcmp(node, s->lost_node) == 0 && !s->abandoned)
-        s->abandoned = xstrdup(json_text_at(object, "metadata.name"));
+    if (phase && strcmp(phase, "Running") == 0 && !json_at(object, "metadata.deletionTimestamp"))
+        texts_add(arg, json_text_at(object, "metadata.name"));
 }
 
-/* Somebody sees a node that does not answer, deletes a pod there by force, and runs it again. */
+static char *pick_running(struct storm *s)
+{
+    struct texts running = {0};
+
+    fake_foreach(s->w.fake, &pod_resource, note_running, &running);
+    char *name = running.n ? xstrdup(running.items[rng_below(&s->rng, running.n)]) : NULL;
+    texts_done(&running);
+    return name;
+}
+
+/* A pod hangs on a node that does not answer any more. Somebody deletes it by force, and runs it
+ * again, or anew.  The node stays away for longer than an ended pod is kept. */
 static void abandon(struct storm *s)
 {
-    if (!s->lost_node)
-        return;
-    fake_foreach(s->w.fake, &pod_resource, note_on_lost_node, s);
-    CLEANUP(free) char *name = TAKE(s->abandoned);
+    CLEANUP(free) char *name = pick_running(s);
+
     if (!name)
         return;
     CLEANUP(pod_free) struct pod *pod = pod_decode(world_get(&s->w, &pod_resource, name));
     CLEANUP(instance_free) struct instance *inst =
         pod->instance ? storm_instance(s, pod->instance) : NULL;
-    if (!inst)
+    if (!inst || !storm_lose_node(s, pod->node, storm_between(s, 2 * MINUTE_MS, 5 * MINUTE_MS)))
         return;
+    storm_note(s, "abandoned", name);
+    fake_kubelet_hang(s->w.kubelet, WORLD_NS, name);
     storm_force_delete(s, name);
-    storm_halt_and_trigger(s, inst);
+    if (storm_one_of(s, 2))
+        storm_halt_and_trigger(s, inst);
+    else
+        storm_delete_and_run(s, inst);
 }
 
 static void delete_cascading(struct storm *s)
@@ -610,10 +650,11 @@ static const struct mishap rows[] = {
     {"delete-instance", 30, delete_instance, 0, "an instance is deleted, perhaps made again"},
     {"delete-foreground", 8, delete_cascading, 0, "an instance is deleted in the foreground"},
     {"restore-instance", 2, restore_instance, 0, "an instance is restored without its status"},
+    {"hold", 0, hold, 0, "its workflow is replaced while nothing of a run can be stored"},
     {"delete-triggered", 0, delete_triggered, 0, "an instance is deleted as it is triggered again"},
     {"delete-pod", 20, delete_pod, 0, "a pod is deleted"},
     {"force-delete-pod", 20, force_delete_pod, 0, "a pod is deleted by force"},
-    {"abandon", 0, abandon, 0, "the same on a lost node, and its run is triggered again"},
+    {"abandon", 0, abandon, 0, "the same as its node is lost, and it is run again"},
     {"unlabel-pod", 0, unlabel_pod, 0, "a pod loses its label"},
 };
 const struct mishap_table storm_people = {"people", rows, ARRAY_SIZE(rows)};

@@ -52,6 +52,18 @@ void storm_note(struct storm *s, const char *what, const char *name)
     trace_note(s->trace, "mishap", what, name);
 }
 
+char *storm_pod_created_for(const struct k8s_request *r)
+{
+    struct error ignored;
+    CLEANUP(json_decref) json_t *object = NULL;
+
+    if (r->verb != K8S_CREATE || strcmp(r->resource->plural, pod_resource.plural) != 0 ||
+        !json_parse(r->body, strlen(r->body), &object, &ignored))
+        return NULL;
+    CLEANUP(pod_free) struct pod *pod = pod_decode(object);
+    return TAKE(pod->instance);
+}
+
 /* ---- pods ---- */
 
 static void plan_pod(const json_t *pod, struct fake_plan *p, void *arg)
@@ -436,6 +448,7 @@ void storm_done(struct storm *s)
     loop_task_cancel(&s->death);
     storm_people_end(s);
     storm_doubt_end(s);
+    storm_refusal_end(s);
     fake_set_judge(s->w.fake, NULL, NULL);
     if (s->trace)
         trace_detach(s->trace);

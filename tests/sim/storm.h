@@ -30,6 +30,15 @@ struct doubt {
     struct loop_timer next;
 };
 
+/* A pod that is refused, and the death of its operator (refusal.c). */
+struct refusal {
+    bool begins; /* with the next create of a pod */
+    int operator_index, n_throttled;
+    bool refused, says_it_late;
+    char *instance; /* NULL: not known yet */
+    struct loop_timer death;
+};
+
 struct storm {
     struct plan plan;
     struct world w;
@@ -57,7 +66,7 @@ struct storm {
     char *deleted_first;   /* ... this one */
     struct loop_task deletion;
     struct doubt doubt;
-    char *abandoned; /* a pod that was found on a lost node */
+    struct refusal refusal;
     int n_wishes, n_acts, n_new;
     size_t memory_early, memory_late; /* in use after a quarter of the time, and at its end */
 };
@@ -100,6 +109,8 @@ char *storm_pick(struct storm *s, const struct k8s_resource *kind);
 struct instance *storm_pick_instance(struct storm *s);
 struct instance *storm_instance(struct storm *s, const char *name);
 void storm_note(struct storm *s, const char *what, const char *name);
+/* The instance that this creates a pod for; the caller frees; NULL: it does something else. */
+char *storm_pod_created_for(const struct k8s_request *r);
 
 /* The trigger waits, with a reason, for somebody to decide. */
 bool storm_is_held(struct storm *s, const struct instance *inst);
@@ -110,12 +121,19 @@ void storm_faults_repair(struct storm *s, int64_t now);
 void storm_faults_begin(struct storm *s);   /* bad weather begins */
 void storm_faults_prepare(struct storm *s); /* before anything */
 void storm_kill(struct storm *s, int i);
+/* For so long; false: it cannot be lost now. */
+bool storm_lose_node(struct storm *s, const char *node, int64_t ms);
 
 /* doubt.c */
 void storm_doubt(struct storm *s);
 /* Operator `i` sends this: the fault that hits it, or -1. */
 int storm_doubt_see(struct storm *s, const struct k8s_request *r, int i);
 void storm_doubt_end(struct storm *s);
+
+/* refusal.c, the same way */
+void storm_refusal(struct storm *s);
+int storm_refusal_see(struct storm *s, const struct k8s_request *r, int i);
+void storm_refusal_end(struct storm *s);
 
 /* people.c: what is deployed in the beginning, and again; housekeeping. */
 void storm_deploy_all(struct storm *s);
