@@ -237,7 +237,7 @@ static struct step note(const struct advance_view *v)
 /* There is a trigger to take. */
 static struct step next_trigger(const struct advance_view *v, const struct settings *settings)
 {
-    if (v->ahead && v->run->seq > v->inst->run.seq)
+    if (v->ahead && v->run->seq > 0)
         return step_only(STEP_STORE); /* the end of the last trigger, before the next begins */
     if (v->inst->trigger.seq > 0 && !v->wf && !v->wf_absent)
         return step_only(STEP_FIND_WORKFLOW);

@@ -152,10 +152,18 @@ void handover_progress(struct operator *op)
         loop_task_queue(op->loop, &op->handover.look);
 }
 
+/* A cursor that was stored without an answer may be ahead of our copy.  Partitions before it must
+ * not be looked at again: somebody may have triggered them anew since, or deleted them. */
+static void list_cursors(struct operator *op)
+{
+    k8s_informer_resync(op->workflows);
+}
+
 /* Calls were given up when the lease was lost.  All else is as for a leader who kept it. */
 static void go_on(struct operator *op)
 {
     op->settled_at = monotonic(op) + SETTLED_MS;
+    list_cursors(op);
     loop_task_queue(op->loop, &op->handover.look);
 }
 
@@ -170,6 +178,8 @@ static void wait_for(struct operator *op, const char *record)
         return;
     }
     h->waiting = true;
+    if (h->wanted.doubt_ms > 0)
+        list_cursors(op);
     op->settled_at = monotonic(op) + h->wanted.doubt_ms;
     loop_timer_set(op->loop, &h->give_up, LOOP_MONOTONIC, monotonic(op) + HANDOVER_WAIT_MS);
     loop_task_queue(op->loop, &h->look);

@@ -487,10 +487,27 @@ static void check_run(struct observer *o, const struct instance *old, const stru
                        run_state_name(to->state));
 }
 
-/* To delete an instance is to forget that it was triggered: a create that is late makes it anew. */
+/* By the workflow's status: nobody has to ask the instance any more. */
+static bool is_passed(struct observer *o, const struct instance *inst)
+{
+    const struct workflow *wf = see_workflow(o, inst->workflow)->wf;
+    struct schedule schedule;
+    struct error ignored;
+    instant t;
+
+    if (!wf || !wf->status.observed_schedule)
+        return false;
+    CLEANUP(free) char *key = xasprintf("%s/%" PRId64, wf->id.uid, wf->status.cursor.epoch);
+    return strcmp(inst->trigger.key, key) == 0 &&
+           schedule_parse(wf->status.observed_schedule, &schedule, &ignored) &&
+           partition_parse(&schedule, inst->parameter, &t, &ignored) && t < wf->status.cursor.next;
+}
+
+/* To delete an instance is to forget that it was triggered, unless its cursor says so: a create
+ * that is late makes it anew. */
 static void forget_trigger(struct observer *o, const struct instance *inst)
 {
-    if (inst->trigger.type != TRIGGER_NATURAL || !inst->trigger.key)
+    if (inst->trigger.type != TRIGGER_NATURAL || !inst->trigger.key || is_passed(o, inst))
         return;
     CLEANUP(free) char *key = partition_key(inst->trigger.key, inst->parameter);
     struct tally *t = tally(&o->triggered, key);

@@ -29,10 +29,11 @@ TEST(a_run_that_ended_takes_the_next_trigger)
     DECIDE("triggerExecution 2 adhoc id-2", DONE, .spec = again);
     DECIDE("triggerExecution 2 adhoc id-2", ERROR, .spec = again);
     DECIDE("until 2026-01-02T01:00:00Z", RUNNING, .spec = again, .pod = POD_RUNS);
-    /* Each trigger is stored before the one after it begins; the end of this one may share its
-     * write. */
+    /* The end of a trigger is stored before the one after it begins: what ended it may not be there
+     * any more when somebody else looks again. */
     DECIDE("store", "", .ahead = DONE, .spec = again);
-    DECIDE("triggerExecution 2 adhoc id-2", RUNNING, .ahead = DONE, .spec = again);
+    DECIDE("store", RUNNING, .ahead = DONE, .spec = again);
+    DECIDE("store", RUNNING, .ahead = ERROR, .spec = again);
 }
 
 TEST(a_trigger_by_hand_is_of_the_live_workflow)
