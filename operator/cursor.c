@@ -2,6 +2,7 @@
 /* Time → triggers.  Create the instance, then advance the cursor (design, section 4). */
 #include "operator/operator.h"
 #include "operator/trigger.h"
+#include "operator/unsettled.h"
 
 #include "base/log.h"
 
@@ -24,13 +25,14 @@ struct cursor_ctl {
     struct work work;
     struct map_node by_key;
     struct list waits; /* in op->cursors_wait */
-    bool triggering;   /* counted in n_triggering */
+    bool triggering;   /* counted in n_triggering: being asked for, or in doubt */
     struct operator *op;
     char *key;
     char *uid;
     struct asked asked;       /* while a trigger is asked for */
     struct trigger_done done; /* what became of the partition that was asked for */
     bool was_there;           /* its instance, before it was asked for */
+    int64_t doubt_until; /* LOOP_MONOTONIC; by then, what was asked for has taken effect or not */
     struct k8s_call *call;
     enum call_kind calling;
     struct trigger_news news; /* of the status that is being stored */
@@ -39,7 +41,8 @@ struct cursor_ctl {
 
 /* ---- room in all ---- */
 
-/* Those that are being asked for count, or a moment would ask for too many. */
+/* Those that are being asked for count, or a moment would ask for too many; and those that may take
+ * effect yet, or a control plane that answers late would get more and more. */
 static size_t count_unfinished(const struct operator *op)
 {
     return k8s_informer_count_indexed(op->instances, ACTIVE_BY_WORKFLOW) + op->n_triggering;
@@ -78,6 +81,27 @@ static void set_triggering(struct cursor_ctl *ctl, bool triggering)
     op->n_triggering += triggering ? 1 : (size_t) -1;
     if (!triggering)
         look_at_waiting(op);
+}
+
+/* Whether it took effect is not known, nor shown by our copy yet. */
+static bool in_doubt(const struct cursor_ctl *ctl)
+{
+    return loop_now(ctl->op->loop, LOOP_MONOTONIC) < ctl->doubt_until;
+}
+
+/* What is in doubt keeps its place. */
+static void leave_place(struct cursor_ctl *ctl)
+{
+    if (in_doubt(ctl))
+        work_add_at(&ctl->work, LOOP_MONOTONIC, ctl->doubt_until);
+    else
+        set_triggering(ctl, false);
+}
+
+static void end_doubt(struct cursor_ctl *ctl)
+{
+    ctl->doubt_until = 0;
+    set_triggering(ctl, false);
 }
 
 /* ---- life ---- */
@@ -156,17 +180,25 @@ static int count_active(struct operator *op, const struct k8s_object *workflow)
     return n;
 }
 
+/* The cursor is where it was when this was asked for. */
+static bool still_there(const struct cursor_ctl *ctl, const struct workflow *wf)
+{
+    return wf->status.cursor.epoch == ctl->asked.epoch &&
+           wf->status.cursor.next == ctl->asked.partition;
+}
+
 static struct trigger_view gather(struct cursor_ctl *ctl, const struct k8s_object *object)
 {
     struct operator *op = ctl->op;
     const struct workflow *wf = object->value;
 
+    bool own_place = ctl->triggering && still_there(ctl, wf); /* it is for this partition */
     return (struct trigger_view) {
         .wf = wf,
         .elder = workflow_elder(op, wf),
         .component_ns = settings_component_ns(op->settings, workflow_component(wf)),
-        .n_active = count_active(op, object),
-        .n_unfinished = count_unfinished(op),
+        .n_active = count_active(op, object) + (ctl->triggering && !own_place),
+        .n_unfinished = count_unfinished(op) - own_place,
         .done = &ctl->done,
         .now = loop_now(op->loop, LOOP_OF_DAY),
     };
@@ -202,7 +234,8 @@ static enum work_result start_call(struct cursor_ctl *ctl, enum call_kind kind,
     static const struct k8s_handler handler = {.on_reply = on_reply};
 
     ctl->calling = kind;
-    set_triggering(ctl, kind == CALL_CREATE || kind == CALL_READ || kind == CALL_RETRIGGER);
+    if (kind != CALL_STORE)
+        set_triggering(ctl, true);
     ctl->call = k8s_call(ctl->op->k8s, &request, &handler, ctl);
     return WORK_BUSY;
 }
@@ -324,6 +357,14 @@ static bool triggered_in(const struct instance *inst, const struct workflow *wf,
     return inst->trigger.key && strcmp(inst->trigger.key, key) == 0;
 }
 
+/* Our copy has what was asked for, or another of its name. */
+static bool is_shown(const struct cursor_ctl *ctl, const struct workflow *wf)
+{
+    CLEANUP(free) char *name = instance_name(wf->id.name, ctl->asked.parameter);
+
+    return k8s_informer_get(ctl->op->instances, wf->id.ns, name);
+}
+
 /* An earlier leader triggered it and could not say so.  It takes a place by itself, and waits for
  * none; and if somebody triggers it again meanwhile, nothing tells any more that it was made. */
 static bool is_there(const struct cursor_ctl *ctl, const struct workflow *wf, const char *parameter)
@@ -357,6 +398,8 @@ static enum work_result look(struct work *work)
 
     if (!object || strcmp(object->meta.uid, ctl->uid) != 0 || clock_wrong(ctl->op))
         return WORK_DONE; /* when the clock is right again, everything is looked at */
+    if (ctl->triggering && (!in_doubt(ctl) || is_shown(ctl, object->value)))
+        end_doubt(ctl);
     struct trigger_view view = gather(ctl, object);
     struct trigger_step step = decide(ctl, &view);
     enum work_result result = WORK_DONE;
@@ -373,17 +416,13 @@ static enum work_result look(struct work *work)
     } else if (step.look_again_at != INSTANT_NONE) {
         work_add_at(&ctl->work, LOOP_OF_DAY, step.look_again_at);
     }
+    if (result == WORK_DONE)
+        leave_place(ctl);
     trigger_step_done(&step);
     return result;
 }
 
 /* ---- replies ---- */
-
-static bool still_there(const struct cursor_ctl *ctl, const struct workflow *wf)
-{
-    return wf->status.cursor.epoch == ctl->asked.epoch &&
-           wf->status.cursor.next == ctl->asked.partition;
-}
 
 /* Its object will be gone, and with it what it is told now: it is asked again until then. */
 static void partition_waits(struct cursor_ctl *ctl)
@@ -396,7 +435,7 @@ static void partition_waits(struct cursor_ctl *ctl)
  * gets to is a step further.  False: not now. */
 static bool go_on(struct cursor_ctl *ctl)
 {
-    set_triggering(ctl, false);
+    end_doubt(ctl);
     return look(&ctl->work) == WORK_BUSY;
 }
 
@@ -472,7 +511,11 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         on_created(ctl, reply);
     if (kind == CALL_STORE && reply->error.code == ERROR_NONE)
         on_stored(ctl, reply);
-    set_triggering(ctl, false);
+    if (kind != CALL_STORE && reply->error.code == ERROR_NONE)
+        end_doubt(ctl);
+    else if (kind == CALL_READ || (kind != CALL_STORE && reply->error.code == ERROR_UNKNOWN))
+        ctl->doubt_until = loop_now(ctl->op->loop, LOOP_MONOTONIC) + SETTLED_MS;
+    leave_place(ctl);
     finish_by_reply(ctl->op, &ctl->work, reply, doing[kind], ctl->key);
 }
 

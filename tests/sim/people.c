@@ -416,8 +416,7 @@ static void hold(struct storm *s)
     CLEANUP(free) char *parameter = xasprintf("21%02d", n % 100);
     CLEANUP(free) char *name = instance_name("hand", parameter);
 
-    if (world_get(&s->w, &instance_resource, name) ||
-        !world_get(&s->w, &workflow_resource, "hand"))
+    if (world_get(&s->w, &instance_resource, name) || !world_get(&s->w, &workflow_resource, "hand"))
         return;
     s->no_status_until = storm_now(s) + MINUTE_MS;
     world_run_by_hand(&s->w, "hand", parameter);

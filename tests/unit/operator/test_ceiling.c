@@ -93,6 +93,41 @@ TEST(what_an_earlier_leader_triggered_needs_no_room)
     world_done(&w);
 }
 
+/* Creates whose answers are lost may have taken effect, or do so later: each keeps its place. */
+TEST(a_create_in_doubt_keeps_its_place)
+{
+    static const enum fake_fault faults[] = {FAKE_LOSE_REPLY, FAKE_LATE};
+
+    for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+        struct world w;
+
+        begin(&w, 25, FAKE_NEVER);
+        fake_set_lag(w.fake, &instance_resource, MINUTE_MS, MINUTE_MS);
+        fake_fail_next(w.fake, faults[i], 25, K8S_CREATE, "workflowinstances");
+        world_run(&w, HOUR_MS + 5 * MINUTE_MS);
+        CHECK_INT(world_count(&w, NULL), CEILING);
+        world_done(&w);
+    }
+}
+
+/* A create that never took effect gives its place back, even if it is not wanted any more. */
+TEST(a_place_that_was_not_taken_is_given_back)
+{
+    struct world w;
+
+    begin(&w, 15, FAKE_NEVER);
+    fake_fail_next(w.fake, FAKE_LOSE_REQUEST, 15, K8S_CREATE, "workflowinstances");
+    world_run(&w, HOUR_MS - 29 * SECOND_MS);
+    for (int i = 0; i < 5; i++) {
+        CLEANUP(free) char *name = xasprintf("w%d", i);
+
+        world_patch(&w, &workflow_resource, name, "{'spec': {'suspend': true}}");
+    }
+    world_run(&w, 5 * MINUTE_MS);
+    CHECK_INT(world_count(&w, NULL), CEILING);
+    world_done(&w);
+}
+
 /* What was missed leaves a tenth of the room to what falls due. */
 TEST(what_is_due_now_goes_before_what_was_missed)
 {
