@@ -349,12 +349,14 @@ static bool store_waits(struct cursor_ctl *ctl)
            burst_wait(ctl->op, &ctl->store_waits, &ctl->work);
 }
 
-/* Its trigger is that of the schedule in this epoch. */
+/* The schedule triggered it in this epoch; whoever has triggered it since hides that only as long as
+ * nobody has taken it. */
 static bool triggered_in(const struct instance *inst, const struct workflow *wf, int64_t epoch)
 {
     CLEANUP(free) char *key = trigger_key(wf, epoch);
 
-    return inst->trigger.key && strcmp(inst->trigger.key, key) == 0;
+    return (inst->trigger.key && strcmp(inst->trigger.key, key) == 0) ||
+           (inst->run.natural_key && strcmp(inst->run.natural_key, key) == 0);
 }
 
 /* Our copy has what was asked for, or another of its name. */

@@ -202,6 +202,7 @@ static bool decode_run(const json_t *status, struct run *run, struct error *err)
     run->held_since = decode_held(json_at(status, "conditions"));
     run->component_id = read_copy(status, "componentId");
     run->workflow_id = read_copy(status, "workflowId");
+    run->natural_key = read_copy(status, "naturalKey");
     decode_events(json_at(status, "events"), run);
     decode_executions(json_at(status, "description"), run);
     if (!texts_decode(json_at(status, "limits"), &run->limits, err))

@@ -337,6 +337,7 @@ json_t *run_encode_status(struct run *run, int64_t generation)
     json_set_int(status, "observedGeneration", generation);
     json_set_text(status, "componentId", run->component_id); /* never taken back */
     json_set_text(status, "workflowId", run->workflow_id);
+    json_set_text(status, "naturalKey", run->natural_key);
     json_set_text(status, "state", run_state_name(run->state));
     json_set_bool(status, "active", !run_state_terminal(run->state));
     set_counters(status, run);

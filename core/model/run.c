@@ -220,6 +220,7 @@ void run_done(struct run *run)
     free(run->events);
     free(run->component_id);
     free(run->workflow_id);
+    free(run->natural_key);
     run_init(run);
 }
 
@@ -238,6 +239,7 @@ void run_copy(struct run *to, const struct run *from)
         event_copy(&to->events[i], &from->events[i]);
     to->component_id = xstrdup(from->component_id);
     to->workflow_id = xstrdup(from->workflow_id);
+    to->natural_key = xstrdup(from->natural_key);
 }
 
 static void set_text(char **member, const char *text)
@@ -306,6 +308,8 @@ static void on_trigger(struct run *run, const struct event *e)
     run_trigger_done(&run->trigger);
     run_trigger_copy(&run->trigger, &e->trigger);
     run->seq = e->trigger.seq;
+    if (e->trigger.type == TRIGGER_NATURAL && e->trigger.key)
+        set_text(&run->natural_key, e->trigger.key);
     run->tries = run->consecutive_failures = run->retry_cost_tenths = run->free_tries = 0;
     run->has_exit = false;
     run->retry_delay_ms = -1;

@@ -135,6 +135,7 @@ struct run {
     int64_t retry_counter;  /* the answer to spec.retry: the counter that was named; -1: none */
     instant held_since; /* a status was lost, and so the trigger is not taken; or INSTANT_NONE */
     char *component_id, *workflow_id; /* of its workflow, which it outlives; NULL: not known yet */
+    char *natural_key; /* of the last trigger by the schedule, whatever came after; NULL: none */
 };
 
 const char *run_state_name(enum run_state s);

@@ -368,7 +368,7 @@ TEST(every_member_is_read_and_written)
 {
     static const char status[] =
         "{'observedGeneration': 3, 'componentId': 'c', 'workflowId': 'w#1', 'state': 'RUNNING',"
-        " 'active': true, 'seq': 3, 'counter': 12,"
+        " 'naturalKey': 'w/3', 'active': true, 'seq': 3, 'counter': 12,"
         " 'attempt': 4, 'tries': 2, 'consecutiveFailures': 1, 'retryCostTenths': 11,"
         " 'lastExit': 20, 'freeTries': 5, 'retryDelayMillis': 600, 'haltedThrough': 1,"
         " 'retryCounter': 0, 'since': '2026-01-01T00:00:09Z', 'startedAt': '2026-01-01T00:00:05Z',"

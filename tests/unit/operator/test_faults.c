@@ -217,3 +217,35 @@ TEST(a_copy_that_takes_nothing_is_not_asked_all_the_time)
     CHECK(world_run_until(&w, 10 * MINUTE_MS, "job.2025", "ERROR"));
     world_done(&w);
 }
+
+static bool has_ended(void *arg)
+{
+    return world_count(arg, "DONE") == 1;
+}
+
+/* A cursor that cannot be stored for a long time: its run ends, somebody runs the partition once
+ * more, and the leader dies.  The schedule has had its turn. */
+TEST(a_trigger_of_the_schedule_is_known_behind_a_later_one)
+{
+    static const char name[] = "job.2026-01-01t00";
+    struct world w;
+
+    world_init(&w, test_seed());
+    world_start(&w, 0);
+    world_deploy(&w, "job", "{'schedule': 'hourly', 'template': {'image': 'b:1'}}");
+    world_run(&w, SECOND_MS);
+    fake_fail_next(w.fake, FAKE_REFUSE, 100000, K8S_PATCH, "workflows");
+    CHECK(world_run_till(&w, 2 * HOUR_MS, has_ended, &w));
+    world_patch(&w, &instance_resource, name,
+                "{'spec': {'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'b', 'key': 'b'}}}");
+    world_run(&w, MINUTE_MS);
+    CHECK(has_ended(&w));
+    world_kill(&w, 0);
+    fake_fail_no_more(w.fake);
+    world_start(&w, 1);
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK_INT(json_int_at(world_get(&w, &instance_resource, name), "status.seq", 0), 2);
+    CHECK_INT(w.n_started, 2);
+    CHECK_STR(world_text(&w, &workflow_resource, "job", "status.lastDecision.result"), "Triggered");
+    world_done(&w);
+}
