@@ -260,18 +260,22 @@ static int64_t last_seq(const struct instance *inst)
     return seq > 0 ? seq : 1;
 }
 
-static void trigger_again(struct storm *s)
+static void give_trigger(struct storm *s, const struct instance *inst)
 {
-    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
-
-    if (!inst)
-        return;
     int id = ++s->n_wishes;
     CLEANUP(free) char *patch = xasprintf("{'spec': {'trigger': {'seq': %" PRId64
                                           ", 'type': 'adhoc', 'id': 'again-%d', 'key': 'again-%d',"
                                           " 'workflowUID': null, 'env': null}}}",
                                           last_seq(inst) + 1, id, id);
     patch_instance(s, inst, patch);
+}
+
+static void trigger_again(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+
+    if (inst)
+        give_trigger(s, inst);
 }
 
 static void halt(struct storm *s)
@@ -430,6 +434,36 @@ static void hold(struct storm *s)
         world_patch(&s->w, &instance_resource, name, patch);
     world_delete(&s->w, &workflow_resource, "hand");
     storm_deploy_all(s);
+    for (int i = 0; i < WORLD_MAX_OPERATORS; i++)
+        storm_kill(s, i);
+}
+
+static bool runs_by_schedule(const struct instance *inst)
+{
+    return inst->run.state == RUN_RUNNING && inst->run.trigger.type == TRIGGER_NATURAL &&
+           inst->trigger.seq == inst->run.seq && inst->run.execution_id;
+}
+
+/* A try fails while its workflow is disabled, with the next trigger waiting, and that can neither
+ * be stored nor found out by whoever leads next: the workflow is enabled again. */
+static void end_unsaid(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+
+    for (int i = 0; i < 10 && inst && !runs_by_schedule(inst); i++) {
+        instance_free(inst);
+        inst = storm_pick_instance(s);
+    }
+    if (!inst || !runs_by_schedule(inst) || !world_get(&s->w, &workflow_resource, inst->workflow))
+        return;
+    storm_note(s, "ends unsaid", inst->id.name);
+    s->no_status_until = storm_now(s) + 10 * SECOND_MS;
+    world_patch(&s->w, &workflow_resource, inst->workflow, "{'spec': {'suspend': true}}");
+    give_trigger(s, inst);
+    fake_kubelet_evict(s->w.kubelet, WORLD_NS, inst->run.execution_id);
+    world_run(&s->w, storm_between(s, SECOND_MS, 10 * SECOND_MS));
+    if (world_get(&s->w, &workflow_resource, inst->workflow))
+        world_patch(&s->w, &workflow_resource, inst->workflow, "{'spec': {'suspend': false}}");
     for (int i = 0; i < WORLD_MAX_OPERATORS; i++)
         storm_kill(s, i);
 }
@@ -649,6 +683,7 @@ static const struct mishap rows[] = {
     {"delete-instance", 30, delete_instance, 0, "an instance is deleted, perhaps made again"},
     {"delete-foreground", 8, delete_cascading, 0, "an instance is deleted in the foreground"},
     {"restore-instance", 2, restore_instance, 0, "an instance is restored without its status"},
+    {"end-unsaid", 0, end_unsaid, 0, "a run ends for a reason that goes away, and nobody says so"},
     {"hold", 0, hold, 0, "its workflow is replaced while nothing of a run can be stored"},
     {"delete-triggered", 0, delete_triggered, 0, "an instance is deleted as it is triggered again"},
     {"delete-pod", 20, delete_pod, 0, "a pod is deleted"},
