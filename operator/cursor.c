@@ -32,7 +32,7 @@ struct cursor_ctl {
     struct asked asked;       /* while a trigger is asked for */
     struct trigger_done done; /* what became of the partition that was asked for */
     bool was_there;           /* its instance, before it was asked for */
-    int64_t doubt_until; /* LOOP_MONOTONIC; by then, what was asked for has taken effect or not */
+    int64_t doubt_until; /* LOOP_MONOTONIC; what was asked for takes effect by then, or never */
     struct k8s_call *call;
     enum call_kind calling;
     struct trigger_news news; /* of the status that is being stored */
@@ -349,8 +349,8 @@ static bool store_waits(struct cursor_ctl *ctl)
            burst_wait(ctl->op, &ctl->store_waits, &ctl->work);
 }
 
-/* The schedule triggered it in this epoch; whoever has triggered it since hides that only as long as
- * nobody has taken it. */
+/* The schedule triggered it in this epoch.  The spec says so until somebody triggers it anew, the
+ * status from when it was taken. */
 static bool triggered_in(const struct instance *inst, const struct workflow *wf, int64_t epoch)
 {
     CLEANUP(free) char *key = trigger_key(wf, epoch);
@@ -359,12 +359,13 @@ static bool triggered_in(const struct instance *inst, const struct workflow *wf,
            (inst->run.natural_key && strcmp(inst->run.natural_key, key) == 0);
 }
 
-/* Our copy has what was asked for, or another of its name. */
+/* Our copy has what was asked for. */
 static bool is_shown(const struct cursor_ctl *ctl, const struct workflow *wf)
 {
     CLEANUP(free) char *name = instance_name(wf->id.name, ctl->asked.parameter);
+    const struct k8s_object *object = k8s_informer_get(ctl->op->instances, wf->id.ns, name);
 
-    return k8s_informer_get(ctl->op->instances, wf->id.ns, name);
+    return object && triggered_in(object->value, wf, ctl->asked.epoch);
 }
 
 /* An earlier leader triggered it and could not say so.  It takes a place by itself, and waits for
