@@ -425,13 +425,16 @@ static void hold(struct storm *s)
     s->no_status_until = storm_now(s) + MINUTE_MS;
     world_run_by_hand(&s->w, "hand", parameter);
     world_run(&s->w, storm_between(s, SECOND_MS, 5 * SECOND_MS));
+    const json_t *object = world_get(&s->w, &instance_resource, name);
     const char *uid = world_text(&s->w, &workflow_resource, "hand", "metadata.uid");
+    if (!object || !*uid)
+        return;
+    CLEANUP(instance_free) struct instance *inst = instance_decode(object);
     CLEANUP(free) char *patch =
-        xasprintf("{'spec': {'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'held', 'key': 'held',"
-                  " 'workflowUID': '%s'}}}",
-                  uid);
-    if (world_get(&s->w, &instance_resource, name))
-        world_patch(&s->w, &instance_resource, name, patch);
+        xasprintf("{'spec': {'trigger': {'seq': %" PRId64 ", 'type': 'adhoc', 'id': 'held-%d',"
+                  " 'key': 'held-%d', 'workflowUID': '%s'}}}",
+                  last_seq(inst) + 1, n, n, uid);
+    patch_instance(s, inst, patch);
     world_delete(&s->w, &workflow_resource, "hand");
     storm_deploy_all(s);
     for (int i = 0; i < WORLD_MAX_OPERATORS; i++)
