@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A pod that is refused when it is asked for the last time, and the death of its operator: when it
- * has made the next attempt's pod and not said so, or while what it says about that is on its way.
+ * has made the next attempt's pod and not said so, while what it says about that is on its way, or
+ * when it has said so and the pod comes all the same, since an earlier request for it was late.
  */
 #include "sim/storm.h"
 
@@ -26,16 +27,16 @@ static int see_create(struct storm *s)
 {
     struct refusal *f = &s->refusal;
 
-    if (f->n_throttled > 0) {
-        f->n_throttled--;
-        return FAKE_THROTTLE;
+    if (f->n_tries > 0) {
+        f->n_tries--;
+        return f->dies == REFUSAL_DIES_LATE ? FAKE_LATE : FAKE_THROTTLE;
     }
     if (!f->refused) {
         f->refused = true;
         storm_note(s, "refused", f->instance);
         return FAKE_NO_ACCOUNT;
     }
-    if (!f->says_it_late)
+    if (f->dies == REFUSAL_DIES_SILENT)
         kill_soon(s);
     return -1;
 }
@@ -50,12 +51,11 @@ int storm_refusal_see(struct storm *s, const struct k8s_request *r, int i)
         f->instance = xstrdup(instance);
     if (instance && strcmp(instance, f->instance) == 0)
         return see_create(s);
-    if (!f->refused || !f->says_it_late || r->verb != K8S_PATCH || !r->subresource ||
+    if (!f->refused || f->dies == REFUSAL_DIES_SILENT || r->verb != K8S_PATCH || !r->subresource ||
         strcmp(r->name, f->instance) != 0)
         return -1;
-    f->says_it_late = false;
     kill_soon(s);
-    return FAKE_LATE;
+    return f->dies == REFUSAL_DIES_SPEAKING ? FAKE_LATE : -1;
 }
 
 void storm_refusal(struct storm *s)
@@ -63,8 +63,8 @@ void storm_refusal(struct storm *s)
     if (s->refusal.begins)
         return;
     s->refusal = (struct refusal) {.begins = true,
-                                   .n_throttled = (int) storm_between(s, 1, 4),
-                                   .says_it_late = storm_one_of(s, 2),
+                                   .n_tries = (int) storm_between(s, 1, 4),
+                                   .dies = (enum refusal_death) rng_below(&s->rng, 3),
                                    .death = {.on_time = on_time, .arg = s}};
     for (int i = 0; i < WORLD_MAX_OPERATORS; i++)
         s->w.settings[i].retry_base_ms = SECOND_MS / 4; /* so that it is not stored in between */

@@ -33,8 +33,10 @@ struct doubt {
 /* A pod that is refused, and the death of its operator (refusal.c). */
 struct refusal {
     bool begins; /* with the next create of a pod */
-    int operator_index, n_throttled;
-    bool refused, says_it_late;
+    int operator_index;
+    int n_tries; /* until it is refused: throttled, or late */
+    bool refused;
+    enum refusal_death { REFUSAL_DIES_SILENT, REFUSAL_DIES_SPEAKING, REFUSAL_DIES_LATE } dies;
     char *instance; /* NULL: not known yet */
     struct loop_timer death;
 };
