@@ -149,6 +149,8 @@ struct advance_view attempt_gather(struct attempt_ctl *ctl, const struct instanc
         ctl->pod_absent = false;
         free(TAKE(ctl->create_refused));
     }
+    bool other_may_come = unsettled_is_of_other(&ctl->unsettled, name, shown);
+    ctl->must_read = ctl->must_read || other_may_come;
     bool preparing = wf && ctl->run.state == RUN_PREPARE;
     return (struct advance_view) {
         .inst = inst,
@@ -164,8 +166,7 @@ struct advance_view attempt_gather(struct attempt_ctl *ctl, const struct instanc
         .pod_lost = pod && reap_is_lost(op, pod),
         .create_refused = ctl->create_refused,
         .create_unsettled = unsettled_is_of(&ctl->unsettled, name, shown),
-        .old_pod_lives = unsettled_is_of_other(&ctl->unsettled, name, shown) ||
-                         other_pod_lives(ctl, inst, wf ? wf->value : NULL, pod),
+        .old_pod_lives = other_may_come || other_pod_lives(ctl, inst, wf ? wf->value : NULL, pod),
         .now = loop_now(op->loop, LOOP_OF_DAY),
         .clock_wrong = clock_wrong(op),
         .rng = op->rng,
@@ -225,6 +226,9 @@ static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object
     case STEP_STORE:
         return store(ctl, object);
     case STEP_CREATE_POD:
+        if (ctl->must_read)
+            return attempt_find(ctl, CALL_READ_INSTANCE, &instance_resource, view->inst,
+                                view->inst->id.name);
         return attempt_create_pod(ctl, view);
     case STEP_FIND_POD:
         return attempt_find(ctl, CALL_FIND_POD, &pod_resource, view->inst, ctl->run.execution_id);

@@ -231,6 +231,20 @@ static bool on_workflow_found(struct attempt_ctl *ctl, const struct k8s_reply *r
                                      ((const struct instance *) inst->value)->workflow);
 }
 
+/* What was stored late by an earlier reign is there by now, and the run goes on from that.  False if
+ * it was not read; if the instance is another one, or gone, the watch tells. */
+static bool on_instance_read(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    const char *uid =
+        reply->error.code == ERROR_NONE ? json_text_at(reply->object, "metadata.uid") : NULL;
+
+    if (!uid || strcmp(uid, ctl->uid) != 0)
+        return false;
+    ctl->must_read = false;
+    k8s_informer_observe(ctl->op->instances, reply->object);
+    return true;
+}
+
 /* The name is taken: by our own create whose answer was lost, or by somebody else. */
 static void adopt(struct attempt_ctl *ctl)
 {
@@ -263,8 +277,9 @@ static bool on_adopted(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 
 static void on_reply(const struct k8s_reply *reply, void *arg)
 {
-    static const char *const doing[] = {"",         "store status", "create pod",   "read pod",
-                                        "read pod", "label pod",    "read workflow"};
+    static const char *const doing[] = {
+        "",         "store status", "create pod",    "read pod",
+        "read pod", "label pod",    "read workflow", "read instance"};
     struct attempt_ctl *ctl = arg;
     enum call_kind kind = ctl->calling;
 
@@ -287,7 +302,8 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
     else if (kind == CALL_FIND_POD)
         on_pod_found(ctl, reply);
     if ((kind == CALL_FIND_WORKFLOW && !on_workflow_found(ctl, reply)) ||
-        (kind == CALL_ADOPT && !on_adopted(ctl, reply))) {
+        (kind == CALL_ADOPT && !on_adopted(ctl, reply)) ||
+        (kind == CALL_READ_INSTANCE && !on_instance_read(ctl, reply))) {
         work_finish(&ctl->work, WORK_RETRY);
         return;
     }

@@ -20,7 +20,8 @@ enum call_kind {
     CALL_ADOPT,
     CALL_FIND_POD,
     CALL_RELABEL,
-    CALL_FIND_WORKFLOW
+    CALL_FIND_WORKFLOW,
+    CALL_READ_INSTANCE
 };
 
 struct attempt_ctl {
@@ -46,6 +47,7 @@ struct attempt_ctl {
     bool wf_absent, pod_absent;
     char *create_refused; /* by a quota, in the server's words, or the name is taken; NULL: no */
     struct unsettled unsettled;
+    bool must_read; /* its instance: what was in doubt may have changed it, and the copy lags */
     struct k8s_call *call;
     enum call_kind calling;
 };

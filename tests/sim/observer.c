@@ -452,6 +452,19 @@ static void check_missed(struct observer *o, const struct instance *inst, const 
         observer_blame(o, "%s misses %s, which is there", inst->id.name, name);
 }
 
+/* That it was refused says nothing about an earlier request for it. */
+static void check_given_up(struct observer *o, const struct instance *inst, const struct run *run,
+                           size_t i)
+{
+    static const char refused[] = "Failed to create Kubernetes pod";
+    const struct event *e = &run->events[i];
+    const char *name = execution_before(run, i);
+
+    if (e->message && strncmp(e->message, refused, strlen(refused)) == 0 && name &&
+        find_pod(o, name))
+        observer_blame(o, "%s gave %s up, which was made", inst->id.name, name);
+}
+
 /* The last event of a kind is the only one that the rest of the object still tells about. */
 static void check_new_events(struct observer *o, const struct instance *old,
                              const struct instance *new)
@@ -463,8 +476,10 @@ static void check_new_events(struct observer *o, const struct instance *old,
 
         if (e->counter <= old->run.counter)
             continue;
-        if (e->type == EVENT_RUN_ERROR)
+        if (e->type == EVENT_RUN_ERROR) {
             check_missed(o, new, run, i);
+            check_given_up(o, new, run, i);
+        }
         if (e->type == EVENT_HALT && run->state == RUN_ERROR && i + 1 == run->n_events)
             check_halt(o, new, e);
         if (e->type == EVENT_TERMINATE && run->execution_id &&
