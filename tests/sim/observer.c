@@ -314,12 +314,17 @@ static void check_lag(struct observer *o, const struct instance *inst)
                        now - due);
 }
 
+static void forget_suspicion(struct observer *o)
+{
+    free(TAKE(o->excess));
+    free(TAKE(o->given_up));
+}
+
 /* Whether that is a mistake depends on who does it: a create that was late may come too late. */
 static void check_natural(struct observer *o, const struct instance *inst)
 {
     const struct seen_workflow *seen = see_workflow(o, inst->workflow);
 
-    free(TAKE(o->excess));
     if (seen->wf && (seen->n_natural >= seen->wf->max_active ||
                      o->n_natural >= o->world->settings[0].max_unfinished))
         o->excess = xstrdup(inst->id.name);
@@ -452,7 +457,8 @@ static void check_missed(struct observer *o, const struct instance *inst, const 
         observer_blame(o, "%s misses %s, which is there", inst->id.name, name);
 }
 
-/* That it was refused says nothing about an earlier request for it. */
+/* That it was refused says nothing about an earlier request for it.  Again it matters who says so:
+ * what a dead leader said may arrive when the next one has made it. */
 static void check_given_up(struct observer *o, const struct instance *inst, const struct run *run,
                            size_t i)
 {
@@ -461,8 +467,10 @@ static void check_given_up(struct observer *o, const struct instance *inst, cons
     const char *name = execution_before(run, i);
 
     if (e->message && strncmp(e->message, refused, strlen(refused)) == 0 && name &&
-        find_pod(o, name))
-        observer_blame(o, "%s gave %s up, which was made", inst->id.name, name);
+        find_pod(o, name)) {
+        free(TAKE(o->given_up));
+        o->given_up = xstrdup(inst->id.name);
+    }
 }
 
 /* The last event of a kind is the only one that the rest of the object still tells about. */
@@ -596,6 +604,7 @@ static void on_instance(struct observer *o, const json_t *before, const json_t *
         return;
     }
     seen->inst = instance_decode(after);
+    forget_suspicion(o);
     check_trigger(o, old, seen->inst);
     if (old) {
         check_run(o, old, seen->inst);
@@ -644,6 +653,8 @@ static void check_lease(struct observer *o, const char *user, const struct k8s_r
     if (strncmp(name, FOREIGN_PREFIX, strlen(FOREIGN_PREFIX)) == 0)
         observer_blame(o, "%s: %s %s %s, which is not ours", user, k8s_verb_name(r->verb),
                        r->resource->plural, name);
+    if (o->given_up && strcmp(o->given_up, name) == 0)
+        observer_blame(o, "%s: %s gives a pod up, which was made", user, name);
     if (o->excess && strcmp(o->excess, name) == 0)
         observer_blame(o, "%s: %s is one more natural run than maxActive", user, name);
 }
@@ -693,7 +704,7 @@ static void on_request(const char *user, const struct k8s_request *r, int status
     struct observer *o = arg;
 
     if (!is_operator(user) || r->verb == K8S_LIST || strcmp(r->resource->plural, "leases") == 0) {
-        free(TAKE(o->excess));
+        forget_suspicion(o);
         return;
     }
     count_request(o, r);
@@ -702,7 +713,7 @@ static void on_request(const char *user, const struct k8s_request *r, int status
         if (strcmp(r->resource->plural, "events") != 0)
             count_write(o, r);
     }
-    free(TAKE(o->excess));
+    forget_suspicion(o);
 }
 
 /* Whatever becomes of it on its way. */
@@ -805,5 +816,5 @@ void observer_done(struct observer *o)
     tally_free_all(&o->asked);
     forget_all(o);
     free(o->holder);
-    free(o->excess);
+    forget_suspicion(o);
 }
