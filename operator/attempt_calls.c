@@ -231,8 +231,8 @@ static bool on_workflow_found(struct attempt_ctl *ctl, const struct k8s_reply *r
                                      ((const struct instance *) inst->value)->workflow);
 }
 
-/* What was stored late by an earlier reign is there by now, and the run goes on from that.  False if
- * it was not read; if the instance is another one, or gone, the watch tells. */
+/* What was stored late by an earlier reign is there by now: the run goes on from that.  False if it
+ * was not read; if the instance is another one, or gone, the watch tells. */
 static bool on_instance_read(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
     const char *uid =
