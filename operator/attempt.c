@@ -187,11 +187,14 @@ static bool is_unsettled(const struct attempt_ctl *ctl)
     return unsettled_exists(&ctl->unsettled, ctl->op->settling.shown);
 }
 
-/* States that say how it goes; the pod tells the same (its finalizer keeps it). */
+/* States that say how it goes; the pod tells the same (its finalizer keeps it).  But not of what an
+ * earlier leader made: if leaders live for less than a burst, none would ever say it. */
 static bool store_waits(struct attempt_ctl *ctl)
 {
     enum run_state state = ctl->run.state;
 
+    if (!ctl->made_pod)
+        return false;
     if (state == RUN_SUBMITTED || state == RUN_RUNNING || state == RUN_DONE)
         return burst_wait(ctl->op, &ctl->store_waits, &ctl->work);
     burst_leave(&ctl->store_waits);

@@ -149,6 +149,7 @@ static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
     switch (reply->error.code) {
     case ERROR_NONE:
         unsettled_end(&ctl->unsettled);
+        ctl->made_pod = true;
         ctl->op->counters.pods_created++;
         k8s_informer_observe(ctl->op->pods, reply->object);
         return;

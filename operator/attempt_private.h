@@ -35,6 +35,7 @@ struct attempt_ctl {
      * from. */
     bool have_run, ahead;
     bool starting; /* counted in burst.n_starting */
+    bool made_pod; /* in this reign */
     struct burst_waiter store_waits;
     struct run run;
     int64_t base_counter, base_seq;

@@ -471,5 +471,6 @@ TEST(short_reigns_in_a_burst_get_on)
         world_kill(&w, 0);
     }
     CHECK(world_count(&w, NULL) > N);
+    CHECK(world_count(&w, "DONE") > N / 2);
     world_done(&w);
 }
