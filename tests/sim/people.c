@@ -412,6 +412,13 @@ static void delete_triggered(struct storm *s)
         s->delete_triggered = true;
 }
 
+/* Who leads next knows what is stored, and no more. */
+static void kill_operators(struct storm *s)
+{
+    for (int i = 0; i < WORLD_MAX_OPERATORS; i++)
+        storm_kill(s, i);
+}
+
 /* Nothing of a run could be stored, its workflow is replaced while its next trigger waits, and
  * whoever ran it is dead: somebody has to decide, and it must not run until then. */
 static void hold(struct storm *s)
@@ -437,8 +444,7 @@ static void hold(struct storm *s)
     patch_instance(s, inst, patch);
     world_delete(&s->w, &workflow_resource, "hand");
     storm_deploy_all(s);
-    for (int i = 0; i < WORLD_MAX_OPERATORS; i++)
-        storm_kill(s, i);
+    kill_operators(s);
 }
 
 static bool runs_by_schedule(const struct instance *inst)
@@ -467,8 +473,7 @@ static void end_unsaid(struct storm *s)
     world_run(&s->w, storm_between(s, SECOND_MS, 10 * SECOND_MS));
     if (world_get(&s->w, &workflow_resource, inst->workflow))
         world_patch(&s->w, &workflow_resource, inst->workflow, "{'spec': {'suspend': false}}");
-    for (int i = 0; i < WORLD_MAX_OPERATORS; i++)
-        storm_kill(s, i);
+    kill_operators(s);
 }
 
 /* A backup without status is put back, into a cluster whose workflow is another object: the run
