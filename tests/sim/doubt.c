@@ -116,27 +116,47 @@ static void on_time(void *arg)
         storm_doubt_end(s);
 }
 
-int storm_doubt_see(struct storm *s, const struct k8s_request *r, int i)
+/* Nothing else is done than what asks for another pod. */
+static void leave_untold(struct storm *s)
+{
+    fake_set_lag(s->w.fake, &pod_resource, MINUTE_MS, 2 * MINUTE_MS);
+    s->doubt.n_deeds = 1;
+    for (unsigned i = 0; i < ARRAY_SIZE(deeds); i++)
+        if (deeds[i].act != halt && deeds[i].act != delete)
+            s->doubt.done |= 1U << i;
+}
+
+static int see(struct storm *s, const struct k8s_request *r, int i)
 {
     struct doubt *d = &s->doubt;
     char *instance = storm_pod_created_for(r);
 
     if (!instance)
         return -1;
+    s->aim = NULL;
+    bool untold = d->untold;
     *d = (struct doubt) {.operator_index = i,
                          .n_deeds = (int) storm_between(s, 1, ARRAY_SIZE(deeds)),
                          .instance = instance,
                          .pod = xstrdup(r->name),
                          .next = {.on_time = on_time, .arg = s}};
     storm_note(s, "comes late", d->pod);
+    if (untold)
+        leave_untold(s);
     go_on(s, 0);
     return FAKE_LATE;
 }
 
 void storm_doubt(struct storm *s)
 {
-    if (!s->doubt.pod)
-        s->doubt.begins = true;
+    if (!s->doubt.pod && !s->aim)
+        s->aim = see;
+}
+
+void storm_untold(struct storm *s)
+{
+    storm_doubt(s);
+    s->doubt.untold = s->aim == see;
 }
 
 void storm_doubt_end(struct storm *s)
@@ -144,5 +164,4 @@ void storm_doubt_end(struct storm *s)
     loop_timer_cancel(s->w.loop, &s->doubt.next);
     free(TAKE(s->doubt.instance));
     free(TAKE(s->doubt.pod));
-    s->doubt.begins = false;
 }

@@ -231,15 +231,13 @@ static int judge(const char *user, const struct k8s_request *r, void *arg)
 
     if (is_refused_status(s, r))
         return FAKE_REFUSE;
-    bool asked = armed || s->delete_triggered || s->doubt.begins || s->refusal.begins;
+    bool asked = armed || s->delete_triggered || s->aim;
     int i = asked ? who_writes(s, user, r) : -1;
 
     if (i >= 0)
         storm_people_see(s, r);
-    if (i >= 0 && s->refusal.begins)
-        return storm_refusal_see(s, r, i);
-    if (i >= 0 && s->doubt.begins)
-        return storm_doubt_see(s, r, i);
+    if (i >= 0 && s->aim)
+        return s->aim(s, r, i);
     if (i < 0 || !armed || storm_one_of(s, 2))
         return -1;
     if (s->kill_writer) {
@@ -433,6 +431,7 @@ void storm_faults_end(struct storm *s)
     storm_people_end(s);
     storm_doubt_end(s);
     storm_refusal_end(s);
+    s->aim = NULL;
     fake_set_skew(s->w.fake, 0);
     fake_set_latency(s->w.fake, 1, 5);
     no_lag(s);
@@ -475,7 +474,9 @@ static const struct mishap rows[] = {
     {"freeze-writer", 15, freeze_writer, 0, "the same, in the middle of a write"},
     {"kill-writer", 15, kill_writer, 0, "an operator is killed in the middle of a write"},
     {"doubt", 0, storm_doubt, 0, "a pod comes late, and what is wanted changes before"},
+    {"untold", 0, storm_untold, 0, "the same, and its events come later still"},
     {"refusal", 0, storm_refusal, 0, "a pod is refused, and its operator dies"},
+    {"crowd", 0, storm_crowd, 0, "much is triggered at once, and what was made is told late"},
     {"sleep", 4, sleep_one, 0, "an operator's machine sleeps"},
     {"step-clock", 8, step_clock, 0, "an operator's clock is set wrong, by up to 2 h"},
     {"drift", 4, drift, 0, "an operator's clocks run wrong, by up to 0.2 %"},

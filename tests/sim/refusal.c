@@ -41,7 +41,7 @@ static int see_create(struct storm *s)
     return -1;
 }
 
-int storm_refusal_see(struct storm *s, const struct k8s_request *r, int i)
+static int see(struct storm *s, const struct k8s_request *r, int i)
 {
     struct refusal *f = &s->refusal;
     CLEANUP(free) char *instance = storm_pod_created_for(r);
@@ -60,10 +60,10 @@ int storm_refusal_see(struct storm *s, const struct k8s_request *r, int i)
 
 void storm_refusal(struct storm *s)
 {
-    if (s->refusal.begins)
+    if (s->aim)
         return;
-    s->refusal = (struct refusal) {.begins = true,
-                                   .n_tries = (int) storm_between(s, 1, 4),
+    s->aim = see;
+    s->refusal = (struct refusal) {.n_tries = (int) storm_between(s, 1, 4),
                                    .dies = (enum refusal_death) rng_below(&s->rng, 3),
                                    .death = {.on_time = on_time, .arg = s}};
     for (int i = 0; i < WORLD_MAX_OPERATORS; i++)
@@ -74,5 +74,6 @@ void storm_refusal_end(struct storm *s)
 {
     loop_timer_cancel(s->w.loop, &s->refusal.death);
     free(TAKE(s->refusal.instance));
-    s->refusal.begins = false;
+    if (s->aim == see)
+        s->aim = NULL;
 }

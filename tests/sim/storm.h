@@ -23,7 +23,7 @@ struct callers;
 
 /* A pod whose create takes effect late, and what is done meanwhile (doubt.c). */
 struct doubt {
-    bool begins; /* with the next create of a pod */
+    bool untold; /* and its events come later than anybody waits */
     int operator_index, n_deeds;
     unsigned done;        /* which deeds, as bits */
     char *instance, *pod; /* NULL: none */
@@ -32,7 +32,6 @@ struct doubt {
 
 /* A pod that is refused, and the death of its operator (refusal.c). */
 struct refusal {
-    bool begins; /* with the next create of a pod */
     int operator_index;
     int n_tries; /* until it is refused: throttled, or late */
     bool refused;
@@ -67,8 +66,12 @@ struct storm {
     bool delete_triggered; /* what a schedule triggers again next is deleted first */
     char *deleted_first;   /* ... this one */
     struct loop_task deletion;
+    /* Sees what operators write, the request and who sends it, and says which fault hits it, or -1;
+     * NULL: nothing is aimed at. */
+    int (*aim)(struct storm *s, const struct k8s_request *r, int operator_index);
     struct doubt doubt;
     struct refusal refusal;
+    int64_t crowd_until;
     int n_wishes, n_acts, n_new;
     size_t memory_early, memory_late; /* in use after a quarter of the time, and at its end */
 };
@@ -126,16 +129,13 @@ void storm_kill(struct storm *s, int i);
 /* For so long; false: it cannot be lost now. */
 bool storm_lose_node(struct storm *s, const char *node, int64_t ms);
 
-/* doubt.c */
+/* doubt.c, refusal.c, crowd.c: what aims begins, if nothing else does. */
 void storm_doubt(struct storm *s);
-/* Operator `i` sends this: the fault that hits it, or -1. */
-int storm_doubt_see(struct storm *s, const struct k8s_request *r, int i);
+void storm_untold(struct storm *s);
 void storm_doubt_end(struct storm *s);
-
-/* refusal.c, the same way */
 void storm_refusal(struct storm *s);
-int storm_refusal_see(struct storm *s, const struct k8s_request *r, int i);
 void storm_refusal_end(struct storm *s);
+void storm_crowd(struct storm *s);
 
 /* people.c: what is deployed in the beginning, and again; housekeeping. */
 void storm_deploy_all(struct storm *s);
