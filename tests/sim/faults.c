@@ -265,6 +265,18 @@ static void kill_writer(struct storm *s)
     s->kill_writer = true;
 }
 
+/* ---- their settings ---- */
+
+/* What waits longer than that is given up: for an old pod that does not end, for instance. */
+static void hurry(struct storm *s)
+{
+    int64_t limit = storm_between(s, 10 * SECOND_MS, 2 * MINUTE_MS);
+
+    for (int i = 0; i < WORLD_MAX_OPERATORS; i++)
+        s->w.settings[i].state_limits_ms[RUN_QUEUED] =
+            s->w.settings[i].state_limits_ms[RUN_SUBMITTING] = limit;
+}
+
 /* ---- clocks ---- */
 
 static void step_clock(struct storm *s)
@@ -477,6 +489,7 @@ static const struct mishap rows[] = {
     {"untold", 0, storm_untold, 0, "the same, and its events come later still"},
     {"refusal", 0, storm_refusal, 0, "a pod is refused, and its operator dies"},
     {"crowd", 0, storm_crowd, 0, "much is triggered at once, and what was made is told late"},
+    {"hurry", 0, hurry, 0, "no try may wait for long, from now on"},
     {"sleep", 4, sleep_one, 0, "an operator's machine sleeps"},
     {"step-clock", 8, step_clock, 0, "an operator's clock is set wrong, by up to 2 h"},
     {"drift", 4, drift, 0, "an operator's clocks run wrong, by up to 0.2 %"},

@@ -146,6 +146,35 @@ static void delete_workflow(struct storm *s)
         storm_deploy_all(s);
 }
 
+static void run_one(struct storm *s, const char *workflow)
+{
+    CLEANUP(free) char *parameter = xasprintf("20%02d", (int) rng_below(&s->rng, 20));
+    CLEANUP(free) char *name = instance_name(workflow, parameter);
+
+    if (!world_get(&s->w, &instance_resource, name))
+        world_run_by_hand(&s->w, workflow, parameter);
+}
+
+/* Another object says that it is the same workflow: whoever came first is. */
+static void deploy_twin(struct storm *s)
+{
+    CLEANUP(free) char *name = NULL;
+    const char *spec = spec_of(s, (int) rng_below(&s->rng, (uint64_t) s->plan.n_workflows), &name);
+    CLEANUP(free) char *twin = xasprintf("{'workflowId': '%s', %s", name, spec + 1);
+
+    world_delete(&s->w, &workflow_resource, "twin");
+    if (world_get(&s->w, &workflow_resource, "twin"))
+        return;
+    world_deploy(&s->w, "twin", twin);
+    run_one(s, "twin");
+    if (storm_one_of(s, 3))
+        return;
+    world_run(&s->w, storm_between(s, 0, 10 * SECOND_MS));
+    world_delete(&s->w, &workflow_resource, name);
+    world_run(&s->w, storm_between(s, 0, 10 * SECOND_MS));
+    storm_deploy_all(s);
+}
+
 static void edit_workflow(struct storm *s)
 {
     static const char *const edits[] = {
@@ -227,11 +256,7 @@ static void patch_instance(struct storm *s, const struct instance *inst, const c
 
 static void run_by_hand(struct storm *s)
 {
-    CLEANUP(free) char *parameter = xasprintf("20%02d", (int) rng_below(&s->rng, 20));
-    CLEANUP(free) char *name = instance_name("hand", parameter);
-
-    if (!world_get(&s->w, &instance_resource, name))
-        world_run_by_hand(&s->w, "hand", parameter);
+    run_one(s, "hand");
 }
 
 /* A workflow that nobody has heard of yet, and at once a run of it. */
@@ -679,6 +704,7 @@ void storm_suspend_all(struct storm *s)
 static const struct mishap rows[] = {
     {"deploy", 20, deploy, 0, "kubectl apply of a workflow"},
     {"delete-workflow", 5, delete_workflow, 0, "a workflow is deleted, perhaps made again"},
+    {"twin", 0, deploy_twin, 0, "a second workflow of a name, and perhaps the first one goes"},
     {"edit-workflow", 30, edit_workflow, 0, "a workflow is changed, not always well"},
     {"set-next", 10, set_next, 0, "a cursor is set"},
     {"run-by-hand", 70, run_by_hand, 0, "an instance is created"},
