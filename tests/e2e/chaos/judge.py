@@ -51,6 +51,14 @@ class Instance:
         return [pod_name(self.uid, attempt + 1) for attempt in range(self.attempts)]
 
 
+class Found:
+    """What there is: instances, names of pods, and all that was written. Runs go on meanwhile: pods are those of
+    before `asked`, when the instances were asked for, and what was written is all that led to these, and more."""
+
+    def __init__(self, instances, asked, pods, writes):
+        self.instances, self.asked, self.pods, self.writes = instances, asked, pods, writes
+
+
 class Workflow:
     """Due every minute from `first` on, each time so many seconds later; its first tries fail. `most`: its limit of
     unfinished runs."""
@@ -201,10 +209,10 @@ def most_at_once(spans):
 class Verdict:
     """Of a whole run."""
 
-    def __init__(self, writes, workflows, instances, pods, until):
-        """instances and pods: those that are there at the end (pods by name); until: what is due later is not
-        missed."""
-        self.writes = sorted(writes, key=lambda w: w.answered)
+    def __init__(self, found, workflows, until):
+        """until: what is due later is not missed."""
+        self.writes = sorted(found.writes, key=lambda w: w.answered)
+        instances, pods = found.instances, found.pods
         self.instances = {i.name: i for i in instances}
         self.by_workflow = {w.name: w for w in workflows}
         wanted = {instance_name(w.name, due): due + w.offset for w in workflows for due in w.due(until)}
@@ -218,23 +226,25 @@ class Verdict:
         self.created = audit.created(self.writes, "workflowinstances", NS, set(self.instances))
         self.doubled = doubled(self.writes, "workflowinstances", set(self.instances))
         self.doubled_pods = doubled(self.writes, "pods", set(pods))
-        self.judge_pods(pods)
+        self.judge_pods(pods, found.asked)
         self.overlapping = overlapping(self.writes, instances)
         self.too_many = sorted(n for n, spans in self.active().items() if most_at_once(spans) > self.by_workflow[n].most)
         self.reigns = reigns(self.writes)
         self.stale, self.stale_refused = stale(self.writes, self.reigns)
 
-    def judge_pods(self, pods):
+    def judge_pods(self, pods, asked):
         """Each try has a pod, each pod belongs to a try, and there are as many tries as have to fail and one."""
         made = {w.name for w in audit.created(self.writes, "pods", NS, set(pods))} | set(pods)
         # a create that was not answered, since the API server was killed, left traces of its pod
-        made |= {w.name for w in self.writes if w.what.startswith("pods") and w.ns == NS and w.code < 300}
+        written = [w for w in self.writes if w.what.startswith("pods") and w.ns == NS and w.code < 300]
+        made |= {w.name for w in written}
+        judged = set(pods) | {w.name for w in written if w.answered < asked}
         tries = {pod: i for i in self.instances.values() for pod in i.pods()}
         # one that has not ended may be about to count its try
         coming = {pod_name(i.uid, i.attempts + 1) for i in self.instances.values() if i.state not in (DONE, ERROR)}
         self.pods = made
         self.lost_pods = sorted(pod for pod, i in tries.items() if pod not in made and i.state in (DONE, ERROR))
-        self.stray_pods = sorted(made - set(tries) - coming)
+        self.stray_pods = sorted(judged - set(tries) - coming)
         self.extra_tries = sorted(i.name for i in self.instances.values() if i.state in (DONE, ERROR) and
                                   i.workflow in self.by_workflow and
                                   i.attempts != self.by_workflow[i.workflow].failing + 1)

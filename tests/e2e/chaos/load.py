@@ -50,11 +50,11 @@ def items(setup, kind):
 
 
 def stored(setup):
-    """(instances, names of pods, writes). Runs go on: whatever pod there is or was written, its instance is too."""
+    """What there is, in the order that judge.Found asks for."""
     pods = {p["metadata"]["name"] for p in items(setup, "pods")}
-    writes = list(setup.log.look())
+    asked = time.time()
     instances = [judge.Instance(i) for i in items(setup, "workflowinstances.kharon.dev")]
-    return instances, pods, writes
+    return judge.Found(instances, asked, pods, list(setup.log.look()))
 
 
 def in_turn(workflows, left):
@@ -68,12 +68,12 @@ def settle(setup, workflows, until):
     wanted = {judge.instance_name(w.name, due) for w in workflows for due in w.due(until)}
     begin, end = time.time(), None
     while True:
-        instances, pods, writes = stored(setup)
-        left = wanted - {i.name for i in instances if i.state in (judge.DONE, judge.ERROR)}
+        found = stored(setup)
+        left = wanted - {i.name for i in found.instances if i.state in (judge.DONE, judge.ERROR)}
         if end is None:
             end = begin + SETTLE_S + RUN_S * in_turn(workflows, left)
         if not left or time.time() > end:
-            return instances, pods, writes
+            return found
         time.sleep(5)
 
 

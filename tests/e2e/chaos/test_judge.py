@@ -77,9 +77,9 @@ def instances():
     return [instance("a"), instance("b", attempts=2)]
 
 
-def verdict(writes=None, found=None, pods=(), until=DUE + 60):
-    return judge.Verdict(good() if writes is None else writes, WORKFLOWS,
-                         instances() if found is None else found, pods, until)
+def verdict(writes=None, found=None, pods=(), until=DUE + 60, asked=DUE + 600):
+    return judge.Verdict(judge.Found(instances() if found is None else found, asked, pods,
+                                     good() if writes is None else writes), WORKFLOWS, until)
 
 
 def broken(*args, **options):
@@ -135,6 +135,30 @@ class Doctored(unittest.TestCase):
         self.assertEqual(broken(good() + [create(20, "b-1", "pods", pod("a", 2))]), [STRAY])
         self.assertEqual(broken(pods=["styx-run-x"]), [STRAY])
 
+    def test_runs_that_go_on_while_they_are_listed(self):
+        ends = instance("a", 1, uid="33333333-3333-4333-8333-333333333333")
+        late = [create(70, "b-1", "workflowinstances", ends.name), create(71, "b-1", "pods", ends.pods()[0])]
+        unlisted = [create(72, "b-1", "pods", "styx-run-x"), told(73, "styx-run-x")]
+        read = iter([good() + late + unlisted])
+        asked = []
+
+        class Setup:
+            class cluster:
+                @staticmethod
+                def items(kind, *_):
+                    asked.append(kind)
+                    return []
+
+            class log:
+                @staticmethod
+                def look():
+                    asked.append("log")
+                    return next(read)
+        load.stored(Setup)
+        self.assertEqual(asked, ["pods", "workflowinstances.kharon.dev", "log"])
+        self.assertEqual(broken(good() + late + unlisted, instances() + [ends], asked=DUE + 71.5), [])
+        self.assertEqual(broken(good() + late + unlisted, instances() + [ends], asked=DUE + 72.5), [STRAY])
+
     def test_a_missing_pod(self):
         self.assertEqual(broken(without(lambda w: w.name == pod("a"))), [NO_POD])
 
@@ -164,7 +188,8 @@ class Doctored(unittest.TestCase):
                     create(create_at + 0.1, "b-1", "pods", next_pod), told(70, next_pod), told(75, next_pod)]
             writes = without(lambda w: w.name == pod("a") and w.answered > audit.seconds(at(7.5)))
             workflows = [judge.Workflow("a", 5, 0, DUE, most), WORKFLOWS[1]]
-            said = judge.Verdict(writes + more + [told(66, pod("a"))], workflows, found, (), DUE + 65)
+            writes += more + [told(66, pod("a"))]
+            said = judge.Verdict(judge.Found(found, DUE + 600, (), writes), workflows, DUE + 65)
             return [what for what, bad in said.rows() if bad]
         self.assertEqual(broken_by(65, 1), [MANY])
         self.assertEqual(broken_by(65, 2), [])
