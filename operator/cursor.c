@@ -368,8 +368,9 @@ static bool is_shown(const struct cursor_ctl *ctl, const struct workflow *wf)
     return object && triggered_in(object->value, wf, ctl->asked.epoch);
 }
 
-/* An earlier leader triggered it and could not say so.  It takes a place by itself, and waits for
- * none; and if somebody triggers it again meanwhile, nothing tells any more that it was made. */
+/* An earlier leader triggered it and could not say so: that is all that is left to do, at once.  It
+ * takes a place by itself, and waits for none; and if somebody triggers it again meanwhile, nothing
+ * tells any more that it was made. */
 static bool is_there(const struct cursor_ctl *ctl, const struct workflow *wf, const char *parameter)
 {
     CLEANUP(free) char *name = instance_name(wf->id.name, parameter);
@@ -384,8 +385,9 @@ static bool is_there(const struct cursor_ctl *ctl, const struct workflow *wf, co
 static struct trigger_step decide(struct cursor_ctl *ctl, const struct trigger_view *view)
 {
     struct trigger_step step = trigger_decide(view, ctl->op->settings);
+    bool asks = step.blocked || step.kind == TRIGGER_CREATE;
 
-    if (!step.blocked || !is_there(ctl, view->wf, step.partition))
+    if (!asks || !is_there(ctl, view->wf, step.partition))
         return step;
     ask(ctl, view->wf, step.partition);
     ctl->was_there = true;

@@ -71,16 +71,18 @@ TEST(cursors_wait_for_room_and_say_so)
 }
 
 /* A leader that triggered dies before it could say so.  What it made takes a place, but the cursor
- * does not wait for it: a program that triggers it again meanwhile would hide that it was made. */
-TEST(what_an_earlier_leader_triggered_needs_no_room)
+ * does not wait for it: a program that triggers it again meanwhile would hide that it was made.
+ * Nor is it asked for: leaders that live for moments have other things to do. */
+static void trigger_and_die(int max_active)
 {
+    CLEANUP(free) char *spec = xasprintf(
+        "{'schedule': 'hourly', 'maxActive': %d, 'template': {'image': 'busybox:1'}}", max_active);
     struct world w;
 
     world_init(&w, test_seed());
     w.plan.run_ms = FAKE_NEVER;
     world_start(&w, 0);
-    world_deploy(&w, "job",
-                 "{'schedule': 'hourly', 'maxActive': 1, 'template': {'image': 'busybox:1'}}");
+    world_deploy(&w, "job", spec);
     world_run(&w, SECOND_MS);
     fake_fail_next(w.fake, FAKE_REFUSE, 1000, K8S_PATCH, "workflows");
     CHECK(world_run_till(&w, 2 * HOUR_MS, one_runs, &w));
@@ -90,7 +92,18 @@ TEST(what_an_earlier_leader_triggered_needs_no_room)
     world_run(&w, MINUTE_MS);
     CHECK_STR(world_text(&w, &workflow_resource, "job", "status.lastDecision.result"), "Triggered");
     CHECK_INT(world_count(&w, NULL), 1);
+    CHECK_INT(fake_count_requests(w.fake, K8S_CREATE, "workflowinstances"), 1);
     world_done(&w);
+}
+
+TEST(what_an_earlier_leader_triggered_needs_no_room)
+{
+    trigger_and_die(1);
+}
+
+TEST(what_an_earlier_leader_triggered_is_not_asked_for)
+{
+    trigger_and_die(5);
 }
 
 /* Creates whose answers are lost may have taken effect, or do so later: each keeps its place. */
