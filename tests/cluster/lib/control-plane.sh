@@ -29,7 +29,7 @@ rules:
   - level: Metadata
     verbs: [create, update, patch, delete, deletecollection]
     resources:
-      - {group: "", resources: [pods]}
+      - {group: "", resources: [pods, pods/status]}
       - {group: kharon.dev, resources: ["*"]}
       - {group: coordination.k8s.io, resources: [leases]}
   - level: None

@@ -179,14 +179,21 @@ def doubled(writes, what, there):
     return sorted(name for name, n in counts.items() if n > 1)
 
 
+def told_by_pod(writes):
+    """{pod: what its kubelet said of it}, done or perhaps done."""
+    told = collections.defaultdict(list)
+    for w in writes:
+        if w.what == "pods/status" and not is_operators(w) and (w.code < 300 or w.code >= 500):
+            told[w.name].append(w)
+    return told
+
+
 def overlapping(writes, instances):
     """Pods whose end was told only after the next try's was made: a fake pod is told of twice, start and end."""
-    created, told = {}, collections.defaultdict(list)
+    created, told = {}, told_by_pod(writes)
     for w in writes:
         if w.what == "pods" and w.verb == "create" and w.code == 201:
             created.setdefault(w.name, w)
-        elif w.what == "pods/status" and not is_operators(w) and (w.code < 300 or w.code >= 500):
-            told[w.name].append(w)
     found = []
     for instance in instances:
         pods = instance.pods()
@@ -245,6 +252,9 @@ class Verdict:
         self.pods = made
         self.lost_pods = sorted(pod for pod, i in tries.items() if pod not in made and i.state in (DONE, ERROR))
         self.stray_pods = sorted(judged - set(tries) - coming)
+        told = told_by_pod(self.writes)
+        untold = sorted(pod for pod in tries if pod not in told)
+        self.untold = untold if 2 * len(untold) > len(tries) else []  # the API server may die before it logs a few
         self.extra_tries = sorted(i.name for i in self.instances.values() if i.state in (DONE, ERROR) and
                                   i.workflow in self.by_workflow and
                                   i.attempts != self.by_workflow[i.workflow].failing + 1)
@@ -288,6 +298,7 @@ class Verdict:
             ("no pod created twice", self.doubled_pods),
             ("no try without its pod", self.lost_pods),
             ("no pod without a try", self.stray_pods),
+            ("the log tells how most pods went", self.untold),
             ("no try more or less than pods fail", self.extra_tries),
             ("no pod lives on beside the next try's", self.overlapping),
             ("no workflow has more unfinished runs than its limit", self.too_many),

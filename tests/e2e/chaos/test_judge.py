@@ -95,6 +95,7 @@ LOST = "no due instant without its instance"
 UNASKED = "no instance that was not due"
 TWICE, POD_TWICE = "no instance created twice", "no pod created twice"
 NO_POD, STRAY, TRIES = "no try without its pod", "no pod without a try", "no try more or less than pods fail"
+UNTOLD = "the log tells how most pods went"
 BESIDE, STALE = "no pod lives on beside the next try's", "no write by an old holder after a new one's first"
 MANY = "no workflow has more unfinished runs than its limit"
 IN_ERROR, STUCK = "no run in ERROR", "no run is stuck"
@@ -166,6 +167,10 @@ class Doctored(unittest.TestCase):
         lacking = without(lambda w: w.name == pod("a") and w.verb == "create")
         self.assertEqual(broken(lacking), [])
         self.assertEqual(broken(without(lambda w: w.name == pod("a")), pods=[pod("a")]), [])
+
+    def test_a_log_without_pods(self):
+        """What is judged by what pods say would be right whatever happened."""
+        self.assertEqual(broken(without(lambda w: w.what == "pods/status")), [UNTOLD])
 
     def test_a_try_too_many_or_too_few(self):
         more = [create(9.5, "a-1", "pods", pod("a", 2))]
