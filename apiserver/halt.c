@@ -21,7 +21,7 @@ struct halt {
     struct job job;
     struct named_instance named;
     int64_t seq; /* of the trigger that is to be halted */
-    char *ns, *name;
+    char *ns, *name, *uid;
 };
 
 static void halt_end(struct job *job)
@@ -31,6 +31,7 @@ static void halt_end(struct job *job)
     named_instance_done(&h->named);
     free(h->ns);
     free(h->name);
+    free(h->uid);
 }
 
 static void reply_halted(struct halt *h)
@@ -38,8 +39,11 @@ static void reply_halted(struct halt *h)
     reply_json_take(h->job.req, 200, named_instance_encode(&h->named));
 }
 
+/* What does not show the wish is older than that. */
 static bool is_halted(const struct halt *h, const struct instance *inst)
 {
+    if (inst->halt_through < h->seq)
+        return false;
     return inst->run.halted_through >= h->seq || inst->run.seq > h->seq ||
            (inst->run.seq == h->seq && run_state_terminal(inst->run.state));
 }
@@ -54,14 +58,16 @@ static void wait_or_give_up(struct halt *h)
         job_wait_instance(&h->job, h->ns, h->name, API_CONFIRM_MS, confirm);
 }
 
-/* The copy does not have it: that may be its own fault. */
+/* The copy does not have it, or another of its name: that may be its own fault. */
 static void on_missed(struct job *job, const struct k8s_reply *reply)
 {
     struct halt *h = (struct halt *) job;
     CLEANUP(instance_free) struct instance *inst =
         reply->error.code == ERROR_NONE ? instance_decode(reply->object) : NULL;
 
-    if (reply->error.code == ERROR_NOT_FOUND || (inst && is_halted(h, inst)))
+    bool gone = inst && strcmp(inst->id.uid, h->uid) != 0;
+
+    if (reply->error.code == ERROR_NOT_FOUND || gone || (inst && is_halted(h, inst)))
         reply_halted(h);
     else
         wait_or_give_up(h);
@@ -72,7 +78,7 @@ static void confirm(struct job *job)
     struct halt *h = (struct halt *) job;
     const struct instance *inst = store_instance(job->api->store, h->ns, h->name);
 
-    if (!inst)
+    if (!inst || strcmp(inst->id.uid, h->uid) != 0)
         job_get(job, &instance_resource, h->ns, h->name, on_missed);
     else if (is_halted(h, inst))
         reply_halted(h);
@@ -139,6 +145,8 @@ static void on_looked(struct job *job, const struct k8s_reply *reply)
     instance_wanted_trigger(inst, &wanted);
     h->seq = wanted.seq > inst->run.seq ? wanted.seq : inst->run.seq;
     run_trigger_done(&wanted);
+    free(h->uid);
+    h->uid = xstrdup(inst->id.uid);
 
     if (!instance_active(inst) || !inst->parameter ||
         strcmp(inst->parameter, h->named.parameter) != 0)

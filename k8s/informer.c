@@ -18,6 +18,7 @@
 #define WATCH_MIN_MS   240000 /* streams end at different times */
 #define WATCH_MAX_MS   480000
 #define SILENCE_MS     60000 /* a healthy watch has sent a bookmark by then */
+#define CERTAIN_MS     30000 /* no answer is on its way for so long */
 
 enum stream_state { STREAM_STOPPED, STREAM_LISTING, STREAM_WATCHING };
 
@@ -26,14 +27,14 @@ struct stream {
     struct k8s_informer *informer;
     char *ns; /* NULL: all */
     enum stream_state state;
-    struct k8s_call *call;
+    struct k8s_call *call, *check;
     struct loop_timer timer; /* when to go on with `state` */
     uint64_t version;        /* everything up to here is in the store; 0: not yet */
     uint64_t told;           /* by the newest event, or by the last list */
     char *continue_token;
     uint64_t list;   /* the number of the list in progress, or of the last one */
     bool even_older; /* the server went back in time: believe this list */
-    uint64_t newer;  /* the lowest version of a copy that is newer than the list's item; 0: none */
+    bool back;       /* it has: what was known when the list began is newer than what it shows */
     bool listed;     /* since the start or the last resync */
     int failures;    /* in a row, to reach the server */
     int expiries;    /* in a row, without a good watch in between */
@@ -135,13 +136,12 @@ static json_t *parse_item(struct k8s_informer *inf, const char *text, size_t len
     return NULL;
 }
 
-static void note_newer(struct stream *s, const struct k8s_meta *item)
+/* A list shows the newest of what there is when it is asked for: what was known before is of a time
+ * that did not happen if it is newer. */
+static void compare(struct stream *s, const struct k8s_object *known, uint64_t listed)
 {
-    const struct k8s_object *o = k8s_informer_get(s->informer, item->ns, item->name);
-    uint64_t version = o ? o->meta.resource_version : 0;
-
-    if (version > item->resource_version && (s->newer == 0 || version < s->newer))
-        s->newer = version;
+    if (known && known->meta.resource_version > listed && known->known_since < s->list_began)
+        s->back = true;
 }
 
 static void on_list_item(enum k8s_event event, const char *text, size_t len, void *arg)
@@ -153,7 +153,7 @@ static void on_list_item(enum k8s_event event, const char *text, size_t len, voi
     (void) event;
     if (!json)
         return;
-    note_newer(s, &meta);
+    compare(s, k8s_informer_get(s->informer, meta.ns, meta.name), meta.resource_version);
     struct k8s_object *o = k8s_store_put(&s->informer->store, &meta, json, s->even_older);
     if (o)
         o->list = s->list;
@@ -162,6 +162,15 @@ static void on_list_item(enum k8s_event event, const char *text, size_t len, voi
 static bool belongs(const struct stream *s, const struct k8s_object *o)
 {
     return !s->ns || strcmp(s->ns, o->meta.ns) == 0;
+}
+
+static void compare_absent(struct stream *s, uint64_t list_version)
+{
+    struct k8s_object *o;
+
+    map_foreach (o, &s->informer->store.objects, by_key)
+        if (belongs(s, o) && o->list != s->list)
+            compare(s, o, list_version);
 }
 
 /* What a complete list did not have is gone, unless it is younger than the list. */
@@ -189,11 +198,8 @@ static void finish_list(struct stream *s, uint64_t version)
 {
     struct k8s_informer *inf = s->informer;
 
-    /* A list shows the newest of what there was by its version: a copy that is newer and not newer
-     * than the list is of a time that did not happen. */
-    bool back = version < s->version || (s->newer > 0 && s->newer <= version);
-
-    if (back && !s->even_older) {
+    compare_absent(s, version);
+    if ((s->back || version < s->version) && !s->even_older) {
         s->even_older = true;
         list_anew(s, 0);
         return;
@@ -270,7 +276,7 @@ static void begin_list(struct stream *s)
 
     if (!s->continue_token) {
         s->list_began = loop_now(inf->loop, LOOP_MONOTONIC);
-        s->newer = 0;
+        s->back = false;
         s->list = ++inf->lists_begun;
         k8s_store_forget_buried(&inf->store, s->ns); /* what was proven gone before is not in it */
     }
@@ -381,7 +387,8 @@ static void go_on(void *arg)
 static void stop(struct stream *s)
 {
     k8s_cancel(s->call);
-    s->call = NULL;
+    k8s_cancel(s->check);
+    s->call = s->check = NULL;
     loop_timer_cancel(s->informer->loop, &s->timer);
     s->state = STREAM_STOPPED;
 }
@@ -409,7 +416,7 @@ struct k8s_informer *k8s_informer_new(struct loop *loop, struct k8s *k8s, struct
         s->ns = n ? xstrdup(namespaces[i]) : NULL;
         s->timer = (struct loop_timer) {.on_time = go_on, .arg = s};
     }
-    k8s_store_init(&inf->store, kind, on_change, inf);
+    k8s_store_init(&inf->store, loop, kind, on_change, inf);
     return inf;
 }
 
@@ -501,7 +508,7 @@ const struct map *k8s_informer_map(const struct k8s_informer *inf)
     return &inf->store.objects;
 }
 
-static const struct stream *stream_of(const struct k8s_informer *inf, const char *ns)
+static struct stream *stream_of(const struct k8s_informer *inf, const char *ns)
 {
     for (size_t i = 0; i < inf->n_streams; i++)
         if (!inf->streams[i].ns || strcmp(inf->streams[i].ns, ns) == 0)
@@ -521,6 +528,54 @@ static bool is_foreign(const struct k8s_informer *inf, const struct k8s_meta *me
                                     json_at(object, "metadata.labels"));
 }
 
+/* ---- a server that has gone back in time ---- */
+
+/* Known for longer than any answer is on its way. */
+static bool is_certain(const struct k8s_informer *inf, const struct k8s_object *o)
+{
+    return loop_now(inf->loop, LOOP_MONOTONIC) - o->known_since >= CERTAIN_MS;
+}
+
+/* The copy is wrong: it is listed again, but not all the time if it is the watch that lags. */
+static void mistrust(struct k8s_informer *inf, const char *ns)
+{
+    struct stream *s = stream_of(inf, ns);
+
+    if (!s || s->state != STREAM_WATCHING ||
+        loop_now(inf->loop, LOOP_MONOTONIC) - s->list_began < CERTAIN_MS)
+        return;
+    stop(s);
+    list_anew(s, 0);
+}
+
+static void on_checked(const struct k8s_reply *reply, void *arg)
+{
+    struct stream *s = arg;
+
+    s->check = NULL;
+    if (reply->error.code == ERROR_NONE)
+        k8s_informer_observe(s->informer, reply->object);
+    else if (reply->error.code == ERROR_NOT_FOUND)
+        mistrust(s->informer, s->ns ? s->ns : "");
+}
+
+void k8s_informer_refused(struct k8s_informer *inf, const char *key)
+{
+    static const struct k8s_handler handler = {.on_reply = on_checked};
+    const struct k8s_object *o = k8s_informer_get_key(inf, key);
+    struct stream *s = o ? stream_of(inf, o->meta.ns) : NULL;
+
+    if (!s || s->check || !is_certain(inf, o))
+        return;
+    s->check = k8s_call(inf->k8s,
+                        &(struct k8s_request) {.verb = K8S_GET,
+                                               .lane = K8S_LANE_READ,
+                                               .resource = inf->store.kind->resource,
+                                               .ns = o->meta.ns,
+                                               .name = o->meta.name},
+                        &handler, s);
+}
+
 void k8s_informer_observe(struct k8s_informer *inf, const json_t *object)
 {
     struct error err = {0};
@@ -535,6 +590,8 @@ void k8s_informer_observe(struct k8s_informer *inf, const json_t *object)
         k8s_meta_done(&meta);
         return;
     }
+    if (known && meta.resource_version < known->meta.resource_version && is_certain(inf, known))
+        mistrust(inf, meta.ns);
     if (meta.resource_version > inf->stats.newest_version)
         inf->stats.newest_version = meta.resource_version;
     k8s_store_put(&inf->store, &meta, object, false);

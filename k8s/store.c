@@ -64,6 +64,7 @@ static struct k8s_object *add(struct k8s_store *s, struct k8s_meta *meta, const 
     struct k8s_object *o = NEW(struct k8s_object);
 
     o->meta = *meta;
+    o->known_since = loop_now(s->loop, LOOP_MONOTONIC);
     o->key = key_of(meta);
     o->value = s->kind->decode(json);
     map_add(&s->objects, &o->by_key, o->key);
@@ -80,6 +81,7 @@ static void change(struct k8s_store *s, struct k8s_object *o, struct k8s_meta *m
     struct k8s_object old = {.meta = o->meta, .value = o->value, .key = o->key};
 
     o->meta = *meta;
+    o->known_since = loop_now(s->loop, LOOP_MONOTONIC);
     o->value = s->kind->decode(json);
     index_object(s, o);
     s->on_change(&old, o, s->arg);
@@ -163,11 +165,11 @@ void k8s_store_forget_buried(struct k8s_store *s, const char *ns)
             dig_up(s, grave);
 }
 
-void k8s_store_init(struct k8s_store *s, const struct k8s_kind *kind,
+void k8s_store_init(struct k8s_store *s, struct loop *loop, const struct k8s_kind *kind,
                     void (*on_change)(const struct k8s_object *, const struct k8s_object *, void *),
                     void *arg)
 {
-    *s = (struct k8s_store) {.kind = kind, .on_change = on_change, .arg = arg};
+    *s = (struct k8s_store) {.kind = kind, .loop = loop, .on_change = on_change, .arg = arg};
     map_init(&s->objects);
     map_init(&s->gone);
     for (int i = 0; i < K8S_MAX_INDEXES; i++)

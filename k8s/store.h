@@ -16,6 +16,7 @@
 
 struct k8s_store {
     const struct k8s_kind *kind;
+    struct loop *loop;
     struct map objects;
     struct map indexes[K8S_MAX_INDEXES];
     struct map gone; /* proven gone, but the watch has not come to it; by UID */
@@ -23,7 +24,7 @@ struct k8s_store {
     void *arg;
 };
 
-void k8s_store_init(struct k8s_store *store, const struct k8s_kind *kind,
+void k8s_store_init(struct k8s_store *store, struct loop *loop, const struct k8s_kind *kind,
                     void (*on_change)(const struct k8s_object *, const struct k8s_object *, void *),
                     void *arg);
 void k8s_store_done(struct k8s_store *store); /* tells nobody */

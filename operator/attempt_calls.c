@@ -298,6 +298,8 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
     }
     if (kind == CALL_STORE && reply->error.code == ERROR_NONE)
         on_stored(ctl, reply);
+    else if (kind == CALL_STORE && reply->error.code == ERROR_CONFLICT)
+        k8s_informer_refused(ctl->op->instances, ctl->key);
     else if (kind == CALL_CREATE)
         on_created(ctl, reply);
     else if (kind == CALL_FIND_POD)

@@ -516,6 +516,8 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         on_created(ctl, reply);
     if (kind == CALL_STORE && reply->error.code == ERROR_NONE)
         on_stored(ctl, reply);
+    if (kind == CALL_STORE && reply->error.code == ERROR_CONFLICT)
+        k8s_informer_refused(ctl->op->workflows, ctl->key);
     if (kind != CALL_STORE && reply->error.code == ERROR_NONE)
         end_doubt(ctl);
     else if (kind == CALL_READ || (kind != CALL_STORE && reply->error.code == ERROR_UNKNOWN))

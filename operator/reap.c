@@ -263,6 +263,8 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         k8s_informer_observe(op->instances, reply->object);
     } else if (reply->error.code == ERROR_NONE) {
         k8s_informer_observe(op->pods, reply->object);
+    } else if (reply->error.code == ERROR_CONFLICT) {
+        k8s_informer_refused(op->pods, ctl->key);
     }
     finish_by_reply(op, &ctl->work, reply, doing[kind], ctl->key);
 }

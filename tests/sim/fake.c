@@ -114,6 +114,14 @@ static void on_ghost_arrived(void *arg)
     ghost_free(g);
 }
 
+static void drop_ghosts(struct fake *f)
+{
+    struct ghost *g;
+
+    list_foreach (g, &f->ghosts, link)
+        ghost_free(g);
+}
+
 static struct ghost *haunt(struct fake *f, const struct k8s_request *request, int64_t at)
 {
     struct ghost *g = NEW(struct ghost);
@@ -604,13 +612,10 @@ struct fake *fake_new(struct loop *loop, uint64_t seed)
 
 void fake_free(struct fake *f)
 {
-    struct ghost *g;
-
     if (!f)
         return;
     assert(list_empty(&f->clients));
-    list_foreach (g, &f->ghosts, link)
-        ghost_free(g);
+    drop_ghosts(f);
     fake_fail_no_more(f);
     fake_server_done(&f->server);
     free(f);
@@ -710,8 +715,14 @@ void fake_backup(struct fake *f)
     fake_server_backup(&f->server);
 }
 
+void fake_part_versions(struct fake *f)
+{
+    f->server.version_step = 64;
+}
+
 void fake_restore(struct fake *f)
 {
+    drop_ghosts(f);
     fake_end_watches(f, false);
     fake_server_restore(&f->server);
 }

@@ -88,6 +88,7 @@ struct fake_server {
     struct fake_copy *backup; /* NULL: none */
     size_t n_backup;
     uint64_t backup_version;
+    unsigned n_restores, version_step;
     void (*on_event)(const struct fake_kind *kind, void *arg); /* it is in the history */
     void *arg;
 };

@@ -148,7 +148,7 @@ static void stamp(struct fake_server *s, json_t *json)
 {
     char text[24];
 
-    snprintf(text, sizeof(text), "%" PRIu64, ++s->version);
+    snprintf(text, sizeof(text), "%" PRIu64, s->version += s->version_step);
     json_object_set_new_nocheck(fake_meta(json), "resourceVersion", json_string_nocheck(text));
 }
 
@@ -297,7 +297,7 @@ static void lower_versions(struct fake_server *s)
 {
     struct fake_object *o;
 
-    s->version = LOWER_VERSION;
+    s->version = LOWER_VERSION + s->n_restores % s->version_step;
     map_foreach (o, &s->by_uid, by_uid) {
         json_t *json = fake_store_editable(o->json);
 
@@ -312,8 +312,9 @@ void fake_server_restore(struct fake_server *s)
     struct fake_watcher *w;
 
     forget_events(s);
+    s->n_restores++;
     if (s->backup) {
-        s->version = s->backup_version;
+        s->version = s->backup_version + s->n_restores % s->version_step;
         remove_younger(s);
         for (size_t i = 0; i < s->n_backup; i++)
             put_back(s, &s->backup[i]);
@@ -330,8 +331,11 @@ void fake_server_restore(struct fake_server *s)
 
 void fake_server_init(struct fake_server *s, struct loop *loop, struct rng *rng)
 {
-    *s = (struct fake_server) {
-        .loop = loop, .rng = rng, .version = FIRST_VERSION, .oldest = FIRST_VERSION};
+    *s = (struct fake_server) {.loop = loop,
+                               .rng = rng,
+                               .version = FIRST_VERSION,
+                               .version_step = 1,
+                               .oldest = FIRST_VERSION};
     list_init(&s->kinds);
     list_init(&s->pages);
     list_init(&s->watchers);

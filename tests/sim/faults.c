@@ -109,8 +109,10 @@ static void silence(struct storm *s)
     fake_silence_watches(s->w.fake);
 }
 
+/* As it is done by the book: while no API server runs. */
 static void restore(struct storm *s)
 {
+    fake_stop_server(s->w.fake, storm_between(s, SECOND_MS, 10 * SECOND_MS));
     fake_restore(s->w.fake);
 }
 
@@ -338,6 +340,7 @@ void storm_faults_prepare(struct storm *s)
 {
     s->death = (struct loop_task) {.on_turn = kill_the_writer, .arg = s};
     fake_set_judge(s->w.fake, judge, s);
+    fake_part_versions(s->w.fake);
     for (size_t i = 0; i < ARRAY_SIZE(nodes); i++)
         fake_kubelet_add_node(s->w.kubelet, nodes[i]);
 }

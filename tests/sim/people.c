@@ -663,6 +663,14 @@ static int by_workflow_and_age(const void *a, const void *b)
     return order ? order : left->since < right->since ? 1 : left->since > right->since ? -1 : 0;
 }
 
+/* A leader's clock may have been wrong when it wrote when the run ended. */
+static bool has_passed(struct storm *s, const char *name)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_instance(s, name);
+
+    return inst != NULL;
+}
+
 /* Of each workflow the youngest finished instances stay; none is deleted within an hour of its end,
  * since its pod and its cursor may not be done with it. */
 void storm_tidy(struct storm *s)
@@ -676,7 +684,7 @@ void storm_tidy(struct storm *s)
         qsort(l.all, l.n, sizeof(*l.all), by_workflow_and_age);
     for (size_t i = 0; i < l.n; i++) {
         n = i > 0 && strcmp(l.all[i].workflow, l.all[i - 1].workflow) == 0 ? n + 1 : 0;
-        if (n >= KEPT_PER_WORKFLOW && l.all[i].since < old)
+        if (n >= KEPT_PER_WORKFLOW && l.all[i].since < old && has_passed(s, l.all[i].name))
             world_delete(&s->w, &instance_resource, l.all[i].name);
     }
     for (size_t i = 0; i < l.n; i++) {

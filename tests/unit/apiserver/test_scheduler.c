@@ -361,6 +361,28 @@ TEST(a_halt_is_not_confirmed_by_a_copy_that_does_not_know)
 }
 
 /* Time is up while Kubernetes is asked whether the instance has gone. */
+/* Nor by the copy of one that was there, and over, in a time that did not happen. */
+TEST(a_halt_is_not_confirmed_by_an_instance_of_before)
+{
+    static const char spec[] = "{\"workflow\":\"report\",\"parameter\":\"2026-01-05\"}";
+
+    set_up_report();
+    w.operator_works = false;
+    for (int i = 0; i < 100; i++) {
+        make(&workflow_resource, "billing", "other", "{\"schedule\":\"daily\"}", NULL);
+        fake_delete(w.fake, &workflow_resource, "billing", "other");
+    }
+    make(&instance_resource, "billing", "report.2026-01-05", spec,
+         "{\"seq\":1,\"state\":\"DONE\",\"active\":false,\"counter\":6}");
+    settle();
+    fake_restore(w.fake);
+    settle();
+    fake_delete(w.fake, &instance_resource, "billing", "report.2026-01-05");
+    make(&instance_resource, "billing", "report.2026-01-05", spec, NULL);
+    ASK("POST", HALT, BODY("billing", "report", "2026-01-05"), 202, NULL);
+    tear_down();
+}
+
 TEST(a_halt_of_what_goes_at_the_last_moment)
 {
     set_up_report();

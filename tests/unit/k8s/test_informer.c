@@ -662,6 +662,69 @@ TEST(a_restored_etcd_that_has_grown_is_believed)
     tear_down();
 }
 
+/* The versions of before are soon reached again, and passed, before the watch goes on: it tells
+ * nothing of what they stand for now.  Whoever acts on the copy finds out. */
+static void restore_unnoticed(void)
+{
+    set_up();
+    add("x", 1);
+    for (int i = 0; i < 20; i++)
+        add("y", i), drop("y");
+    add("z", 1);
+    change("x", 2);
+    restored = true;
+    start(&kind, NULL);
+    TOLD(100, "+x=2 +z=1 | ");
+    fake_freeze(k8s, true);
+    fake_end_watches(fake, false);
+    fake_restore(fake);
+    change("x", 3);
+    drop("z");
+    for (int i = 0; i < 100; i++)
+        add("y", i), drop("y");
+    fake_freeze(k8s, false);
+    fake_run(fake, 40000);
+    CHECK_INT(((struct thing *) k8s_informer_get(informer, "a", "x")->value)->n, 2);
+}
+
+TEST(a_copy_that_is_refused_is_read_again)
+{
+    static const char *const keys[] = {"a/x", "a/z"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+        restore_unnoticed();
+        k8s_informer_refused(informer, keys[i]);
+        fake_run(fake, 1000);
+        check_copy();
+        tear_down();
+    }
+}
+
+TEST(a_live_answer_that_is_older_than_the_copy_is_believed)
+{
+    restore_unnoticed();
+    k8s_informer_observe(informer, fake_get(fake, &things, "a", "x"));
+    fake_run(fake, 1000);
+    check_copy();
+    tear_down();
+}
+
+/* The watch is about to tell of it: nothing is asked for. */
+TEST(a_young_copy_that_is_refused_is_not_read)
+{
+    set_up();
+    add("x", 1);
+    start(&kind, NULL);
+    fake_run(fake, 29000);
+    uint64_t before = fake_count_requests(fake, K8S_GET, "things");
+    change("x", 2);
+    fake_run(fake, 100);
+    k8s_informer_refused(informer, "a/x");
+    fake_run(fake, 1000);
+    CHECK_INT(fake_count_requests(fake, K8S_GET, "things"), before);
+    tear_down();
+}
+
 /* Whatever goes wrong, the copy ends up as the server is, and was told so. */
 TEST(chaos)
 {
