@@ -88,23 +88,33 @@ static const struct pod *find_pod(struct attempt_ctl *ctl, const struct instance
     return pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0 ? pod : NULL;
 }
 
+static bool other_is_among(struct operator *op, int index, const char *key,
+                           const struct instance *inst, const struct pod *current)
+{
+    struct k8s_object *object = k8s_informer_first(op->pods, index, key);
+
+    for (; object; object = k8s_informer_next(object, index)) {
+        const struct pod *pod = object->value;
+
+        if (pod != current && strcmp(pod->id.ns, inst->id.ns) == 0 && pod_is_ours(pod) &&
+            !pod_gone(pod) && !reap_is_lost(op, pod))
+            return true;
+    }
+    return false;
+}
+
+/* Of an instance that had its name, or of its own, under whatever name its workflow had then. */
 static bool other_pod_lives(struct attempt_ctl *ctl, const struct instance *inst,
                             const struct workflow *wf, const struct pod *current)
 {
+    if (other_is_among(ctl->op, PODS_BY_OWNER, ctl->uid, inst, current))
+        return true;
     if (!wf)
         return false;
     CLEANUP(free) char *pair = pair_key(workflow_component(wf), workflow_id(wf));
     CLEANUP(free) char *key = pair_key(pair, inst->parameter);
-    struct k8s_object *object = k8s_informer_first(ctl->op->pods, PODS_BY_RUN, key);
 
-    for (; object; object = k8s_informer_next(object, PODS_BY_RUN)) {
-        const struct pod *pod = object->value;
-
-        if (pod != current && strcmp(pod->id.ns, inst->id.ns) == 0 && pod_is_ours(pod) &&
-            !pod_gone(pod) && !reap_is_lost(ctl->op, pod))
-            return true;
-    }
-    return false;
+    return other_is_among(ctl->op, PODS_BY_RUN, key, inst, current);
 }
 
 static const char *pod_name(struct attempt_ctl *ctl, const struct instance *inst)
@@ -229,6 +239,8 @@ static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object
     case STEP_STORE:
         return store(ctl, object);
     case STEP_CREATE_POD:
+        if (is_unsettled(ctl)) /* a create that is always refused does not end the doubt */
+            settling_ask(ctl->op, ctl->unsettled.until);
         if (ctl->must_read)
             return attempt_find(ctl, CALL_READ_INSTANCE, &instance_resource, view->inst,
                                 view->inst->id.name);

@@ -128,10 +128,16 @@ static bool is_back_pressure(const struct k8s_reply *reply)
             strstr(reply->error.text, "cannot create resource \"pods\""));
 }
 
+/* What is used of a quota is other pods' business: it changes all the time, and each text that is
+ * new would be stored, told, and followed by another create at once. */
 static void note_refusal(struct attempt_ctl *ctl, const char *text)
 {
+    const char *used = strstr(text, ", used: "), *limited = used ? strstr(used, ", limited: ") : "";
+
     free(ctl->create_refused);
-    ctl->create_refused = xstrdup(text);
+    ctl->create_refused =
+        used ? xasprintf("%.*s%s", (int) (used - text), text, limited ? limited : "")
+             : xstrdup(text);
 }
 
 /* It says nothing about an earlier create that may still take effect: until that is settled, the

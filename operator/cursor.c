@@ -487,6 +487,7 @@ static void on_stored(struct cursor_ctl *ctl, const struct k8s_reply *reply)
     ctl->op->counters.skips += (uint64_t) ctl->news.n_passed;
     trigger_announce(ctl->op, stored, &stored->status, ctl->news);
     k8s_informer_observe(ctl->op->workflows, reply->object);
+    done_forget(&ctl->done); /* or it would count again after etcd was restored */
 }
 
 static void on_reply(const struct k8s_reply *reply, void *arg)

@@ -40,8 +40,7 @@ static const struct fault {
                        "apply your changes to the latest version and try again"},
     [FAKE_EXPIRE] = {HITS_WATCHES, false, 410, "Expired"},
     [FAKE_FORBID] = {HITS_CREATES, false, 403, "Forbidden",
-                     "%s is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, "
-                     "limited: pods=1"},
+                     "%s is forbidden: exceeded quota: q, requested: pods=1"},
     [FAKE_NO_RIGHT] = {HITS_CREATES, false, 403, "Forbidden",
                        "%s is forbidden: User \"operator\" cannot create resource \"pods\" in API "
                        "group \"\" in the namespace \"kharon\""},
@@ -128,8 +127,12 @@ struct fake_answer fake_fault_refusal(const struct fake *f, const struct k8s_req
     if (!mark)
         return fake_failure(row->status, *row->reason ? row->reason : NULL, r, NULL, NULL, "%s",
                             row->message);
-    return fake_failure(row->status, row->reason, r, plural, name, "%.*s%s%s",
-                        (int) (mark - row->message), row->message, what, mark + 2);
+    CLEANUP(free) char *used = /* by others, too: never the same */
+        fault == FAKE_FORBID
+            ? xasprintf(", used: pods=%" PRIu64 ", limited: pods=1", f->server.version)
+            : xstrdup("");
+    return fake_failure(row->status, row->reason, r, plural, name, "%.*s%s%s%s",
+                        (int) (mark - row->message), row->message, what, mark + 2, used);
 }
 
 struct fake_answer fake_fault_starting(const struct k8s_request *r)

@@ -323,6 +323,32 @@ TEST(a_recreated_instance_waits_for_the_old_pod)
     world_done(&w);
 }
 
+/* Its workflow was replaced by one that counts as another, and its old pod still runs. */
+TEST(a_run_waits_for_its_old_pod_whatever_its_workflow_is_called)
+{
+    struct world w;
+
+    begin(&w);
+    w.plan = (struct fake_plan) {.run_ms = FAKE_NEVER, .stop_ms = 15 * SECOND_MS};
+    world_deploy(&w, "job", BY_HAND);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    world_delete(&w, &workflow_resource, "job");
+    world_deploy(&w, "job",
+                 "{'workflowId': 'other', 'schedule': 'yearly',"
+                 " 'template': {'image': 'busybox:1'}}");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "ERROR"));
+    world_patch(&w, &instance_resource, "job.2025",
+                "{'spec': {'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'again', 'key': 'again',"
+                " 'workflowUID': null}}}");
+    world_run(&w, 10 * SECOND_MS);
+    CHECK_INT(w.n_running, 1);
+    CHECK_INT(w.n_started, 1);
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    CHECK_INT(w.n_running, 1);
+    world_done(&w);
+}
+
 /* STYX-SCH-08: every missed partition, oldest first. */
 TEST(downtime_is_caught_up)
 {
@@ -647,6 +673,44 @@ TEST(a_quota_is_waited_for)
     world_run(&w, 5 * MINUTE_MS);
     CHECK_STR(state_of(&w, "job.2025"), "DONE");
     CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.retryCostTenths"), "0");
+    world_done(&w);
+}
+
+/* A create that may have taken effect, and none that does: that is found out in time. */
+TEST(a_run_whose_pods_are_refused_can_be_halted)
+{
+    static const enum fake_fault faults[] = {FAKE_FORBID, FAKE_NO_ACCOUNT};
+
+    for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+        struct world w;
+
+        begin(&w);
+        world_deploy(&w, "job", BY_HAND);
+        world_run(&w, 5 * MINUTE_MS);
+        fake_fail_next(w.fake, FAKE_LOSE_REQUEST, 1, K8S_CREATE, "pods");
+        fake_fail_next(w.fake, faults[i], 100000, K8S_CREATE, "pods");
+        world_run_by_hand(&w, "job", "2025");
+        world_run(&w, 10 * SECOND_MS);
+        world_patch(&w, &instance_resource, "job.2025", "{'spec': {'haltThrough': 1}}");
+        CHECK(world_run_until(&w, 3 * MINUTE_MS, "job.2025", "ERROR"));
+        world_done(&w);
+    }
+}
+
+/* What is used of a quota changes all the time, and is no news. */
+TEST(a_quota_that_others_use_is_told_once)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "job", BY_HAND);
+    world_run(&w, SECOND_MS);
+    fake_fail_next(w.fake, FAKE_FORBID, 100000, K8S_CREATE, "pods");
+    world_run_by_hand(&w, "job", "2025");
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK_HAS(world_text(&w, &instance_resource, "job.2025", "status.message.line"),
+              "exceeded quota: q, requested: pods=1, limited: pods=1");
+    CHECK(fake_count_requests(w.fake, K8S_PATCH, "workflowinstances/status") < 5);
     world_done(&w);
 }
 
