@@ -60,17 +60,24 @@ def created(writes, what, ns, there=()):
     """A write for each time that an object came to be, in order.
 
     A create that was answered 201 was done. One that was given up (500, 504) may have been done all the same: it was
-    if the object is `there` (names) although nobody got a 201, or if somebody was told so or wrote to it.
+    if the object is `there` (names) although nobody got a 201, or if somebody was told so or wrote to it; but not
+    while a create was under way that was answered 201 then.
     """
     done, known, unsettled = [], set(), {}
-    for w in sorted((w for w in writes if w.what.split("/")[0] == what and w.ns == ns), key=lambda w: w.answered):
+    writes = sorted((w for w in writes if w.what.split("/")[0] == what and w.ns == ns), key=lambda w: w.answered)
+    coming = {w.name: w for w in writes if w.verb == "create" and w.code == 201}
+
+    def is_coming(w):
+        create = coming.get(w.name)
+        return create and create.received <= w.answered <= create.answered
+    for w in writes:
         if w.verb == "create" and w.code == 201:
             done.append(w)
             known.add(w.name)
             unsettled.pop(w.name, None)
         elif w.verb == "create" and w.code >= 500 and w.name not in known:
             unsettled.setdefault(w.name, w)
-        elif w.name in unsettled and (w.code < 300 or w.code == 409):
+        elif w.name in unsettled and (w.code < 300 or w.code == 409) and not is_coming(w):
             done.append(unsettled.pop(w.name))
             known.add(w.name)
         if w.verb == "delete" and w.code < 300:

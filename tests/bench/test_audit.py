@@ -48,6 +48,13 @@ class Creations(unittest.TestCase):
                 writes = [audit.Write(line(*row)) for row in lines]
                 self.assertEqual([w.name for w in audit.created(writes, "pods", "a", there)], want)
 
+    def test_what_is_written_to_before_its_create_is_answered(self):
+        writes = [audit.Write(line("create", "x", 504, 1)), audit.Write(line("patch", "x", 200, 5)),
+                  audit.Write(line("create", "x", 201, 6))]
+        self.assertEqual(len(audit.created(writes, "pods", "a")), 2)
+        writes[2].received -= 2
+        self.assertEqual(len(audit.created(writes, "pods", "a")), 1)
+
     def test_other_kinds_and_namespaces_do_not(self):
         writes = [audit.Write(line("create", "x", 201, 1, what="jobs")), audit.Write(line("create", "x", 201, 1))]
         self.assertEqual(len(audit.created(writes, "pods", "a")), 1)
