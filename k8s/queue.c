@@ -5,7 +5,7 @@
 
 static bool may_step(const struct queue *q)
 {
-    return !q->paused && !list_empty(&q->ready) && (q->max_busy == 0 || q->n_busy < q->max_busy);
+    return !q->paused && q->n_ready > 0 && (q->max_busy == 0 || q->n_busy < q->max_busy);
 }
 
 /* Steps never run inside the function that asks for them. */
@@ -23,7 +23,7 @@ static void enqueue(struct work *w)
         return;
     loop_timer_cancel(q->loop, &w->timer);
     w->queued_at = loop_now(q->loop, LOOP_MONOTONIC);
-    list_push_back(&q->ready, &w->link);
+    list_push_back(w->urgent ? &q->urgent : &q->ready, &w->link);
     q->n_ready++;
     q->adds++;
     wake(q);
@@ -128,8 +128,11 @@ static void on_turn(void *arg)
 {
     struct queue *q = arg;
 
-    for (int i = 0; i < QUEUE_STEPS_PER_TURN && may_step(q); i++)
-        step(q, list_entry(q->ready.next, struct work, link));
+    for (int i = 0; i < QUEUE_STEPS_PER_TURN && may_step(q); i++) {
+        const struct list *next = list_empty(&q->urgent) ? &q->ready : &q->urgent;
+
+        step(q, list_entry(next->next, struct work, link));
+    }
     wake(q);
 }
 
@@ -137,6 +140,7 @@ void queue_init(struct queue *q, struct loop *loop, struct rng *rng,
                 enum work_result (*on_step)(struct work *), int max_busy)
 {
     *q = (struct queue) {.loop = loop, .rng = rng, .step = on_step, .max_busy = max_busy};
+    list_init(&q->urgent);
     list_init(&q->ready);
     q->task = (struct loop_task) {.on_turn = on_turn, .arg = q};
 }
@@ -144,7 +148,7 @@ void queue_init(struct queue *q, struct loop *loop, struct rng *rng,
 void queue_done(struct queue *q)
 {
     loop_task_cancel(&q->task);
-    assert(list_empty(&q->ready) && q->n_busy == 0);
+    assert(q->n_ready == 0 && q->n_busy == 0);
 }
 
 void queue_pause(struct queue *q, bool paused)

@@ -49,14 +49,15 @@ struct work {
     int64_t not_before;      /* LOOP_MONOTONIC; events wait until then */
     int failures;
     bool busy, dirty;
+    bool urgent; /* set by the owner: when it is queued next, it comes before what is not */
 };
 
 struct queue {
     struct loop *loop;
     struct rng *rng;
     enum work_result (*step)(struct work *work);
-    struct list ready;
-    size_t n_ready;
+    struct list urgent, ready;
+    size_t n_ready;       /* in both */
     struct work *current; /* inside its step */
     struct loop_task task;
     bool paused;

@@ -20,7 +20,7 @@ static void forget_run(struct attempt_ctl *ctl)
 void attempt_set_starting(struct attempt_ctl *ctl, bool starting)
 {
     ctl->op->burst.n_starting += starting - ctl->starting;
-    ctl->starting = starting;
+    ctl->starting = ctl->work.urgent = starting;
     burst_check(ctl->op);
 }
 
@@ -197,13 +197,14 @@ static bool is_unsettled(const struct attempt_ctl *ctl)
     return unsettled_exists(&ctl->unsettled, ctl->op->settling.shown);
 }
 
-/* States that say how it goes; the pod tells the same (its finalizer keeps it).  But not of what an
- * earlier leader made: if leaders live for less than a burst, none would ever say it. */
+/* States that say how it goes; the pod tells the same (its finalizer keeps it).  But not the end of
+ * what an earlier leader made: if leaders live for less than a burst, none would ever say it, and
+ * the next run of its workflow may wait for that. */
 static bool store_waits(struct attempt_ctl *ctl)
 {
     enum run_state state = ctl->run.state;
 
-    if (!ctl->made_pod)
+    if (!ctl->made_pod && state == RUN_DONE)
         return false;
     if (state == RUN_SUBMITTED || state == RUN_RUNNING || state == RUN_DONE)
         return burst_wait(ctl->op, &ctl->store_waits, &ctl->work);

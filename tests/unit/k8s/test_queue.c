@@ -132,6 +132,26 @@ TEST(again_goes_to_the_end_of_the_queue)
     tear_down(t, 2);
 }
 
+TEST(what_is_urgent_comes_first)
+{
+    struct thing things[4];
+
+    set_up(0);
+    new_things(things, 4, WORK_DONE);
+    for (int i = 0; i < 4; i++) {
+        things[i].steps = 10 * i;
+        things[i].work.urgent = i % 2;
+        work_add(&things[i].work);
+    }
+    loop_turn(loop, 0);
+    CHECK_INT(n_order, 4);
+    CHECK_INT(order[0], 10);
+    CHECK_INT(order[1], 30);
+    CHECK_INT(order[2], 0);
+    CHECK_INT(order[3], 20);
+    tear_down(things, 4);
+}
+
 TEST(a_turn_is_bounded)
 {
     struct thing t[1];

@@ -412,6 +412,11 @@ TEST(a_record_that_is_none_is_followed_by_a_list)
 }
 
 /* Hour after hour, now and then at a bad moment; nearly all of them without a list. */
+static bool leads(void *arg)
+{
+    return operator_leading(((struct world *) arg)->operators[0]);
+}
+
 TEST(many_handovers_lose_and_double_nothing)
 {
     struct observer o;
@@ -444,9 +449,42 @@ TEST(many_handovers_lose_and_double_nothing)
     world_done(&w);
 }
 
-static bool leads(void *arg)
+/* Whoever takes over finds many pods that have ended, which nobody could say: what is due now does
+ * not wait until all of that is said. */
+TEST(pods_come_before_what_is_only_to_be_said)
 {
-    return operator_leading(((struct world *) arg)->operators[0]);
+    enum { N = 100 };
+    struct world w;
+
+    world_init(&w, test_seed());
+    w.plan.run_ms = 30 * SECOND_MS;
+    world_deploy(&w, "job", "{'schedule': 'yearly', 'template': {'image': 'busybox:1'}}");
+    world_start(&w, 0);
+    world_run(&w, 2 * MINUTE_MS);
+    for (int i = 0; i < N; i++) {
+        CLEANUP(free) char *parameter = xasprintf("%d", 1900 + i);
+
+        world_run_by_hand(&w, "job", parameter);
+    }
+    world_run(&w, 5 * SECOND_MS);
+    CHECK_INT(world_pods(&w), N);
+    world_kill(&w, 0);
+    world_run(&w, MINUTE_MS);
+    for (int i = 0; i < 5; i++) {
+        CLEANUP(free) char *parameter = xasprintf("%d", 2000 + i);
+
+        world_run_by_hand(&w, "job", parameter);
+    }
+    fake_set_latency(w.fake, 200, 200);
+    w.settings[0].max_steps = 2;
+    world_start(&w, 0);
+    CHECK(world_run_till(&w, MINUTE_MS, leads, &w));
+    world_run(&w, 4 * SECOND_MS);
+    CHECK_INT(world_pods(&w), N + 5);
+    CHECK(world_count(&w, "DONE") < N);
+    world_run(&w, 5 * MINUTE_MS);
+    CHECK_INT(world_count(&w, "DONE"), N + 5);
+    world_done(&w);
 }
 
 /* Many cursors are due, the API server is slow, and no leader lives for as long as a burst: each
