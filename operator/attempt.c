@@ -177,7 +177,7 @@ struct advance_view attempt_gather(struct attempt_ctl *ctl, const struct instanc
         .create_refused = ctl->create_refused,
         .create_unsettled = unsettled_is_of(&ctl->unsettled, name, shown),
         .old_pod_lives = other_may_come || other_pod_lives(ctl, inst, wf ? wf->value : NULL, pod),
-        .now = loop_now(op->loop, LOOP_OF_DAY),
+        .now = clock_now(op),
         .clock_wrong = clock_wrong(op),
         .rng = op->rng,
     };

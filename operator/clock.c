@@ -65,6 +65,14 @@ bool clock_wrong(struct operator *op)
     return wrong;
 }
 
+int64_t clock_now(struct operator *op)
+{
+    int64_t now = loop_now(op->loop, LOOP_OF_DAY);
+    struct bounds d = difference(op);
+
+    return clock_wrong(op) ? now + (d.low + d.high) / 2 : now;
+}
+
 void clock_begin(struct operator *op)
 {
     op->clock.wrong = false;

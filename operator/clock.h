@@ -9,8 +9,9 @@
  * further answer.
  *
  * It is wrong when it is surely more than CLOCK_WRONG_MS off, and right again when it is surely
- * less than CLOCK_RIGHT_MS off.  A wrong clock decides no trigger and no timeout, of any kind;
- * people are told by an Event of the Lease, a metric, /readyz and the log.
+ * less than CLOCK_RIGHT_MS off.  A wrong clock decides no trigger and no timeout, of any kind, nor
+ * is it written down, since what is written decides later; people are told by an Event of the
+ * Lease, a metric, /readyz and the log.
  */
 #ifndef KHARON_OPERATOR_CLOCK_H
 #define KHARON_OPERATOR_CLOCK_H
@@ -32,6 +33,8 @@ struct clock_guard {
 /* Every request that ended. */
 void clock_note(struct operator *op, const struct k8s_ended *ended);
 bool clock_wrong(struct operator *op);
+/* The time to write down: the server's, about, while ours is wrong. */
+int64_t clock_now(struct operator *op);
 /* Leading begins: what is wrong is told anew. */
 void clock_begin(struct operator *op);
 /* How much later the server's clock is, at least; 0: not known to be off. */

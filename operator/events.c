@@ -74,7 +74,7 @@ static json_t *build(struct operator *op, const struct event_about *about, bool 
     json_set_text(event, "apiVersion", "events.k8s.io/v1");
     json_set_text(event, "kind", "Event");
     json_set_take(event, "metadata", json_pack("{s:s, s:s}", "namespace", about->ns, "name", name));
-    json_set_text(event, "eventTime", instant_print_micro(loop_now(op->loop, LOOP_OF_DAY), time));
+    json_set_text(event, "eventTime", instant_print_micro(clock_now(op), time));
     json_set_text(event, "reason", reason);
     json_set_text(event, "action", action);
     json_set_text(event, "type", is_warning ? "Warning" : "Normal");

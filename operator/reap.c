@@ -165,7 +165,7 @@ static enum work_result look(struct work *work)
         .pod = pod,
         .inst = owner ? owner->value : NULL,
         .inst_absent = ctl->instance_absent,
-        .now = loop_now(ctl->op->loop, LOOP_OF_DAY),
+        .now = clock_now(ctl->op),
         .clock_wrong = clock_wrong(ctl->op),
         .retention_ms = ctl->op->settings->pod_retention_ms,
         .tombstone_ms = rest_until(ctl, ctl->seen_at + SETTLED_MS),

@@ -149,6 +149,37 @@ TEST(nothing_times_out_by_a_clock_that_is_wrong)
 }
 
 /* What people ask for goes on, and so does what runs. */
+/* What is written down meanwhile decides later, by a clock that is right. */
+TEST(what_a_wrong_clock_would_stamp_has_the_servers_time)
+{
+    static const struct {
+        int64_t step_ms;
+        struct fake_plan plan;
+    } cases[] = {
+        {DAY_MS, {.exit_code = 1}},           /* its next try would wait for a day */
+        {-DAY_MS, {.run_ms = 4 * MINUTE_MS}}, /* it would have run for a day */
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct world w;
+
+        world_init_apart(&w, test_seed()); /* the server's clock is another */
+        world_start(&w, 0);
+        world_deploy(&w, "job", LIMITED);
+        world_run(&w, 5 * MINUTE_MS);
+        w.plan = cases[i].plan;
+        world_step_clock(&w, 0, cases[i].step_ms);
+        world_run_by_hand(&w, "job", "2025");
+        world_run(&w, 30 * SECOND_MS);
+        world_step_clock(&w, 0, -cases[i].step_ms);
+        w.plan.exit_code = 0;
+        CHECK(world_run_until(&w, 10 * MINUTE_MS, "job.2025", "DONE"));
+        CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.attempt"),
+                  cases[i].plan.exit_code ? "2" : "1");
+        world_done(&w);
+    }
+}
+
 TEST(runs_go_on_with_a_clock_that_is_wrong)
 {
     struct world w;
