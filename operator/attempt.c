@@ -258,7 +258,7 @@ static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object
     case STEP_NOTE:
         break;
     }
-    if (step->look_again_at != INSTANT_NONE)
+    if (step->look_again_at != INSTANT_NONE && !view->clock_wrong) /* then all is looked at */
         work_add_at(&ctl->work, LOOP_OF_DAY, step->look_again_at);
     if (is_unsettled(ctl) && (view->old_pod_lives || !wanted(view->inst)))
         await_settled(ctl);

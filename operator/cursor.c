@@ -396,6 +396,13 @@ static struct trigger_step decide(struct cursor_ctl *ctl, const struct trigger_v
     return trigger_decide(view, ctl->op->settings);
 }
 
+/* What was asked for before the cursor was set may be made yet.  With another create its place would
+ * be forgotten. */
+static bool other_may_come(const struct cursor_ctl *ctl, const struct workflow *wf)
+{
+    return ctl->triggering && in_doubt(ctl) && !still_there(ctl, wf);
+}
+
 static enum work_result look(struct work *work)
 {
     struct cursor_ctl *ctl = container_of(work, struct cursor_ctl, work);
@@ -416,7 +423,7 @@ static enum work_result look(struct work *work)
     } else if (step.kind == TRIGGER_STORE) {
         ctl->news = trigger_news(&view.wf->status, &step.status);
         result = store(ctl, object, &step.status);
-    } else if (step.kind == TRIGGER_CREATE) {
+    } else if (step.kind == TRIGGER_CREATE && !other_may_come(ctl, view.wf)) {
         result = create(ctl, view.wf, step.partition);
     } else if (step.look_again_at != INSTANT_NONE) {
         work_add_at(&ctl->work, LOOP_OF_DAY, step.look_again_at);
