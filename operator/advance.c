@@ -89,7 +89,7 @@ static bool workflow_is_another(const struct advance_view *v)
 /* A step if the workflow is gone or has to be looked for; STEP_NONE if it is there. */
 static struct step check_workflow(const struct advance_view *v)
 {
-    if (!v->wf && !v->wf_absent)
+    if ((!v->wf && !v->wf_absent) || (workflow_is_another(v) && !v->wf_read))
         return step_only(STEP_FIND_WORKFLOW);
     if (!v->wf && !v->run->trigger.workflow_uid)
         return advance_halt(v, xasprintf("Halted: there is no workflow %s", v->inst->workflow));
@@ -244,7 +244,7 @@ static struct step next_trigger(const struct advance_view *v, const struct setti
     if (!held(v))
         return begin(v);
     if (v->run->held_since == INSTANT_NONE)
-        return step_only(STEP_HOLD);
+        return step_only(v->wf_read ? STEP_HOLD : STEP_FIND_WORKFLOW);
     if (!v->ahead && advance_generation_unseen(v->inst))
         return step_only(STEP_STORE);
     return store_when_due(v, settings, step_none());

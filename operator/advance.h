@@ -18,6 +18,7 @@ struct advance_view {
     bool ahead;                  /* a write is owed */
     const struct workflow *wf;   /* NULL: not in the cache */
     bool wf_absent;              /* proven */
+    bool wf_read;                /* it is the one that was read last, and not only the copy's */
     /* Asked at PREPARE: where the component's workflows are, and one that is there before. */
     const char *component_ns;
     const struct workflow *elder;

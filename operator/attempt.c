@@ -35,6 +35,7 @@ static void ctl_free(struct attempt_ctl *ctl)
     free(ctl->key);
     free(ctl->uid);
     free(ctl->create_refused);
+    free(ctl->wf_read);
     free(ctl);
 }
 
@@ -171,6 +172,7 @@ struct advance_view attempt_gather(struct attempt_ctl *ctl, const struct instanc
         .ahead = ctl->ahead,
         .wf = wf ? wf->value : NULL,
         .wf_absent = ctl->wf_absent,
+        .wf_read = wf && ctl->wf_read && strcmp(ctl->wf_read, wf->meta.uid) == 0,
         .pod = pod,
         .pod_absent = ctl->pod_absent,
         .pod_lost = pod && reap_is_lost(op, pod),

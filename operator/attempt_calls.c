@@ -224,18 +224,29 @@ static void on_relabelled(struct attempt_ctl *ctl, const struct k8s_reply *reply
     work_finish(&ctl->work, is_hidden(ctl, reply) ? WORK_RETRY : WORK_AGAIN);
 }
 
+static const struct k8s_object *known_workflow(struct operator *op, const struct k8s_object *inst)
+{
+    return k8s_informer_get(op->workflows, inst->meta.ns,
+                            ((const struct instance *) inst->value)->workflow);
+}
+
 /* False if the copy does not take what was read, as it may be just after etcd was restored. */
 static bool on_workflow_found(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
     const struct k8s_object *inst = k8s_informer_get_key(ctl->op->instances, ctl->key);
+    const struct k8s_object *known = inst ? known_workflow(ctl->op, inst) : NULL;
 
     if (reply->error.code == ERROR_NOT_FOUND)
         ctl->wf_absent = true;
+    if (reply->error.code == ERROR_NOT_FOUND && known)
+        k8s_informer_observe_gone(ctl->op->workflows, known->meta.ns, known->meta.name,
+                                  known->meta.uid);
     if (reply->error.code != ERROR_NONE)
         return true;
+    free(ctl->wf_read);
+    ctl->wf_read = xstrdup(json_text_at(reply->object, "metadata.uid"));
     k8s_informer_observe(ctl->op->workflows, reply->object);
-    return !inst || k8s_informer_get(ctl->op->workflows, inst->meta.ns,
-                                     ((const struct instance *) inst->value)->workflow);
+    return !inst || known_workflow(ctl->op, inst);
 }
 
 /* What was stored late by an earlier reign is there by now: the run goes on from that.  False if it

@@ -14,6 +14,7 @@ import audit
 
 NS, LEASE = "kharon", "kharon-operator"
 OPERATORS = "chaos:"  # what the users of operators begin with
+KUBELETS = "admin", "system:node:"  # ... and those of kubelets, the fake one first
 MINUTE = 60
 RETRIED_S = 5  # so soon a holder renews the lease again that got no answer; it lasts longer
 DONE, ERROR = "DONE", "ERROR"
@@ -21,6 +22,11 @@ DONE, ERROR = "DONE", "ERROR"
 
 def is_operators(write):
     return write.user.startswith(OPERATORS)
+
+
+def is_kubelets(write):
+    """It tells how a pod goes. Controllers and the scheduler write there, too, also of pods that have ended."""
+    return write.what == "pods/status" and write.user.startswith(KUBELETS)
 
 
 def instance_name(workflow, due):
@@ -183,7 +189,7 @@ def told_by_pod(writes):
     """{pod: what its kubelet said of it}, done or perhaps done."""
     told = collections.defaultdict(list)
     for w in writes:
-        if w.what == "pods/status" and not is_operators(w) and (w.code < 300 or w.code >= 500):
+        if is_kubelets(w) and (w.code < 300 or w.code >= 500):
             told[w.name].append(w)
     return told
 
@@ -261,7 +267,7 @@ class Verdict:
 
     def active(self):
         """{workflow: [(begin, end)] of its runs}: at least from the instance's create to the last word of a pod."""
-        ended = {w.name: w.received for w in self.writes if w.what == "pods/status" and not is_operators(w)}
+        ended = {w.name: w.received for w in self.writes if is_kubelets(w)}
         found = collections.defaultdict(list)
         for w in self.created:
             instance = self.instances.get(w.name)

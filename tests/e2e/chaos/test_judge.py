@@ -188,15 +188,17 @@ class Doctored(unittest.TestCase):
         next_pod = judge.pod_name(uid, 1)
         found = instances() + [instance("a", 1, uid=uid)]
 
-        def broken_by(create_at, most):
+        def broken_by(create_at, most, others=()):
             more = [create(create_at, "b-1", "workflowinstances", name("a", 1)),
                     create(create_at + 0.1, "b-1", "pods", next_pod), told(70, next_pod), told(75, next_pod)]
             writes = without(lambda w: w.name == pod("a") and w.answered > audit.seconds(at(7.5)))
             workflows = [judge.Workflow("a", 5, 0, DUE, most), WORKFLOWS[1]]
-            writes += more + [told(66, pod("a"))]
+            writes += more + [told(66, pod("a")), *others]
             said = judge.Verdict(judge.Found(found, DUE + 600, (), writes), workflows, DUE + 65)
             return [what for what, bad in said.rows() if bad]
         self.assertEqual(broken_by(65, 1), [MANY])
+        controllers = write(68, "system:serviceaccount:kube-system:node-controller", "patch", "pods/status", pod("a"), 200)
+        self.assertEqual(broken_by(67, 1, [controllers]), [])
         self.assertEqual(broken_by(65, 2), [])
         self.assertEqual(broken_by(67, 1), [])
 

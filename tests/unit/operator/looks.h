@@ -70,7 +70,8 @@ struct look {
     const char *pod_more;    /* more annotations of it */
     const char *metadata;    /* more of the instance's */
     const char *now;
-    bool no_wf, wf_absent, no_such_pod, no_record, unsettled, old_pod, clock_wrong, pod_lost;
+    bool no_wf, wf_absent, wf_lags, no_such_pod, no_record, unsettled, old_pod, clock_wrong,
+        pod_lost;
     const char *refused; /* why the pod cannot be created for now */
     const char *component_ns;
     bool elder;
@@ -209,6 +210,7 @@ TEST_UNUSED static void look_begin(int line, const struct look *look, struct loo
         .ahead = l->memory != NULL,
         .wf = look->no_wf || look->wf_absent ? NULL : l->wf,
         .wf_absent = look->wf_absent,
+        .wf_read = !look->wf_lags,
         .component_ns = OR(look->component_ns, "team"),
         .elder = look->elder ? l->wf : NULL,
         .pod = l->pod,

@@ -61,6 +61,7 @@ TEST(a_run_whose_status_was_lost_is_held)
                                " 'key': 'id-1', 'workflowUID': 'wf-0'}";
     static const char raised[] = BY_HAND ", 'trigger': " TRIGGER(2, "natural", "wf-0");
 
+    DECIDE("find workflow", "", .spec = spec, .wf_lags = true);
     DECIDE("hold", "", .spec = spec);
     DECIDE("store", "", .ahead = held, .spec = spec);
     DECIDE("none", held, .spec = spec);
@@ -150,6 +151,8 @@ TEST(without_its_workflow_a_run_is_halted)
            .wf_absent = true);
     DECIDE("halt: Halted: the workflow was deleted",
            "'state': 'QUEUED', 'seq': 1, 'trigger': {'workflowUID': 'wf-0'}");
+    DECIDE("find workflow", "'state': 'QUEUED', 'seq': 1, 'trigger': {'workflowUID': 'wf-0'}",
+           .wf_lags = true);
     DECIDE("dequeue", HAND_IN("QUEUED", ""), .spec = BY_HAND);
     DECIDE("none", DONE, .no_wf = true);
     DECIDE("none", DONE, .wf_absent = true);

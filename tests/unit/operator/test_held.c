@@ -32,6 +32,54 @@ static const char *condition(struct world *w, const char *type)
     return "";
 }
 
+/* A workflow is made anew, and its watch lags.  Who triggers knows more than our copy. */
+static const char *remake_unseen(struct world *w)
+{
+    static const char spec[] = "{'schedule': 'yearly', 'template': {'image': 'busybox:1'}}";
+
+    world_init(w, test_seed());
+    world_start(w, 0);
+    world_deploy(w, "job", spec);
+    world_run_by_hand(w, "job", "2024");
+    CHECK(world_run_until(w, MINUTE_MS, "job.2024", "DONE"));
+    fake_set_lag(w->fake, &workflow_resource, 10 * MINUTE_MS, 10 * MINUTE_MS);
+    world_delete(w, &workflow_resource, "job");
+    world_deploy(w, "job", spec);
+    return world_text(w, &workflow_resource, "job", "metadata.uid");
+}
+
+TEST(a_copy_of_the_workflow_that_lags_holds_nothing)
+{
+    struct world w;
+    const char *uid = remake_unseen(&w);
+    CLEANUP(free) char *text = xasprintf(
+        "{'apiVersion': 'kharon.dev/v1alpha1', 'kind': 'WorkflowInstance',"
+        " 'metadata': {'name': 'job.2025', 'namespace': '" WORLD_NS "'},"
+        " 'spec': {'workflow': 'job', 'parameter': '2025', 'trigger': {'seq': 1, 'type': 'adhoc',"
+        " 'id': 'y', 'key': 'y', 'workflowUID': '%s'}}}",
+        uid);
+
+    world_create(&w, &instance_resource, text);
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
+    world_done(&w);
+}
+
+TEST(a_copy_of_the_workflow_that_lags_halts_nothing)
+{
+    struct world w;
+    const char *uid = remake_unseen(&w);
+    CLEANUP(free) char *patch =
+        xasprintf("{'spec': {'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'x', 'key': 'x',"
+                  " 'workflowUID': '%s'}}}",
+                  uid);
+
+    world_patch(&w, &instance_resource, "job.2024", patch);
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(world_text(&w, &instance_resource, "job.2024", "status.state"), "DONE");
+    CHECK_INT(w.n_started, 2);
+    world_done(&w);
+}
+
 TEST(a_restored_trigger_is_held)
 {
     struct world w;
