@@ -396,8 +396,8 @@ static struct trigger_step decide(struct cursor_ctl *ctl, const struct trigger_v
     return trigger_decide(view, ctl->op->settings);
 }
 
-/* What was asked for before the cursor was set may be made yet.  With another create its place would
- * be forgotten. */
+/* What was asked for before the cursor was set may be made yet.  With another create its place
+ * would be forgotten. */
 static bool other_may_come(const struct cursor_ctl *ctl, const struct workflow *wf)
 {
     return ctl->triggering && in_doubt(ctl) && !still_there(ctl, wf);
