@@ -46,7 +46,7 @@ struct attempt_ctl {
     int pod_attempt;
 
     bool wf_absent, pod_absent;
-    char *wf_read; /* the UID of the workflow that was read last; NULL: none was */
+    char *wf_read;        /* the UID of the workflow that was read last; NULL: none was */
     char *create_refused; /* by a quota, in the server's words, or the name is taken; NULL: no */
     struct unsettled unsettled;
     bool must_read; /* its instance: what was in doubt may have changed it, and the copy lags */
