@@ -64,7 +64,6 @@ static void on_missed(struct job *job, const struct k8s_reply *reply)
     struct halt *h = (struct halt *) job;
     CLEANUP(instance_free) struct instance *inst =
         reply->error.code == ERROR_NONE ? instance_decode(reply->object) : NULL;
-
     bool gone = inst && strcmp(inst->id.uid, h->uid) != 0;
 
     if (reply->error.code == ERROR_NOT_FOUND || gone || (inst && is_halted(h, inst)))

@@ -159,9 +159,10 @@ static void on_list_item(enum k8s_event event, const char *text, size_t len, voi
         o->list = s->list;
 }
 
-static bool belongs(const struct stream *s, const struct k8s_object *o)
+/* From the list that has just been read. */
+static bool is_absent(const struct stream *s, const struct k8s_object *o)
 {
-    return !s->ns || strcmp(s->ns, o->meta.ns) == 0;
+    return o->list != s->list && (!s->ns || strcmp(s->ns, o->meta.ns) == 0);
 }
 
 static void compare_absent(struct stream *s, uint64_t list_version)
@@ -169,7 +170,7 @@ static void compare_absent(struct stream *s, uint64_t list_version)
     struct k8s_object *o;
 
     map_foreach (o, &s->informer->store.objects, by_key)
-        if (belongs(s, o) && o->list != s->list)
+        if (is_absent(s, o))
             compare(s, o, list_version);
 }
 
@@ -180,8 +181,7 @@ static void sweep(struct stream *s, uint64_t list_version)
     struct k8s_object *o;
 
     map_foreach (o, &store->objects, by_key)
-        if (belongs(s, o) && o->list != s->list &&
-            (s->even_older || o->meta.resource_version <= list_version))
+        if (is_absent(s, o) && (s->even_older || o->meta.resource_version <= list_version))
             k8s_store_remove(store, o);
 }
 
@@ -537,12 +537,11 @@ static bool is_certain(const struct k8s_informer *inf, const struct k8s_object *
 }
 
 /* The copy is wrong: it is listed again, but not all the time if it is the watch that lags. */
-static void mistrust(struct k8s_informer *inf, const char *ns)
+static void mistrust(struct stream *s)
 {
-    struct stream *s = stream_of(inf, ns);
+    int64_t now = loop_now(s->informer->loop, LOOP_MONOTONIC);
 
-    if (!s || s->state != STREAM_WATCHING ||
-        loop_now(inf->loop, LOOP_MONOTONIC) - s->list_began < CERTAIN_MS)
+    if (s->state != STREAM_WATCHING || now - s->list_began < CERTAIN_MS)
         return;
     stop(s);
     list_anew(s, 0);
@@ -556,7 +555,7 @@ static void on_checked(const struct k8s_reply *reply, void *arg)
     if (reply->error.code == ERROR_NONE)
         k8s_informer_observe(s->informer, reply->object);
     else if (reply->error.code == ERROR_NOT_FOUND)
-        mistrust(s->informer, s->ns ? s->ns : "");
+        mistrust(s);
 }
 
 void k8s_informer_refused(struct k8s_informer *inf, const char *key)
@@ -591,7 +590,7 @@ void k8s_informer_observe(struct k8s_informer *inf, const json_t *object)
         return;
     }
     if (known && meta.resource_version < known->meta.resource_version && is_certain(inf, known))
-        mistrust(inf, meta.ns);
+        mistrust(stream_of(inf, meta.ns));
     if (meta.resource_version > inf->stats.newest_version)
         inf->stats.newest_version = meta.resource_version;
     k8s_store_put(&inf->store, &meta, object, false);

@@ -19,8 +19,8 @@ static void forget_run(struct attempt_ctl *ctl)
 
 void attempt_set_starting(struct attempt_ctl *ctl, bool starting)
 {
-    ctl->op->burst.n_starting += starting - ctl->starting;
-    ctl->starting = ctl->work.urgent = starting;
+    ctl->op->burst.n_starting += starting - ctl->work.urgent;
+    ctl->work.urgent = starting;
     burst_check(ctl->op);
 }
 

@@ -235,10 +235,11 @@ static bool on_workflow_found(struct attempt_ctl *ctl, const struct k8s_reply *r
 {
     const struct k8s_object *inst = k8s_informer_get_key(ctl->op->instances, ctl->key);
     const struct k8s_object *known = inst ? known_workflow(ctl->op, inst) : NULL;
+    bool gone = reply->error.code == ERROR_NOT_FOUND;
 
-    if (reply->error.code == ERROR_NOT_FOUND)
+    if (gone)
         ctl->wf_absent = true;
-    if (reply->error.code == ERROR_NOT_FOUND && known)
+    if (gone && known)
         k8s_informer_observe_gone(ctl->op->workflows, known->meta.ns, known->meta.name,
                                   known->meta.uid);
     if (reply->error.code != ERROR_NONE)

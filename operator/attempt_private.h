@@ -34,7 +34,6 @@ struct attempt_ctl {
     /* The run as it is in memory.  Valid while the stored one is still the one it was derived
      * from. */
     bool have_run, ahead;
-    bool starting; /* counted in burst.n_starting */
     bool made_pod; /* in this reign */
     struct burst_waiter store_waits;
     struct run run;

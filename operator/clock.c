@@ -68,9 +68,11 @@ bool clock_wrong(struct operator *op)
 int64_t clock_now(struct operator *op)
 {
     int64_t now = loop_now(op->loop, LOOP_OF_DAY);
-    struct bounds d = difference(op);
 
-    return clock_wrong(op) ? now + (d.low + d.high) / 2 : now;
+    if (!clock_wrong(op))
+        return now;
+    struct bounds d = difference(op);
+    return now + (d.low + d.high) / 2;
 }
 
 void clock_begin(struct operator *op)

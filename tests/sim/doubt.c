@@ -116,16 +116,6 @@ static void on_time(void *arg)
         storm_doubt_end(s);
 }
 
-/* Nothing else is done than what asks for another pod. */
-static void leave_untold(struct storm *s)
-{
-    fake_set_lag(s->w.fake, &pod_resource, MINUTE_MS, 2 * MINUTE_MS);
-    s->doubt.n_deeds = 1;
-    for (unsigned i = 0; i < ARRAY_SIZE(deeds); i++)
-        if (deeds[i].act != halt && deeds[i].act != delete)
-            s->doubt.done |= 1U << i;
-}
-
 static int see(struct storm *s, const struct k8s_request *r, int i)
 {
     struct doubt *d = &s->doubt;
@@ -134,29 +124,45 @@ static int see(struct storm *s, const struct k8s_request *r, int i)
     if (!instance)
         return -1;
     s->aim = NULL;
-    bool untold = d->untold;
     *d = (struct doubt) {.operator_index = i,
                          .n_deeds = (int) storm_between(s, 1, ARRAY_SIZE(deeds)),
                          .instance = instance,
                          .pod = xstrdup(r->name),
                          .next = {.on_time = on_time, .arg = s}};
     storm_note(s, "comes late", d->pod);
-    if (untold)
-        leave_untold(s);
     go_on(s, 0);
     return FAKE_LATE;
 }
 
-void storm_doubt(struct storm *s)
+/* Nothing else is done than what asks for another pod. */
+static int see_untold(struct storm *s, const struct k8s_request *r, int i)
+{
+    int fault = see(s, r, i);
+
+    if (fault < 0)
+        return fault;
+    fake_set_lag(s->w.fake, &pod_resource, MINUTE_MS, 2 * MINUTE_MS);
+    s->doubt.n_deeds = 1;
+    for (unsigned k = 0; k < ARRAY_SIZE(deeds); k++)
+        if (deeds[k].act != halt && deeds[k].act != delete)
+            s->doubt.done |= 1U << k;
+    return fault;
+}
+
+static void begin(struct storm *s, int (*aim)(struct storm *s, const struct k8s_request *r, int i))
 {
     if (!s->doubt.pod && !s->aim)
-        s->aim = see;
+        s->aim = aim;
+}
+
+void storm_doubt(struct storm *s)
+{
+    begin(s, see);
 }
 
 void storm_untold(struct storm *s)
 {
-    storm_doubt(s);
-    s->doubt.untold = s->aim == see;
+    begin(s, see_untold);
 }
 
 void storm_doubt_end(struct storm *s)

@@ -51,9 +51,9 @@ struct observer {
     struct map workflows, instances; /* by name, as they were seen last */
     char *holder;                    /* of the lease */
     size_t n_natural;                /* active runs that schedules triggered */
-    char *excess,
-        *given_up;       /* the instance whose last change goes beyond a limit, or gives up a pod
-                              * that was made; who makes it?  NULL: none */
+    /* The instance whose last change goes beyond a limit, or gives up a pod that was made; who
+     * makes that change?  NULL: none. */
+    char *excess, *given_up;
     uint64_t n_requests; /* of operators, without watches, lists and the lease */
     uint64_t n_writes;
     uint64_t n_pods, n_triggers, n_skips, n_finished, n_succeeded;

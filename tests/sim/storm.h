@@ -23,7 +23,6 @@ struct callers;
 
 /* A pod whose create takes effect late, and what is done meanwhile (doubt.c). */
 struct doubt {
-    bool untold; /* and its events come later than anybody waits */
     int operator_index, n_deeds;
     unsigned done;        /* which deeds, as bits */
     char *instance, *pod; /* NULL: none */

@@ -194,9 +194,9 @@ def told_by_pod(writes):
     return told
 
 
-def overlapping(writes, instances):
+def overlapping(writes, told, instances):
     """Pods whose end was told only after the next try's was made: a fake pod is told of twice, start and end."""
-    created, told = {}, told_by_pod(writes)
+    created = {}
     for w in writes:
         if w.what == "pods" and w.verb == "create" and w.code == 201:
             created.setdefault(w.name, w)
@@ -239,8 +239,9 @@ class Verdict:
         self.created = audit.created(self.writes, "workflowinstances", NS, set(self.instances))
         self.doubled = doubled(self.writes, "workflowinstances", set(self.instances))
         self.doubled_pods = doubled(self.writes, "pods", set(pods))
+        self.told = told_by_pod(self.writes)
         self.judge_pods(pods, found.asked)
-        self.overlapping = overlapping(self.writes, instances)
+        self.overlapping = overlapping(self.writes, self.told, instances)
         self.too_many = sorted(n for n, spans in self.active().items() if most_at_once(spans) > self.by_workflow[n].most)
         self.reigns = reigns(self.writes)
         self.stale, self.stale_refused = stale(self.writes, self.reigns)
@@ -258,8 +259,7 @@ class Verdict:
         self.pods = made
         self.lost_pods = sorted(pod for pod, i in tries.items() if pod not in made and i.state in (DONE, ERROR))
         self.stray_pods = sorted(judged - set(tries) - coming)
-        told = told_by_pod(self.writes)
-        untold = sorted(pod for pod in tries if pod not in told)
+        untold = sorted(pod for pod in tries if pod not in self.told)
         self.untold = untold if 2 * len(untold) > len(tries) else []  # the API server may die before it logs a few
         self.extra_tries = sorted(i.name for i in self.instances.values() if i.state in (DONE, ERROR) and
                                   i.workflow in self.by_workflow and

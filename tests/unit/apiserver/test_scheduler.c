@@ -338,15 +338,21 @@ TEST(a_halt_looks_at_the_truth)
     tear_down();
 }
 
+/* So that a restore lowers them. */
+static void let_versions_grow(void)
+{
+    for (int i = 0; i < 100; i++) {
+        make(&workflow_resource, "billing", "other", "{\"schedule\":\"daily\"}", NULL);
+        fake_delete(w.fake, &workflow_resource, "billing", "other");
+    }
+}
+
 /* Just after etcd was restored, watches are silent, and the copy misses what is new. */
 TEST(a_halt_is_not_confirmed_by_a_copy_that_does_not_know)
 {
     set_up_report();
     w.operator_works = false;
-    for (int i = 0; i < 100; i++) {
-        make(&workflow_resource, "billing", "other", "{\"schedule\":\"daily\"}", NULL);
-        fake_delete(w.fake, &workflow_resource, "billing", "other");
-    }
+    let_versions_grow();
     settle();
     fake_restore(w.fake);
     settle();
@@ -360,7 +366,6 @@ TEST(a_halt_is_not_confirmed_by_a_copy_that_does_not_know)
     tear_down();
 }
 
-/* Time is up while Kubernetes is asked whether the instance has gone. */
 /* Nor by the copy of one that was there, and over, in a time that did not happen. */
 TEST(a_halt_is_not_confirmed_by_an_instance_of_before)
 {
@@ -368,10 +373,7 @@ TEST(a_halt_is_not_confirmed_by_an_instance_of_before)
 
     set_up_report();
     w.operator_works = false;
-    for (int i = 0; i < 100; i++) {
-        make(&workflow_resource, "billing", "other", "{\"schedule\":\"daily\"}", NULL);
-        fake_delete(w.fake, &workflow_resource, "billing", "other");
-    }
+    let_versions_grow();
     make(&instance_resource, "billing", "report.2026-01-05", spec,
          "{\"seq\":1,\"state\":\"DONE\",\"active\":false,\"counter\":6}");
     settle();
@@ -383,6 +385,7 @@ TEST(a_halt_is_not_confirmed_by_an_instance_of_before)
     tear_down();
 }
 
+/* Time is up while Kubernetes is asked whether the instance has gone. */
 TEST(a_halt_of_what_goes_at_the_last_moment)
 {
     set_up_report();

@@ -148,7 +148,6 @@ TEST(nothing_times_out_by_a_clock_that_is_wrong)
     world_done(&w);
 }
 
-/* What people ask for goes on, and so does what runs. */
 /* What is written down meanwhile decides later, by a clock that is right. */
 TEST(what_a_wrong_clock_would_stamp_has_the_servers_time)
 {
@@ -180,6 +179,7 @@ TEST(what_a_wrong_clock_would_stamp_has_the_servers_time)
     }
 }
 
+/* What people ask for goes on, and so does what runs. */
 TEST(runs_go_on_with_a_clock_that_is_wrong)
 {
     struct world w;

@@ -411,12 +411,12 @@ TEST(a_record_that_is_none_is_followed_by_a_list)
     }
 }
 
-/* Hour after hour, now and then at a bad moment; nearly all of them without a list. */
 static bool leads(void *arg)
 {
     return operator_leading(((struct world *) arg)->operators[0]);
 }
 
+/* Hour after hour, now and then at a bad moment; nearly all of them without a list. */
 TEST(many_handovers_lose_and_double_nothing)
 {
     struct observer o;

@@ -35,16 +35,14 @@ static const char *condition(struct world *w, const char *type)
 /* A workflow is made anew, and its watch lags.  Who triggers knows more than our copy. */
 static const char *remake_unseen(struct world *w)
 {
-    static const char spec[] = "{'schedule': 'yearly', 'template': {'image': 'busybox:1'}}";
-
     world_init(w, test_seed());
     world_start(w, 0);
-    world_deploy(w, "job", spec);
+    world_deploy(w, "job", BY_HAND);
     world_run_by_hand(w, "job", "2024");
     CHECK(world_run_until(w, MINUTE_MS, "job.2024", "DONE"));
     fake_set_lag(w->fake, &workflow_resource, 10 * MINUTE_MS, 10 * MINUTE_MS);
     world_delete(w, &workflow_resource, "job");
-    world_deploy(w, "job", spec);
+    world_deploy(w, "job", BY_HAND);
     return world_text(w, &workflow_resource, "job", "metadata.uid");
 }
 

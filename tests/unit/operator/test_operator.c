@@ -660,16 +660,22 @@ TEST(a_verdict_is_told_once)
     world_done(&w);
 }
 
+/* So many creates of its pod meet that fault. */
+static void begin_refused(struct world *w, enum fake_fault fault, int n)
+{
+    begin(w);
+    world_deploy(w, "job", BY_HAND);
+    world_run(w, SECOND_MS);
+    fake_fail_next(w->fake, fault, n, K8S_CREATE, "pods");
+    world_run_by_hand(w, "job", "2025");
+}
+
 /* A quota is back-pressure, not a failure. */
 TEST(a_quota_is_waited_for)
 {
     struct world w;
 
-    begin(&w);
-    world_deploy(&w, "job", BY_HAND);
-    world_run(&w, SECOND_MS);
-    fake_fail_next(w.fake, FAKE_FORBID, 5, K8S_CREATE, "pods");
-    world_run_by_hand(&w, "job", "2025");
+    begin_refused(&w, FAKE_FORBID, 5);
     world_run(&w, 5 * MINUTE_MS);
     CHECK_STR(state_of(&w, "job.2025"), "DONE");
     CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.retryCostTenths"), "0");
@@ -702,11 +708,7 @@ TEST(a_quota_that_others_use_is_told_once)
 {
     struct world w;
 
-    begin(&w);
-    world_deploy(&w, "job", BY_HAND);
-    world_run(&w, SECOND_MS);
-    fake_fail_next(w.fake, FAKE_FORBID, 100000, K8S_CREATE, "pods");
-    world_run_by_hand(&w, "job", "2025");
+    begin_refused(&w, FAKE_FORBID, 100000);
     world_run(&w, 10 * MINUTE_MS);
     CHECK_HAS(world_text(&w, &instance_resource, "job.2025", "status.message.line"),
               "exceeded quota: q, requested: pods=1, limited: pods=1");
@@ -719,11 +721,7 @@ TEST(a_right_that_is_missing_is_waited_for)
 {
     struct world w;
 
-    begin(&w);
-    world_deploy(&w, "job", BY_HAND);
-    world_run(&w, SECOND_MS);
-    fake_fail_next(w.fake, FAKE_NO_RIGHT, 5, K8S_CREATE, "pods");
-    world_run_by_hand(&w, "job", "2025");
+    begin_refused(&w, FAKE_NO_RIGHT, 5);
     world_run(&w, 5 * MINUTE_MS);
     CHECK_STR(state_of(&w, "job.2025"), "DONE");
     CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.retryCostTenths"), "0");
