@@ -63,8 +63,8 @@ struct operator {
     struct k8s_informer *workflows, *instances, *pods;
     struct queue cursor_queue, attempt_queue, reap_queue;
     struct map cursors, attempts, reaps;
-    struct map ghosts; /* see unsettled.h */
-    bool nodes_hidden; /* they may not be read */
+    struct map ghosts;   /* see unsettled.h */
+    int64_t nodes_again; /* LOOP_MONOTONIC: nodes may not be read; not asked for before */
     struct burst burst;
     /* Instances by state and trigger, finished ones too; TRIGGER_N_TYPES: not triggered yet. */
     int n_runs[RUN_N_STATES][TRIGGER_N_TYPES + 1];

@@ -17,6 +17,7 @@
 enum call_kind { CALL_NONE, CALL_DELETE, CALL_RELEASE, CALL_FIND, CALL_FIND_NODE };
 
 #define NODE_AGAIN_MS  MINUTE_MS
+#define HIDDEN_MS      (10 * MINUTE_MS) /* until nodes that may not be read are asked for again */
 #define OUT_OF_SERVICE "node.kubernetes.io/out-of-service"
 
 static const struct k8s_resource node_resource = {"", "v1", "nodes", "Node"};
@@ -151,6 +152,11 @@ static int64_t rest_until(const struct reap_ctl *ctl, int64_t monotonic)
     return rest > 0 ? rest : 0;
 }
 
+static int64_t later(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static enum work_result look(struct work *work)
 {
     struct reap_ctl *ctl = container_of(work, struct reap_ctl, work);
@@ -170,8 +176,7 @@ static enum work_result look(struct work *work)
         .retention_ms = ctl->op->settings->pod_retention_ms,
         .tombstone_ms = rest_until(ctl, ctl->seen_at + SETTLED_MS),
         .lost = ctl->lost,
-        .nodes_hidden = ctl->op->nodes_hidden,
-        .node_wait_ms = rest_until(ctl, ctl->node_again),
+        .node_wait_ms = rest_until(ctl, later(ctl->node_again, ctl->op->nodes_again)),
     };
     struct retain_step step = retain_decide(&view);
     switch (step.kind) {
@@ -216,7 +221,7 @@ static void on_node(struct reap_ctl *ctl, const struct k8s_reply *reply)
     enum error_code code = reply->error.code;
 
     if (code == ERROR_FORBIDDEN) {
-        op->nodes_hidden = true;
+        op->nodes_again = loop_now(op->loop, LOOP_MONOTONIC) + HIDDEN_MS;
         log_info("may not read nodes: pods of lost nodes are left to Kubernetes",
                  KV("error", reply->error.text));
     }

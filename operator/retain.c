@@ -139,7 +139,7 @@ static instant node_due(const struct retain_view *v)
     const struct pod *pod = v->pod;
 
     if (!pod_is_ours(pod) || pod->deleting_since == INSTANT_NONE || !pod->node || gone(v) ||
-        v->nodes_hidden || v->clock_wrong)
+        v->clock_wrong)
         return INSTANT_NONE;
     instant again = v->now + v->node_wait_ms, late = pod->deleting_since + NODE_LATE_MS;
     return again > late ? again : late;

@@ -21,7 +21,6 @@ struct retain_view {
      * still be under way.  0: no longer. */
     int64_t tombstone_ms;
     bool lost;            /* its node is proven gone, and nothing of it runs any more */
-    bool nodes_hidden;    /* it may not be asked for nodes */
     int64_t node_wait_ms; /* for so long yet its node need not be asked for again */
 };
 

@@ -76,7 +76,8 @@ TEST(a_node_that_is_out_of_service)
     world_done(&w);
 }
 
-/* Who may not read nodes asks once, and waits. */
+/* Asked for again now and then: an API server that has just started forbids it, too, since it does
+ * not know any role yet. */
 TEST(nodes_that_may_not_be_read)
 {
     struct world w;
@@ -86,5 +87,9 @@ TEST(nodes_that_may_not_be_read)
     world_run(&w, 10 * MINUTE_MS);
     CHECK_INT(asked(&w), 0); /* carried out */
     CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.state"), "RUNNING");
+    world_run(&w, 5 * MINUTE_MS);
+    CHECK(asked(&w) >= 1);
+    put_out_of_service(&w);
+    check_goes_on(&w);
     world_done(&w);
 }

@@ -334,7 +334,6 @@ TEST(a_node_is_asked_for_when_its_pod_does_not_end)
     NODE(STOPPING(), "03:00:00", "keep", "03:00:30");
     NODE(STOPPING(), "03:00:30", "find node", NULL);
     NODE(STOPPING(), "03:00:31", "keep", "03:01:01", .node_wait_ms = 30000);
-    NODE(STOPPING(), "04:00:00", "keep", NULL, .nodes_hidden = true);
     NODE(STOPPING(), "04:00:00", "keep", NULL, .clock_wrong = true);
     NODE(STOPPING(), "04:00:00", "keep", NULL, .lost = true);
     NODE(POD("Running", RUNS, .node = "n"), "04:00:00", "keep", NULL);
