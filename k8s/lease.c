@@ -43,6 +43,7 @@ struct lease {
     int64_t transitions;
     int64_t holder_duration_ms;
     int64_t seen_at;     /* BOOT: when this version was first seen */
+    bool back;           /* its version went back since we held it: etcd was restored */
     bool blind;          /* the last look had no good answer */
     int64_t blind_since; /* BOOT */
     int64_t sighted_at;  /* BOOT: when it could be seen again after long */
@@ -56,7 +57,6 @@ struct lease {
 
     /* The lease as it was when we held it last. */
     char *held_uid;
-    uint64_t held_version;
     int64_t held_transitions;
 };
 
@@ -166,6 +166,21 @@ static char *wanted(const struct lease *l)
     return json_print(object);
 }
 
+/* Both versions, of the lease as it was seen last and of this one. */
+static bool versions(const struct lease *l, const json_t *object, uint64_t *ret_known,
+                     uint64_t *ret_version)
+{
+    return k8s_version_parse(l->version, ret_known) &&
+           k8s_version_parse(json_text_at(object, "metadata.resourceVersion"), ret_version);
+}
+
+static bool is_older(const struct lease *l, const json_t *object)
+{
+    uint64_t known, version;
+
+    return versions(l, object, &known, &version) && version < known;
+}
+
 static void observe(struct lease *l, const json_t *object)
 {
     const json_t *annotations = json_at(object, "metadata.annotations");
@@ -174,6 +189,7 @@ static void observe(struct lease *l, const json_t *object)
 
     if (l->exists && version && strcmp(version, l->version) == 0)
         return;
+    l->back = l->back || is_older(l, object);
     l->exists = true;
     l->seen_at = boot(l);
     l->transitions = json_int_at(object, "spec.leaseTransitions", 0);
@@ -189,15 +205,11 @@ static bool is_mine(const struct lease *l)
     return l->exists && strcmp(l->holder, l->identity) == 0;
 }
 
-/* Ours ran out, and nobody took it: whoever does counts one more.  An older version than was seen
- * is of an etcd that was restored. */
+/* Ours ran out, and nobody took it: whoever does counts one more. */
 static bool goes_on(const struct lease *l)
 {
-    uint64_t version;
-
-    return is_mine(l) && strcmp(l->uid, l->held_uid) == 0 &&
-           l->transitions == l->held_transitions && l->transitions < INT32_MAX &&
-           k8s_version_parse(l->version, &version) && version >= l->held_version;
+    return is_mine(l) && !l->back && strcmp(l->uid, l->held_uid) == 0 &&
+           l->transitions == l->held_transitions && l->transitions < INT32_MAX;
 }
 
 static void note_look(struct lease *l, bool good)
@@ -251,9 +263,7 @@ static bool is_newer(const struct lease *l, const json_t *object)
 {
     uint64_t known, version;
 
-    return !l->exists || !k8s_version_parse(l->version, &known) ||
-           (k8s_version_parse(json_text_at(object, "metadata.resourceVersion"), &version) &&
-            version > known);
+    return !l->exists || (versions(l, object, &known, &version) && version > known);
 }
 
 static void on_watched(enum k8s_event event, const char *text, size_t len, void *arg)
@@ -327,8 +337,7 @@ static void hold(struct lease *l)
     l->held_from = l->sent_at;
     replace(&l->held_uid, l->uid);
     l->held_transitions = l->transitions;
-    if (!k8s_version_parse(l->version, &l->held_version))
-        l->held_version = UINT64_MAX;
+    l->back = false;
     loop_timer_set(l->loop, &l->expiry, LOOP_BOOT, l->held_from + l->duration_ms);
     act_in(l, renew_period(l));
     if (acquired)
@@ -375,6 +384,14 @@ static void stand_by(struct lease *l)
     act_again(l);
 }
 
+/* The watch was faster than this answer. */
+static bool is_late(const struct lease *l, const json_t *object)
+{
+    return is_older(l, object) && l->seen_at >= l->sent_at;
+}
+
+/* A lease that went back is another one, whoever holds it: what was written since did not happen,
+ * and all that is known has to be read anew. */
 static void on_seen(const struct k8s_reply *reply, void *arg)
 {
     struct lease *l = arg;
@@ -382,14 +399,15 @@ static void on_seen(const struct k8s_reply *reply, void *arg)
     l->call = NULL;
     note_look(l, reply->error.code == ERROR_NONE || reply->error.code == ERROR_NOT_FOUND);
     if (reply->error.code == ERROR_NONE) {
-        observe(l, reply->object);
+        if (!is_late(l, reply->object))
+            observe(l, reply->object);
     } else if (reply->error.code == ERROR_NOT_FOUND) {
         l->exists = false;
     } else {
         act_again(l);
         return;
     }
-    l->fresh = l->state == LEASE_CANDIDATE ? may_take(l) : is_mine(l);
+    l->fresh = l->state == LEASE_CANDIDATE ? may_take(l) : is_mine(l) && !l->back;
     if (l->fresh)
         act_in(l, 0);
     else if (l->state == LEASE_CANDIDATE)
@@ -419,7 +437,7 @@ static void act(void *arg)
     }
     if (l->state == LEASE_CANDIDATE) {
         l->continued = goes_on(l);
-        replace(&l->found_record, l->exists && !*l->holder ? l->record : "");
+        replace(&l->found_record, l->exists && !*l->holder && !l->back ? l->record : "");
     }
     send(l, l->exists ? K8S_PATCH : K8S_CREATE, &written);
 }

@@ -14,7 +14,8 @@
  * resourceVersion: of two that try, one gets a conflict.  After an outage in which a candidate
  * could not see it either, he waits a moment longer: the holder may go on at once, others have
  * to catch up.  A lease that was deleted is lost, since anybody may create it; whoever has seen
- * its holder waits until his time is over.
+ * its holder waits until its time is over.  A lease whose version goes back is of an etcd that was
+ * restored: its holder loses it, and whoever takes it next has to read everything.
  *
  * lease_remaining_ms is the fence: how long from now a write may still take effect.  It is the
  * lease's remainder less Δ (design, section 4) and is asked where the write is sent, on a clock
@@ -65,7 +66,7 @@ const char *lease_holder(const struct lease *lease);
  * section 4).  Written with the next renewal and with the release. */
 void lease_set_record(struct lease *lease, const char *record);
 /* What the holder before us left when it released the lease, from on_acquired on; "" when there was
- * none, or when it did not release it. */
+ * none, when it did not release it, or when etcd was restored since. */
 const char *lease_found_record(const struct lease *lease);
 /* From on_acquired on: it was ours before, and nobody else has held it since. */
 bool lease_continued(const struct lease *lease);

@@ -119,6 +119,7 @@ static void list_again(struct operator *op)
 {
     end_waiting(op);
     op->handover.caught_up = true;
+    marks_clear(&op->handover.written); /* it is in the lists, unless etcd was restored since */
     op->settled_at = monotonic(op) + SETTLED_MS;
     k8s_informer_resync(op->workflows);
     k8s_informer_resync(op->instances);

@@ -543,6 +543,89 @@ TEST(a_lease_of_a_backup_does_not_go_on)
     tear_down();
 }
 
+/* What it stands for did not happen, and neither did what its holder knows. */
+TEST(a_lease_that_goes_back_is_lost)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 10000);
+    fake_restore(fake);
+    fake_run(fake, 3000);
+    CHECK_INT(a.lost, 1);
+    CHECK_INT(a.acquired, 2);
+    CHECK(!lease_continued(a.lease));
+    fake_run(fake, 60000);
+    CHECK_INT(a.lost, 1);
+    tear_down();
+}
+
+/* Its versions are reached by what the next one knows of another time. */
+TEST(a_record_from_after_a_restore_tells_those_of_before_nothing)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    begin(&b, "b");
+    fake_run(fake, 10000);
+    fake_restore(fake);
+    fake_run(fake, 10000);
+    lease_set_record(a.lease, "{\"pods\":\"17\"}");
+    lease_release(a.lease);
+    fake_run(fake, 2000);
+    CHECK_INT(b.acquired, 1);
+    CHECK_STR(lease_found_record(b.lease), "");
+    end(&a);
+    begin(&a, "c");
+    fake_run(fake, 1000);
+    lease_set_record(b.lease, "{\"pods\":\"18\"}");
+    lease_release(b.lease);
+    fake_run(fake, 2000);
+    CHECK_STR(lease_found_record(a.lease), "{\"pods\":\"18\"}");
+    tear_down();
+}
+
+/* That is no restore. */
+TEST(an_answer_that_comes_after_newer_news_takes_no_record_away)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    begin(&b, "b");
+    fake_set_latency(fake, 0, 400);
+    fake_run(fake, 600000);
+    fake_set_latency(fake, 0, 0);
+    fake_run(fake, 1000);
+    struct candidate *leader = lease_held(a.lease) ? &a : &b;
+    struct candidate *other = leader == &a ? &b : &a;
+    lease_set_record(leader->lease, "{\"pods\":\"17\"}");
+    lease_release(leader->lease);
+    fake_run(fake, 2000);
+    CHECK_STR(lease_found_record(other->lease), "{\"pods\":\"17\"}");
+    tear_down();
+}
+
+/* It may have gone back further than to where the lease was made. */
+TEST(a_lease_that_was_made_anew_after_a_restore_is_of_another_time)
+{
+    set_up();
+    fake_backup(fake);
+    begin(&a, "a");
+    fake_run(fake, 100);
+    begin(&b, "b");
+    fake_run(fake, 10000);
+    fake_restore(fake);
+    fake_run(fake, 10000);
+    CHECK_INT(a.lost, 1);
+    struct candidate *leader = lease_held(a.lease) ? &a : &b;
+    struct candidate *other = leader == &a ? &b : &a;
+    lease_set_record(leader->lease, "{\"pods\":\"17\"}");
+    lease_release(leader->lease);
+    fake_run(fake, 2000);
+    CHECK(lease_held(other->lease));
+    CHECK_STR(lease_found_record(other->lease), "");
+    tear_down();
+}
+
 /* Two that fight for an hour while everything goes wrong never lead at once, and somebody mostly
  * does. */
 TEST(chaos)
