@@ -29,6 +29,7 @@ struct api {
     struct store *store;
     int64_t max_running_timeout_ms;
     size_t max_active;                        /* API_MAX_ACTIVE */
+    size_t n_triggering;                      /* requests that may add one to these */
     struct metric_family *requests, *seconds; /* by method and code, by method; NULL: not counted */
 };
 

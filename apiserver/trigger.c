@@ -27,6 +27,7 @@ struct trigger {
     struct job job;
     struct named_instance named;
     bool has_parameters;
+    bool counted;               /* in n_triggering */
     struct run_trigger trigger; /* seq 1, or the one after the last */
     char effective[PARTITION_TEXT_MAX];
     char *ns, *workflow, *name; /* of objects */
@@ -36,6 +37,7 @@ static void trigger_end(struct job *job)
 {
     struct trigger *t = (struct trigger *) job;
 
+    job->api->n_triggering -= t->counted;
     named_instance_done(&t->named);
     run_trigger_done(&t->trigger);
     free(t->ns);
@@ -236,7 +238,8 @@ static bool find_partition(struct trigger *t, const struct workflow *wf, struct 
 
 static bool check(struct trigger *t, const struct workflow *wf, struct error *err)
 {
-    const struct api *api = t->job.api;
+    struct api *api = t->job.api;
+    size_t n_active = store_count_active(api->store) + api->n_triggering;
 
     if (!wf)
         return error_set(err, ERROR_INVALID,
@@ -244,9 +247,11 @@ static bool check(struct trigger *t, const struct workflow *wf, struct error *er
     if (!check_configuration(api, wf, err) || !find_partition(t, wf, err) ||
         !validate_trigger_env(&t->trigger.env, err))
         return false;
-    if (store_count_active(api->store) >= api->max_active)
+    if (n_active >= api->max_active)
         return error_set(err, ERROR_THROTTLED, "Too many unfinished instances: %zu, limit = %zu",
-                         store_count_active(api->store), api->max_active);
+                         n_active, api->max_active);
+    t->counted = true;
+    api->n_triggering++;
     return true;
 }
 

@@ -271,6 +271,26 @@ TEST(unfinished_instances_have_a_ceiling)
     tear_down();
 }
 
+TEST(the_ceiling_counts_what_is_being_made)
+{
+    set_up_report();
+    w.api.max_active = 2;
+    fake_set_latency(w.fake, 100, 100);
+    struct answer *first = begin("POST", TRIGGER, BODY("billing", "report", "2026-01-05"));
+    struct answer *second = begin("POST", TRIGGER, BODY("billing", "report", "2026-01-06"));
+    REFUSED("POST", TRIGGER, BODY("billing", "report", "2026-01-07"), 429,
+            "Too many unfinished instances: 2, limit = 2");
+    fake_run(w.fake, 1000);
+    CHECK_INT(first->status, 200);
+    CHECK_INT(second->status, 200);
+    answer_free(first);
+    answer_free(second);
+    finish("DONE");
+    fake_run(w.fake, 1000);
+    ASK("POST", TRIGGER, BODY("billing", "report", "2026-01-07"), 200, NULL);
+    tear_down();
+}
+
 TEST(the_environment_of_a_trigger_has_a_limit)
 {
     set_up_report();
