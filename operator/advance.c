@@ -147,6 +147,13 @@ static bool held(const struct advance_view *v)
            v->inst->halt_through < v->inst->trigger.seq;
 }
 
+/* The trigger names no workflow: it is for the one that is there, and our copy may lag behind one
+ * that was just made anew. */
+static bool takes_any_workflow(const struct advance_view *v)
+{
+    return !v->inst->trigger.workflow_uid || held_and_raised(v);
+}
+
 static struct step begin(const struct advance_view *v)
 {
     struct event event = {.type = EVENT_TRIGGER_EXECUTION};
@@ -240,6 +247,8 @@ static struct step next_trigger(const struct advance_view *v, const struct setti
     if (v->ahead && v->run->seq > 0)
         return step_only(STEP_STORE); /* the end of the last trigger, before the next begins */
     if (v->inst->trigger.seq > 0 && !v->wf && !v->wf_absent)
+        return step_only(STEP_FIND_WORKFLOW);
+    if (v->wf && !v->wf_read && takes_any_workflow(v))
         return step_only(STEP_FIND_WORKFLOW);
     if (!held(v))
         return begin(v);

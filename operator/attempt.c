@@ -163,6 +163,7 @@ struct advance_view attempt_gather(struct attempt_ctl *ctl, const struct instanc
     bool other_may_come = unsettled_is_of_other(&ctl->unsettled, name, shown);
     ctl->must_read = ctl->must_read || other_may_come;
     bool preparing = wf && ctl->run.state == RUN_PREPARE;
+    bool asked = ctl->wf_asked_at == inst->id.generation;
     return (struct advance_view) {
         .inst = inst,
         .component_ns =
@@ -171,8 +172,8 @@ struct advance_view attempt_gather(struct attempt_ctl *ctl, const struct instanc
         .run = &ctl->run,
         .ahead = ctl->ahead,
         .wf = wf ? wf->value : NULL,
-        .wf_absent = ctl->wf_absent,
-        .wf_read = wf && ctl->wf_read && strcmp(ctl->wf_read, wf->meta.uid) == 0,
+        .wf_absent = asked && ctl->wf_absent,
+        .wf_read = asked && wf && ctl->wf_read && strcmp(ctl->wf_read, wf->meta.uid) == 0,
         .pod = pod,
         .pod_absent = ctl->pod_absent,
         .pod_lost = pod && reap_is_lost(op, pod),

@@ -81,6 +81,8 @@ enum work_result attempt_find(struct attempt_ctl *ctl, enum call_kind kind,
                               const struct k8s_resource *resource, const struct instance *inst,
                               const char *name)
 {
+    if (kind == CALL_FIND_WORKFLOW)
+        ctl->wf_asked_at = inst->id.generation;
     return start_call(ctl, kind,
                       (struct k8s_request) {.verb = K8S_GET,
                                             .lane = K8S_LANE_READ,

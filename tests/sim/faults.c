@@ -233,6 +233,8 @@ static int judge(const char *user, const struct k8s_request *r, void *arg)
 
     if (is_refused_status(s, r))
         return FAKE_REFUSE;
+    if (storm_account_refuses(s, r))
+        return FAKE_NO_ACCOUNT;
     bool asked = armed || s->delete_triggered || s->aim;
     int i = asked ? who_writes(s, user, r) : -1;
 
@@ -493,6 +495,7 @@ static const struct mishap rows[] = {
     {"refusal", 0, storm_refusal, 0, "a pod is refused, and its operator dies"},
     {"crowd", 0, storm_crowd, 0, "much is triggered at once, and what was made is told late"},
     {"hurry", 0, hurry, 0, "no try may wait for long, from now on"},
+    {"account", 0, storm_lose_account, 0, "the service account of a workflow is gone, for good"},
     {"sleep", 4, sleep_one, 0, "an operator's machine sleeps"},
     {"step-clock", 8, step_clock, 0, "an operator's clock is set wrong, by up to 2 h"},
     {"drift", 4, drift, 0, "an operator's clocks run wrong, by up to 0.2 %"},

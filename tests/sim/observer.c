@@ -32,7 +32,8 @@ struct seen_pod {
     char *name, *instance;
     int n;           /* how often it was made */
     int64_t gone_at; /* 0: is there */
-    bool has_exit;   /* its container has ended and said so */
+    int64_t ran_at;  /* 0: its container has not begun yet */
+    bool has_exit;   /* it has ended and said so */
     int exit_code;
 };
 
@@ -147,20 +148,33 @@ static const char *run_key(const json_t *pod)
     return key ? key : "";
 }
 
-static void on_container(const json_t *pod, bool runs, void *arg)
+static void count_running(struct observer *o, const char *what, bool runs, const char *pod)
 {
-    struct observer *o = arg;
-    const char *key = run_key(pod);
-
-    if (!*key)
-        return; /* somebody else's */
-    struct tally *t = tally(&o->running, key);
+    struct tally *t = tally(&o->running, what);
 
     t->n += runs ? 1 : -1;
     t->at = monotonic(o);
     if (t->n > 1)
         observer_blame(o, "%d containers of %s run at once; the last one is of %s", t->n, t->key,
-                       json_text_at(pod, "metadata.name"));
+                       pod);
+}
+
+/* Of an instance, too: its workflow may get another id. */
+static void on_container(const json_t *pod, bool runs, void *arg)
+{
+    struct observer *o = arg;
+    const char *key = run_key(pod), *name = json_text_at(pod, "metadata.name");
+    const char *owner =
+        json_text_at(json_array_get(json_at(pod, "metadata.ownerReferences"), 0), "uid");
+    struct seen_pod *seen = find_pod(o, name);
+
+    if (!*key)
+        return; /* somebody else's */
+    count_running(o, key, runs, name);
+    if (owner)
+        count_running(o, owner, runs, name);
+    if (seen && runs)
+        seen->ran_at = monotonic(o);
 }
 
 /* The instance that a pod was made for, if it lives; NULL: it does not, or the pod is not ours. */
@@ -400,16 +414,23 @@ static bool is_last_of(const struct run *run, size_t i)
     return true;
 }
 
+/* Whoever triggered may have named it; otherwise it is the one that was there. */
+static const char *named_workflow(const struct instance *inst)
+{
+    return inst->trigger.seq > inst->run.seq ? inst->run.trigger.workflow_uid
+                                             : inst->trigger.workflow_uid;
+}
+
 /* All the time that the instance was there. */
 static bool workflow_was_there(struct observer *o, const struct instance *inst)
 {
+    const char *uid = named_workflow(inst);
     const struct seen_workflow *wf = see_workflow(o, inst->workflow);
     const struct seen_instance *seen = find_instance(o, inst->id.name);
 
     return wf->wf && wf->made_at <= seen->made_at &&
            (wf->gone_at == 0 || wf->gone_at < seen->made_at) &&
-           (!inst->run.trigger.workflow_uid ||
-            strcmp(inst->run.trigger.workflow_uid, wf->wf->id.uid) == 0);
+           (!uid || strcmp(uid, wf->wf->id.uid) == 0);
 }
 
 /* By a wish, or because its workflow is not there, not another, or not fit any more. */
@@ -424,6 +445,12 @@ static void check_halt(struct observer *o, const struct instance *inst, const st
     if ((strcmp(why, deleted) == 0 || strncmp(why, none, strlen(none)) == 0) &&
         workflow_was_there(o, inst))
         observer_blame(o, "%s was halted though its workflow is there", inst->id.name);
+}
+
+static void check_held(struct observer *o, const struct instance *old, const struct instance *new)
+{
+    if (instance_held(new) && !instance_held(old) && workflow_was_there(o, new))
+        observer_blame(o, "%s is held though its workflow is there", new->id.name);
 }
 
 static void check_exit(struct observer *o, const struct instance *inst, const struct event *e)
@@ -473,6 +500,21 @@ static void check_given_up(struct observer *o, const struct instance *inst, cons
     }
 }
 
+/* Whatever the clocks said meanwhile. */
+static void check_timeout(struct observer *o, const struct instance *inst, const struct run *run,
+                          size_t i)
+{
+    static const char running[] = "Timed out in RUNNING";
+    const struct event *e = &run->events[i];
+    const char *name = execution_before(run, i);
+    const struct seen_pod *seen = name ? find_pod(o, name) : NULL;
+    int64_t ran = seen && seen->ran_at ? monotonic(o) - seen->ran_at : INT64_MAX;
+
+    if (e->message && strncmp(e->message, running, strlen(running)) == 0 &&
+        ran < OBSERVER_MIN_TIMEOUT_MS)
+        observer_blame(o, "%s timed out after %" PRId64 " ms", inst->id.name, ran);
+}
+
 /* The last event of a kind is the only one that the rest of the object still tells about. */
 static void check_new_events(struct observer *o, const struct instance *old,
                              const struct instance *new)
@@ -488,6 +530,8 @@ static void check_new_events(struct observer *o, const struct instance *old,
             check_missed(o, new, run, i);
             check_given_up(o, new, run, i);
         }
+        if (e->type == EVENT_TIMEOUT)
+            check_timeout(o, new, run, i);
         if (e->type == EVENT_HALT && run->state == RUN_ERROR && i + 1 == run->n_events)
             check_halt(o, new, e);
         if (e->type == EVENT_TERMINATE && run->execution_id &&
@@ -502,6 +546,7 @@ static void check_run(struct observer *o, const struct instance *old, const stru
 
     check_events(o, old, new);
     check_new_events(o, old, new);
+    check_held(o, old, new);
     if (to->counter < from->counter || to->seq < from->seq || to->attempt < from->attempt)
         observer_blame(o, "%s: a number went back", new->id.name);
     if (run_state_terminal(from->state) && to->seq == from->seq &&

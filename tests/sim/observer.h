@@ -3,14 +3,16 @@
  * An observer of a world: what may never happen, judged by the cluster's true history and not by
  * what anybody believes (design, section 4).
  *
- *  - of one run (component, workflow, parameter) at most one container runs at a time;
+ *  - of one run (component, workflow, parameter), and of one instance, at most one container runs at
+ *    a time;
  *  - of one attempt there is one pod, ever, while its instance lives;
  *  - a partition is triggered at most once in an epoch of its cursor, and the cursor passes by none
  *    that was not triggered or recorded as skipped;
  *  - a schedule triggers nothing that is active or is being deleted;
  *  - a terminal state is final until a new trigger, and a trigger has a number of its own;
  *  - a run records what its container said at its end, and is not halted unless somebody wished so
- *    or its workflow was deleted;
+ *    or its workflow was deleted, nor held unless that was replaced;
+ *  - what timed out had run for OBSERVER_MIN_TIMEOUT_MS at least;
  *  - counters grow by one with each event, and events are only appended;
  *  - an instance stays within INSTANCE_MAX, and the natural runs of a workflow within maxActive;
  *  - only who holds the lease sends writes, and they arrive while he does (of one that was late
@@ -39,6 +41,7 @@
 #define OBSERVER_MAX_STEPS          3000
 #define OBSERVER_MAX_WRITES         9
 #define OBSERVER_MAX_LAG_MS         5000
+#define OBSERVER_MIN_TIMEOUT_MS     MINUTE_MS /* all workflows allow themselves twice that */
 #define FOREIGN_PREFIX              "foreign-"
 
 struct observer {

@@ -277,6 +277,25 @@ static void run_unseen(struct storm *s)
     run_new(s);
 }
 
+/* Another object of the name, perhaps another workflow by its id, before our watch can have told of
+ * that: and at once a run of it, or an older run of the name again. */
+static void remake(struct storm *s)
+{
+    CLEANUP(free) char *spec = NULL;
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+    const char *id = storm_one_of(s, 2) ? "hand" : "other-hand";
+
+    fake_set_lag(s->w.fake, &workflow_resource, 0, storm_between(s, 0, MINUTE_MS));
+    world_delete(&s->w, &workflow_resource, "hand");
+    if (world_get(&s->w, &workflow_resource, "hand"))
+        return;
+    spec = xasprintf("{'workflowId': '%s', %s", id, &NEW_SPEC[1]);
+    world_deploy(&s->w, "hand", spec);
+    run_one(s, "hand");
+    if (inst && strcmp(inst->workflow, "hand") == 0)
+        storm_halt_and_trigger(s, inst);
+}
+
 /* One that was made by hand has had its first trigger with that. */
 static int64_t last_seq(const struct instance *inst)
 {
@@ -718,6 +737,7 @@ static const struct mishap rows[] = {
     {"run-by-hand", 70, run_by_hand, 0, "an instance is created"},
     {"run-new", 15, run_new, 0, "a new workflow, and a run of it at once"},
     {"run-unseen", 0, run_unseen, 0, "the same, and watches lag"},
+    {"remake", 0, remake, 0, "a workflow is made again, perhaps as another one, and run at once"},
     {"trigger-again", 50, trigger_again, 0, "an instance gets another trigger"},
     {"halt", 40, halt, 0, "a run is halted"},
     {"halt-and-trigger", 40, halt_and_trigger, 0, "both at once"},

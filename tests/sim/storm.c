@@ -428,6 +428,7 @@ void storm_end(struct storm *s)
     s->calm = true;
     storm_note(s, "the end of all faults", NULL);
     storm_faults_end(s);
+    storm_end_without_account(s);
     world_run(&s->w, 20 * MINUTE_MS);
     observer_check(&s->o);
     fake_foreach(s->w.fake, &workflow_resource, check_workflow, s);
@@ -449,6 +450,7 @@ void storm_done(struct storm *s)
     storm_people_end(s);
     storm_doubt_end(s);
     storm_refusal_end(s);
+    storm_account_found(s);
     fake_set_judge(s->w.fake, NULL, NULL);
     if (s->trace)
         trace_detach(s->trace);

@@ -60,6 +60,7 @@ struct storm {
     bool kill_writer;         /* who writes next dies */
     int dying;
     int64_t no_status_until; /* of instances is written */
+    char *no_account;        /* the workflow whose pods are refused; NULL: none */
     struct loop_task death;
     struct map due; /* at the end: workflows, and their partitions that nobody triggered yet */
     bool delete_triggered; /* what a schedule triggers again next is deleted first */
@@ -135,6 +136,12 @@ void storm_doubt_end(struct storm *s);
 void storm_refusal(struct storm *s);
 void storm_refusal_end(struct storm *s);
 void storm_crowd(struct storm *s);
+
+/* account.c */
+void storm_lose_account(struct storm *s);
+bool storm_account_refuses(const struct storm *s, const struct k8s_request *r);
+void storm_end_without_account(struct storm *s); /* when all other faults are over */
+void storm_account_found(struct storm *s);
 
 /* people.c: what is deployed in the beginning, and again; housekeeping. */
 void storm_deploy_all(struct storm *s);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Design, section 3: what comes back from a backup without its status is not run again unasked. */
+/* Design, section 3: what comes back from a backup without its status is not run again unasked; and
+ * what a copy of the workflow that lags does not decide. */
 #include "sim/world.h"
 
 #include "test.h"
 
 #define BY_HAND "{'schedule': 'yearly', 'template': {'image': 'busybox:1'}}"
+#define ANOTHER "{'schedule': 'yearly', 'template': {'image': 'busybox:2'}}"
 
 /* As a restore leaves it: triggered by a workflow that had another UID, and no status. */
 static void begin(struct world *w)
@@ -42,7 +44,7 @@ static const char *remake_unseen(struct world *w)
     CHECK(world_run_until(w, MINUTE_MS, "job.2024", "DONE"));
     fake_set_lag(w->fake, &workflow_resource, 10 * MINUTE_MS, 10 * MINUTE_MS);
     world_delete(w, &workflow_resource, "job");
-    world_deploy(w, "job", BY_HAND);
+    world_deploy(w, "job", ANOTHER);
     return world_text(w, &workflow_resource, "job", "metadata.uid");
 }
 
@@ -75,6 +77,43 @@ TEST(a_copy_of_the_workflow_that_lags_halts_nothing)
     world_run(&w, MINUTE_MS);
     CHECK_STR(world_text(&w, &instance_resource, "job.2024", "status.state"), "DONE");
     CHECK_INT(w.n_started, 2);
+    world_done(&w);
+}
+
+/* Nor is it run: who names no workflow means the one that is there. */
+TEST(a_copy_of_the_workflow_that_lags_is_not_what_is_run)
+{
+    struct world w;
+
+    remake_unseen(&w);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
+    const char *pod = world_text(&w, &instance_resource, "job.2025", "status.executionId");
+    const json_t *container =
+        json_array_get(json_at(world_get(&w, &pod_resource, pod), "spec.containers"), 0);
+    CHECK_STR(json_text_at(container, "image"), "busybox:2");
+    world_done(&w);
+}
+
+/* What was read for one trigger tells nothing about the next. */
+TEST(a_workflow_that_was_read_for_another_trigger_halts_nothing)
+{
+    struct world w;
+
+    remake_unseen(&w);
+    w.plan.run_ms = FAKE_NEVER;
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    world_delete(&w, &workflow_resource, "job");
+    world_deploy(&w, "job", BY_HAND);
+    w.plan.run_ms = 0;
+    CLEANUP(free) char *patch =
+        xasprintf("{'spec': {'haltThrough': 1, 'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'x',"
+                  " 'key': 'x', 'workflowUID': '%s'}}}",
+                  world_text(&w, &workflow_resource, "job", "metadata.uid"));
+    world_patch(&w, &instance_resource, "job.2025", patch);
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.seq"), "2");
     world_done(&w);
 }
 

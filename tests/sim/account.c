@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The service account of a workflow is deleted for good: from then on each pod of it is refused,
+ * whatever became of requests before.  In the end, with all other faults over, its runs are halted,
+ * and that has to be answered.
+ */
+#include "sim/storm.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static bool is_of(const char *instance, const char *workflow)
+{
+    size_t len = strlen(workflow);
+
+    return strncmp(instance, workflow, len) == 0 && instance[len] == '.';
+}
+
+void storm_lose_account(struct storm *s)
+{
+    if (!s->no_account)
+        s->no_account = storm_pick(s, &workflow_resource);
+    if (s->no_account)
+        storm_note(s, "has no account", s->no_account);
+}
+
+bool storm_account_refuses(const struct storm *s, const struct k8s_request *r)
+{
+    CLEANUP(free) char *instance = s->no_account ? storm_pod_created_for(r) : NULL;
+
+    return instance && is_of(instance, s->no_account);
+}
+
+struct halts {
+    struct storm *s;
+    struct texts names;
+};
+
+static void note_active(const json_t *object, void *arg)
+{
+    struct halts *h = arg;
+    CLEANUP(instance_free) struct instance *inst = instance_decode(object);
+
+    if (is_of(inst->id.name, h->s->no_account) && inst->run.seq > 0 && instance_active(inst) &&
+        inst->halt_through < inst->run.seq)
+        texts_add(&h->names, inst->id.name);
+}
+
+static void halt_all(struct storm *s)
+{
+    struct halts h = {.s = s};
+
+    fake_foreach(s->w.fake, &instance_resource, note_active, &h);
+    for (size_t i = 0; i < h.names.n; i++) {
+        const json_t *object = world_get(&s->w, &instance_resource, h.names.items[i]);
+        CLEANUP(instance_free) struct instance *inst = instance_decode(object);
+        CLEANUP(free) char *patch =
+            xasprintf("{'spec': {'haltThrough': %" PRId64 "}}", inst->run.seq);
+
+        world_patch(&s->w, &instance_resource, inst->id.name, patch);
+    }
+    texts_done(&h.names);
+}
+
+static void check_answered(const json_t *object, void *arg)
+{
+    struct storm *s = arg;
+    CLEANUP(instance_free) struct instance *inst = instance_decode(object);
+
+    if (is_of(inst->id.name, s->no_account) && inst->run.halted_through < inst->halt_through)
+        observer_blame(&s->o, "%s, whose pods are refused: nobody answered the halt",
+                       inst->id.name);
+}
+
+void storm_end_without_account(struct storm *s)
+{
+    if (!s->no_account)
+        return;
+    halt_all(s);
+    world_run(&s->w, 10 * MINUTE_MS);
+    fake_foreach(s->w.fake, &instance_resource, check_answered, s);
+    storm_account_found(s);
+}
+
+void storm_account_found(struct storm *s)
+{
+    free(TAKE(s->no_account));
+}
