@@ -277,21 +277,41 @@ static void run_unseen(struct storm *s)
     run_new(s);
 }
 
+/* By somebody who has read the workflow, as the API does. */
+static void run_named(struct storm *s, const char *workflow)
+{
+    int id = ++s->n_wishes;
+    CLEANUP(free) char *parameter = xasprintf("22%02d", id % 100);
+    CLEANUP(free) char *name = instance_name(workflow, parameter);
+    CLEANUP(free) char *text = xasprintf(
+        "{'apiVersion': 'kharon.dev/v1alpha1', 'kind': 'WorkflowInstance',"
+        " 'metadata': {'name': '%s', 'namespace': '" WORLD_NS "'},"
+        " 'spec': {'workflow': '%s', 'parameter': '%s', 'trigger': {'seq': 1, 'type': 'adhoc',"
+        " 'id': 'named-%d', 'key': 'named-%d', 'workflowUID': '%s'}}}",
+        name, workflow, parameter, id, id,
+        world_text(&s->w, &workflow_resource, workflow, "metadata.uid"));
+
+    if (!world_get(&s->w, &instance_resource, name))
+        world_create(&s->w, &instance_resource, text);
+}
+
 /* Another object of the name, perhaps another workflow by its id, before our watch can have told of
  * that: and at once a run of it, or an older run of the name again. */
 static void remake(struct storm *s)
 {
-    CLEANUP(free) char *spec = NULL;
     CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
     const char *id = storm_one_of(s, 2) ? "hand" : "other-hand";
+    CLEANUP(free) char *spec = xasprintf("{'workflowId': '%s', %s", id, &NEW_SPEC[1]);
 
     fake_set_lag(s->w.fake, &workflow_resource, 0, storm_between(s, 0, MINUTE_MS));
     world_delete(&s->w, &workflow_resource, "hand");
     if (world_get(&s->w, &workflow_resource, "hand"))
         return;
-    spec = xasprintf("{'workflowId': '%s', %s", id, &NEW_SPEC[1]);
     world_deploy(&s->w, "hand", spec);
-    run_one(s, "hand");
+    if (storm_one_of(s, 2))
+        run_one(s, "hand");
+    else
+        run_named(s, "hand");
     if (inst && strcmp(inst->workflow, "hand") == 0)
         storm_halt_and_trigger(s, inst);
 }
