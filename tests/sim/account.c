@@ -24,11 +24,13 @@ void storm_lose_account(struct storm *s)
         storm_note(s, "has no account", s->no_account);
 }
 
-bool storm_account_refuses(const struct storm *s, const struct k8s_request *r)
+bool storm_account_refuses(struct storm *s, const struct k8s_request *r)
 {
     CLEANUP(free) char *instance = s->no_account ? storm_pod_created_for(r) : NULL;
+    bool refused = instance && is_of(instance, s->no_account);
 
-    return instance && is_of(instance, s->no_account);
+    s->n_refused += refused;
+    return refused;
 }
 
 struct halts {

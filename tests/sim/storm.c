@@ -414,7 +414,8 @@ static void check_memory(struct storm *s)
 
 static void check_requests(struct storm *s)
 {
-    uint64_t n = s->o.n_pods + s->o.n_triggers + (uint64_t) (s->n_wishes + s->plan.n_workflows);
+    uint64_t n = s->o.n_pods + s->o.n_triggers +
+                 (uint64_t) (s->n_wishes + s->n_refused + s->plan.n_workflows);
 
     if (s->o.n_requests > REQUESTS_A_RUN * n)
         observer_blame(&s->o, "%" PRIu64 " requests for %" PRIu64 " pods", s->o.n_requests,

@@ -61,6 +61,7 @@ struct storm {
     int dying;
     int64_t no_status_until; /* of instances is written */
     char *no_account;        /* the workflow whose pods are refused; NULL: none */
+    int n_refused;           /* of these */
     struct loop_task death;
     struct map due; /* at the end: workflows, and their partitions that nobody triggered yet */
     bool delete_triggered; /* what a schedule triggers again next is deleted first */
@@ -139,7 +140,7 @@ void storm_crowd(struct storm *s);
 
 /* account.c */
 void storm_lose_account(struct storm *s);
-bool storm_account_refuses(const struct storm *s, const struct k8s_request *r);
+bool storm_account_refuses(struct storm *s, const struct k8s_request *r);
 void storm_end_without_account(struct storm *s); /* when all other faults are over */
 void storm_account_found(struct storm *s);
 
