@@ -102,7 +102,8 @@ static void on_stored(struct attempt_ctl *ctl, const struct k8s_reply *reply)
     k8s_informer_observe(ctl->op->instances, reply->object);
 }
 
-/* A run error for a pod that will never be, with the API server's own words. */
+/* A run error for a pod that will never be, with the API server's own words: unless an earlier
+ * request for it was seen to have made it, while this one was on its way. */
 static void refuse_pod(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
     struct k8s_object *object = k8s_informer_get_key(ctl->op->instances, ctl->key);
@@ -110,6 +111,8 @@ static void refuse_pod(struct attempt_ctl *ctl, const struct k8s_reply *reply)
     if (!object)
         return;
     struct advance_view view = attempt_gather(ctl, object->value);
+    if (view.pod)
+        return;
     struct step step = {
         .kind = STEP_APPLY,
         .at = view.now,
