@@ -518,6 +518,14 @@ void lease_release(struct lease *l)
     act_in(l, 0);
 }
 
+void lease_look(struct lease *l)
+{
+    if (l->state != LEASE_HOLDER)
+        return;
+    l->fresh = false;
+    act_in(l, 0);
+}
+
 bool lease_held(const struct lease *l)
 {
     return l->state == LEASE_HOLDER && boot(l) < l->held_from + l->duration_ms;

@@ -56,6 +56,8 @@ void lease_start(struct lease *lease);
 /* Gives the lease up, so that a standby takes it at once, and stops.  Only with no write in flight:
  * what is sent from here on is refused by the fence.  Gives up trying after Δ. */
 void lease_release(struct lease *lease);
+/* Something makes its holder doubt that etcd is what it was: looks at the lease now. */
+void lease_look(struct lease *lease);
 bool lease_held(const struct lease *lease);
 int64_t lease_remaining_ms(struct lease *lease); /* <= 0: do not write */
 const struct k8s_fence *lease_fence(struct lease *lease);

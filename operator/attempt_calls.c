@@ -155,14 +155,28 @@ static void refused(struct attempt_ctl *ctl, const struct k8s_reply *reply)
         refuse_pod(ctl, reply);
 }
 
+/* Our pod is there, but its label is gone: no watch shows it, nobody would see how it ends. */
+static bool is_hidden(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    if (reply->error.code != ERROR_NONE)
+        return false;
+    CLEANUP(pod_free) struct pod *pod = pod_decode(reply->object);
+    return pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0 &&
+           !k8s_informer_get(ctl->op->pods, pod->id.ns, pod->id.name);
+}
+
 static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
     switch (reply->error.code) {
     case ERROR_NONE:
-        unsettled_end(&ctl->unsettled);
         ctl->made_pod = true;
         ctl->op->counters.pods_created++;
         k8s_informer_observe(ctl->op->pods, reply->object);
+        if (is_hidden(ctl, reply)) /* the copy does not take it, just after etcd was restored */
+            unsettled_begin(&ctl->unsettled, ctl->run.execution_id,
+                            loop_now(ctl->op->loop, LOOP_MONOTONIC));
+        else
+            unsettled_end(&ctl->unsettled);
         return;
     case ERROR_UNKNOWN:
         unsettled_begin(&ctl->unsettled, ctl->run.execution_id,
@@ -189,16 +203,6 @@ static void on_pod_found(struct attempt_ctl *ctl, const struct k8s_reply *reply)
         k8s_informer_observe(ctl->op->pods, reply->object);
     else if (reply->error.code == ERROR_NOT_FOUND)
         ctl->pod_absent = true;
-}
-
-/* Our pod is there, but its label is gone: no watch shows it, nobody would see how it ends. */
-static bool is_hidden(struct attempt_ctl *ctl, const struct k8s_reply *reply)
-{
-    if (reply->error.code != ERROR_NONE)
-        return false;
-    CLEANUP(pod_free) struct pod *pod = pod_decode(reply->object);
-    return pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0 &&
-           !k8s_informer_get(ctl->op->pods, pod->id.ns, pod->id.name);
 }
 
 static void relabel(struct attempt_ctl *ctl, const json_t *object)

@@ -30,11 +30,33 @@ static bool in_doubt(const struct k8s_ended *ended)
     return ended->reply->error.code == ERROR_UNKNOWN;
 }
 
+/* What is made is newer than all that was known when it was asked for, unless etcd was restored since:
+ * the lease shows that, too, but it is not looked at for a third of its time. */
+static void check_age(struct operator *op, const struct k8s_ended *ended)
+{
+    struct handover *h = &op->handover;
+    int64_t now = loop_now_fresh(op->loop, LOOP_BOOT);
+    uint64_t version;
+
+    if (!ended->reply || ended->reply->error.code != ERROR_NONE || !k8s_verb_writes(ended->verb) ||
+        !k8s_version_parse(ended->reply->resource_version, &version))
+        return;
+    bool back =
+        ended->verb == K8S_CREATE && version < h->newest && h->newest_at <= now - ended->took_ms;
+    if (!back && version <= h->newest)
+        return;
+    h->newest = version;
+    h->newest_at = now;
+    if (back)
+        lease_look(op->lease);
+}
+
 void handover_note(struct operator *op, const struct k8s_ended *ended)
 {
     struct handover *h = &op->handover;
     uint64_t version;
 
+    check_age(op, ended);
     if (!matters(ended))
         return;
     if (in_doubt(ended)) {
@@ -120,6 +142,7 @@ static void list_again(struct operator *op)
     end_waiting(op);
     op->handover.caught_up = true;
     marks_clear(&op->handover.written); /* it is in the lists, unless etcd was restored since */
+    op->handover.newest = 0;
     op->settled_at = monotonic(op) + SETTLED_MS;
     k8s_informer_resync(op->workflows);
     k8s_informer_resync(op->instances);

@@ -33,6 +33,8 @@ struct handover {
     struct loop_timer give_up;
     struct loop_task look; /* whether `wanted` is reached */
     uint64_t n_in_doubt;
+    uint64_t newest;   /* version of all that was written */
+    int64_t newest_at; /* LOOP_BOOT: when that was known */
 };
 
 void handover_setup(struct operator *op);

@@ -559,6 +559,22 @@ TEST(a_lease_that_goes_back_is_lost)
     tear_down();
 }
 
+/* And at once by who has a reason to look. */
+TEST(a_look_finds_a_lease_that_went_back)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 10000);
+    lease_look(a.lease);
+    fake_run(fake, 100);
+    CHECK_INT(a.lost, 0);
+    fake_restore(fake);
+    lease_look(a.lease);
+    fake_run(fake, 100);
+    CHECK_INT(a.lost, 1);
+    tear_down();
+}
+
 /* Its versions are reached by what the next one knows of another time. */
 TEST(a_record_from_after_a_restore_tells_those_of_before_nothing)
 {
