@@ -30,8 +30,8 @@ static bool in_doubt(const struct k8s_ended *ended)
     return ended->reply->error.code == ERROR_UNKNOWN;
 }
 
-/* What is made is newer than all that was known when it was asked for, unless etcd was restored since:
- * the lease shows that, too, but it is not looked at for a third of its time. */
+/* What is made is newer than all that was known when it was asked for, unless etcd was restored
+ * since.  The lease shows that, too, but it is not looked at for a third of its time. */
 static void check_age(struct operator *op, const struct k8s_ended *ended)
 {
     struct handover *h = &op->handover;
@@ -42,7 +42,7 @@ static void check_age(struct operator *op, const struct k8s_ended *ended)
         !k8s_version_parse(ended->reply->resource_version, &version))
         return;
     bool back =
-        ended->verb == K8S_CREATE && version < h->newest && h->newest_at <= now - ended->took_ms;
+        ended->verb == K8S_CREATE && version < h->newest && h->newest_at < now - ended->took_ms;
     if (!back && version <= h->newest)
         return;
     h->newest = version;
