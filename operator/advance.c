@@ -151,7 +151,12 @@ static bool held(const struct advance_view *v)
  * that was just made anew. */
 static bool takes_any_workflow(const struct advance_view *v)
 {
-    return !v->inst->trigger.workflow_uid || held_and_raised(v);
+    struct run_trigger wanted;
+
+    instance_wanted_trigger(v->inst, &wanted);
+    bool any = !wanted.workflow_uid || held_and_raised(v);
+    run_trigger_done(&wanted);
+    return any;
 }
 
 static struct step begin(const struct advance_view *v)

@@ -36,6 +36,7 @@ static void ctl_free(struct attempt_ctl *ctl)
     free(ctl->uid);
     free(ctl->create_refused);
     free(ctl->wf_read);
+    free(ctl->wf_asked_uid);
     free(ctl);
 }
 

@@ -77,12 +77,22 @@ enum work_result attempt_create_pod(struct attempt_ctl *ctl, const struct advanc
                                             .fence = ctl->op->fence});
 }
 
+/* An answer speaks of what was there then, and of that only. */
+static void note_asked(struct attempt_ctl *ctl, const struct instance *inst)
+{
+    struct k8s_object *known = k8s_informer_get(ctl->op->workflows, inst->id.ns, inst->workflow);
+
+    ctl->wf_asked_at = inst->id.generation;
+    free(ctl->wf_asked_uid);
+    ctl->wf_asked_uid = xstrdup(known ? known->meta.uid : "");
+}
+
 enum work_result attempt_find(struct attempt_ctl *ctl, enum call_kind kind,
                               const struct k8s_resource *resource, const struct instance *inst,
                               const char *name)
 {
     if (kind == CALL_FIND_WORKFLOW)
-        ctl->wf_asked_at = inst->id.generation;
+        note_asked(ctl, inst);
     return start_call(ctl, kind,
                       (struct k8s_request) {.verb = K8S_GET,
                                             .lane = K8S_LANE_READ,
@@ -165,6 +175,17 @@ static bool is_hidden(struct attempt_ctl *ctl, const struct k8s_reply *reply)
            !k8s_informer_get(ctl->op->pods, pod->id.ns, pod->id.name);
 }
 
+/* Its pod is there, and will be seen, unless the copy does not take it: just after etcd was
+ * restored, or without its label. */
+static void note_made(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    if (is_hidden(ctl, reply))
+        unsettled_begin(&ctl->unsettled, ctl->run.execution_id,
+                        loop_now(ctl->op->loop, LOOP_MONOTONIC));
+    else
+        unsettled_end(&ctl->unsettled);
+}
+
 static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
     switch (reply->error.code) {
@@ -172,11 +193,7 @@ static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
         ctl->made_pod = true;
         ctl->op->counters.pods_created++;
         k8s_informer_observe(ctl->op->pods, reply->object);
-        if (is_hidden(ctl, reply)) /* the copy does not take it, just after etcd was restored */
-            unsettled_begin(&ctl->unsettled, ctl->run.execution_id,
-                            loop_now(ctl->op->loop, LOOP_MONOTONIC));
-        else
-            unsettled_end(&ctl->unsettled);
+        note_made(ctl, reply);
         return;
     case ERROR_UNKNOWN:
         unsettled_begin(&ctl->unsettled, ctl->run.execution_id,
@@ -246,6 +263,8 @@ static bool on_workflow_found(struct attempt_ctl *ctl, const struct k8s_reply *r
     const struct k8s_object *known = inst ? known_workflow(ctl->op, inst) : NULL;
     bool gone = reply->error.code == ERROR_NOT_FOUND;
 
+    if (gone && known && strcmp(known->meta.uid, ctl->wf_asked_uid) != 0)
+        return true; /* it was made meanwhile */
     if (gone)
         ctl->wf_absent = true;
     if (gone && known)
@@ -295,7 +314,7 @@ static bool on_adopted(struct attempt_ctl *ctl, const struct k8s_reply *reply)
     pod = pod_decode(reply->object);
     k8s_informer_observe(ctl->op->pods, reply->object);
     if (pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0) {
-        unsettled_end(&ctl->unsettled);
+        note_made(ctl, reply);
         return true;
     }
     CLEANUP(free) char *text = xasprintf("a pod that is not ours has its name: %s", pod->id.name);

@@ -47,6 +47,7 @@ struct attempt_ctl {
     bool wf_absent, pod_absent;
     char *wf_read;        /* the UID of the workflow that was read last; NULL: none was */
     int64_t wf_asked_at;  /* the instance's generation; what was read before is of another time */
+    char *wf_asked_uid;   /* of the copy's workflow when it was asked for; "": it had none */
     char *create_refused; /* by a quota, in the server's words, or the name is taken; NULL: no */
     struct unsettled unsettled;
     bool must_read; /* its instance: what was in doubt may have changed it, and the copy lags */

@@ -30,15 +30,16 @@ static bool in_doubt(const struct k8s_ended *ended)
     return ended->reply->error.code == ERROR_UNKNOWN;
 }
 
-/* What is made is newer than all that was known when it was asked for, unless etcd was restored
- * since.  The lease shows that, too, but it is not looked at for a third of its time. */
+/* A pod that is made is newer than all pods that were written before it was asked for, unless etcd
+ * was restored since.  The lease shows that, too, but is not looked at for a third of its time. */
 static void check_age(struct operator *op, const struct k8s_ended *ended)
 {
     struct handover *h = &op->handover;
     int64_t now = loop_now_fresh(op->loop, LOOP_BOOT);
     uint64_t version;
 
-    if (!ended->reply || ended->reply->error.code != ERROR_NONE || !k8s_verb_writes(ended->verb) ||
+    if (ended->resource != &pod_resource || !ended->reply ||
+        ended->reply->error.code != ERROR_NONE || !k8s_verb_writes(ended->verb) ||
         !k8s_version_parse(ended->reply->resource_version, &version))
         return;
     bool back =

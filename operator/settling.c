@@ -9,8 +9,8 @@ void settling_ask(struct operator *op, int64_t until)
     struct settling *s = &op->settling;
     int64_t now = loop_now(op->loop, LOOP_MONOTONIC);
 
-    if (now < until || until <= s->shown || until <= s->listing_since)
-        return;
+    if (now < until || until <= s->shown || s->listing_since)
+        return; /* too early, known, or to be asked again when this list is there */
     s->listing_since = now;
     k8s_informer_resync(op->pods);
 }
@@ -64,5 +64,6 @@ void settling_progress(struct operator *op)
         return;
     settling_trust(op, s->listing_since);
     s->listing_since = 0;
+    settling_ask(op, op->settled_at);
     attempt_on_settled(op);
 }

@@ -320,6 +320,14 @@ static void complete_by_hand(struct run_trigger *t, const struct instance *inst)
         t->key = xstrdup(t->id);
 }
 
+/* A patch that names another trigger leaves the workflow of the last one where it was. */
+static void forget_workflow(struct run_trigger *t, const struct run_trigger *last)
+{
+    if (last->seq > 0 && t->seq > last->seq && t->type != TRIGGER_NATURAL &&
+        same_text(t->workflow_uid, last->workflow_uid))
+        free(TAKE(t->workflow_uid));
+}
+
 void instance_wanted_trigger(const struct instance *inst, struct run_trigger *ret_trigger)
 {
     if (inst->trigger.seq > 0)
@@ -328,6 +336,7 @@ void instance_wanted_trigger(const struct instance *inst, struct run_trigger *re
         *ret_trigger = (struct run_trigger) {.seq = 1};
     if (was_only_raised(ret_trigger, &inst->run.trigger))
         forget_last(ret_trigger, &inst->run.trigger);
+    forget_workflow(ret_trigger, &inst->run.trigger);
     complete_by_hand(ret_trigger, inst);
 }
 

@@ -48,10 +48,9 @@ static const char *remake_unseen(struct world *w)
     return world_text(w, &workflow_resource, "job", "metadata.uid");
 }
 
-TEST(a_copy_of_the_workflow_that_lags_holds_nothing)
+/* By who has read the workflow. */
+static void create_named(struct world *w, const char *uid)
 {
-    struct world w;
-    const char *uid = remake_unseen(&w);
     CLEANUP(free) char *text = xasprintf(
         "{'apiVersion': 'kharon.dev/v1alpha1', 'kind': 'WorkflowInstance',"
         " 'metadata': {'name': 'job.2025', 'namespace': '" WORLD_NS "'},"
@@ -59,7 +58,23 @@ TEST(a_copy_of_the_workflow_that_lags_holds_nothing)
         " 'id': 'y', 'key': 'y', 'workflowUID': '%s'}}}",
         uid);
 
-    world_create(&w, &instance_resource, text);
+    world_create(w, &instance_resource, text);
+}
+
+static void check_image(struct world *w, const char *want)
+{
+    const char *pod = world_text(w, &instance_resource, "job.2025", "status.executionId");
+    const json_t *container =
+        json_array_get(json_at(world_get(w, &pod_resource, pod), "spec.containers"), 0);
+
+    CHECK_STR(json_text_at(container, "image"), want);
+}
+
+TEST(a_copy_of_the_workflow_that_lags_holds_nothing)
+{
+    struct world w;
+
+    create_named(&w, remake_unseen(&w));
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
     world_done(&w);
 }
@@ -88,10 +103,7 @@ TEST(a_copy_of_the_workflow_that_lags_is_not_what_is_run)
     remake_unseen(&w);
     world_run_by_hand(&w, "job", "2025");
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
-    const char *pod = world_text(&w, &instance_resource, "job.2025", "status.executionId");
-    const json_t *container =
-        json_array_get(json_at(world_get(&w, &pod_resource, pod), "spec.containers"), 0);
-    CHECK_STR(json_text_at(container, "image"), "busybox:2");
+    check_image(&w, "busybox:2");
     world_done(&w);
 }
 
@@ -114,6 +126,60 @@ TEST(a_workflow_that_was_read_for_another_trigger_halts_nothing)
     world_patch(&w, &instance_resource, "job.2025", patch);
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
     CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.seq"), "2");
+    world_done(&w);
+}
+
+/* A patch that does not name the workflow leaves the one of the last trigger. */
+TEST(a_trigger_after_its_workflow_was_made_anew)
+{
+    static const char *const patches[] = {
+        "{'spec': {'trigger': {'seq': 2}}}",
+        "{'spec': {'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'x', 'key': 'x'}}}",
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(patches) * 2; i++) {
+        struct world w;
+
+        world_init(&w, test_seed());
+        world_start(&w, 0);
+        world_deploy(&w, "job", BY_HAND);
+        create_named(&w, world_text(&w, &workflow_resource, "job", "metadata.uid"));
+        CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
+        if (i % 2)
+            fake_set_lag(w.fake, &workflow_resource, 10 * MINUTE_MS, 10 * MINUTE_MS);
+        world_delete(&w, &workflow_resource, "job");
+        world_deploy(&w, "job", ANOTHER);
+        world_patch(&w, &instance_resource, "job.2025", patches[i / 2]);
+        world_run(&w, MINUTE_MS);
+        CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.seq"), "2");
+        CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.state"), "DONE");
+        check_image(&w, "busybox:2");
+        world_done(&w);
+    }
+}
+
+/* That a workflow is not there says nothing about one that was made since. */
+TEST(a_late_answer_buries_no_workflow)
+{
+    struct world w;
+
+    world_init(&w, test_seed());
+    world_start(&w, 0);
+    world_deploy(&w, "job", BY_HAND);
+    w.plan.run_ms = FAKE_NEVER;
+    world_run_by_hand(&w, "job", "2024");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2024", "RUNNING"));
+    w.plan.run_ms = 0;
+    uint64_t asked = fake_count_requests(w.fake, K8S_GET, "workflows");
+    fake_set_latency(w.fake, 500, 500);
+    world_delete(&w, &workflow_resource, "job");
+    for (int i = 0; i < 1000 && fake_count_requests(w.fake, K8S_GET, "workflows") == asked; i++)
+        world_run(&w, 10);
+    fake_set_latency(w.fake, 0, 0); /* what is told now is faster than that answer */
+    world_deploy(&w, "job", ANOTHER);
+    world_run(&w, 10 * SECOND_MS);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
     world_done(&w);
 }
 
