@@ -202,6 +202,8 @@ static void finish_list(struct stream *s, uint64_t version)
     if ((s->back || version < s->version) && !s->even_older) {
         s->even_older = true;
         list_anew(s, 0);
+        if (inf->handler.on_back)
+            inf->handler.on_back(inf->arg);
         return;
     }
     sweep(s, version);

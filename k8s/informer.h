@@ -66,6 +66,8 @@ struct k8s_informer_handler {
     void (*on_change)(const struct k8s_object *old, const struct k8s_object *new, void *arg);
     /* All namespaces have been listed: once, and once after each k8s_informer_resync. */
     void (*on_synced)(void *arg);
+    /* A list shows that etcd was restored: other kinds are of another time, too.  May be NULL. */
+    void (*on_back)(void *arg);
 };
 
 struct k8s_informer;

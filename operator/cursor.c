@@ -11,7 +11,7 @@
 
 #define LOOKS_AT_ONCE 64 /* at cursors that wait for room, for one run that ends */
 
-enum call_kind { CALL_NONE, CALL_STORE, CALL_CREATE, CALL_READ, CALL_RETRIGGER };
+enum call_kind { CALL_NONE, CALL_STORE, CALL_CREATE, CALL_READ, CALL_RETRIGGER, CALL_SETTLE };
 
 /* A partition as it was when its trigger was asked for.  The cursor may be another one when the
  * answer comes: a write of an earlier leader's, or of ours, may have been late. */
@@ -89,10 +89,10 @@ static bool in_doubt(const struct cursor_ctl *ctl)
     return loop_now(ctl->op->loop, LOOP_MONOTONIC) < ctl->doubt_until;
 }
 
-/* What is in doubt keeps its place. */
+/* What is in doubt keeps its place, until it is settled. */
 static void leave_place(struct cursor_ctl *ctl)
 {
-    if (in_doubt(ctl))
+    if (ctl->doubt_until > 0)
         work_add_at(&ctl->work, LOOP_MONOTONIC, ctl->doubt_until);
     else
         set_triggering(ctl, false);
@@ -328,16 +328,17 @@ static void retrigger(struct cursor_ctl *ctl, const struct workflow *wf,
     run_trigger_done(&trigger);
 }
 
-static void read_instance(struct cursor_ctl *ctl, const struct workflow *wf)
+static enum work_result read_instance(struct cursor_ctl *ctl, const struct workflow *wf,
+                                      enum call_kind kind)
 {
     CLEANUP(free) char *name = instance_name(wf->id.name, ctl->asked.parameter);
 
-    start_call(ctl, CALL_READ,
-               (struct k8s_request) {.verb = K8S_GET,
-                                     .lane = K8S_LANE_READ,
-                                     .resource = &instance_resource,
-                                     .ns = wf->id.ns,
-                                     .name = name});
+    return start_call(ctl, kind,
+                      (struct k8s_request) {.verb = K8S_GET,
+                                            .lane = K8S_LANE_READ,
+                                            .resource = &instance_resource,
+                                            .ns = wf->id.ns,
+                                            .name = name});
 }
 
 /* The instance is there; that the cursor has passed it may be said when the pods are on their way.
@@ -382,25 +383,25 @@ static bool is_there(const struct cursor_ctl *ctl, const struct workflow *wf, co
            triggered_in(inst, wf, wf->status.cursor.epoch);
 }
 
+/* What was asked for before the cursor was set may be made yet.  With another create its place
+ * would be forgotten. */
+static bool other_may_come(const struct cursor_ctl *ctl, const struct workflow *wf)
+{
+    return ctl->doubt_until > 0 && !still_there(ctl, wf);
+}
+
 static struct trigger_step decide(struct cursor_ctl *ctl, const struct trigger_view *view)
 {
     struct trigger_step step = trigger_decide(view, ctl->op->settings);
     bool asks = step.blocked || step.kind == TRIGGER_CREATE;
 
-    if (!asks || !is_there(ctl, view->wf, step.partition))
+    if (!asks || other_may_come(ctl, view->wf) || !is_there(ctl, view->wf, step.partition))
         return step;
     ask(ctl, view->wf, step.partition);
     ctl->was_there = true;
     partition_done(ctl, true, NULL);
     trigger_step_done(&step);
     return trigger_decide(view, ctl->op->settings);
-}
-
-/* What was asked for before the cursor was set may be made yet.  With another create its place
- * would be forgotten. */
-static bool other_may_come(const struct cursor_ctl *ctl, const struct workflow *wf)
-{
-    return ctl->triggering && in_doubt(ctl) && !still_there(ctl, wf);
 }
 
 static enum work_result look(struct work *work)
@@ -410,8 +411,10 @@ static enum work_result look(struct work *work)
 
     if (!object || strcmp(object->meta.uid, ctl->uid) != 0 || clock_wrong(ctl->op))
         return WORK_DONE; /* when the clock is right again, everything is looked at */
-    if (ctl->triggering && (!in_doubt(ctl) || is_shown(ctl, object->value)))
+    if (ctl->triggering && (ctl->doubt_until == 0 || is_shown(ctl, object->value)))
         end_doubt(ctl);
+    if (ctl->doubt_until > 0 && !in_doubt(ctl)) /* the copy may lag for longer than that */
+        return read_instance(ctl, object->value, CALL_SETTLE);
     struct trigger_view view = gather(ctl, object);
     struct trigger_step step = decide(ctl, &view);
     enum work_result result = WORK_DONE;
@@ -486,6 +489,25 @@ static void on_created(struct cursor_ctl *ctl, const struct k8s_reply *reply)
     partition_done(ctl, true, NULL);
 }
 
+/* No write is on its way any more: what is there now was made, and nothing else.  False: it is not
+ * known yet. */
+static bool on_settled(struct cursor_ctl *ctl, const struct k8s_reply *reply)
+{
+    if (reply->error.code == ERROR_NONE)
+        k8s_informer_observe(ctl->op->instances, reply->object);
+    else if (reply->error.code != ERROR_NOT_FOUND)
+        return false;
+    end_doubt(ctl);
+    work_finish(&ctl->work, WORK_AGAIN);
+    return true;
+}
+
+/* By a quota, a policy, or a right that is missing. */
+static bool is_refusal(enum error_code code)
+{
+    return code == ERROR_FORBIDDEN || code == ERROR_INVALID;
+}
+
 static void on_stored(struct cursor_ctl *ctl, const struct k8s_reply *reply)
 {
     CLEANUP(workflow_free) struct workflow *stored = workflow_decode(reply->object);
@@ -499,8 +521,12 @@ static void on_stored(struct cursor_ctl *ctl, const struct k8s_reply *reply)
 
 static void on_reply(const struct k8s_reply *reply, void *arg)
 {
-    static const char *const doing[] = {"", "store cursor", "create instance", "read instance",
-                                        "trigger instance"};
+    static const char *const doing[] = {"",
+                                        "store cursor",
+                                        "create instance",
+                                        "read instance",
+                                        "trigger instance",
+                                        "read instance"};
     struct cursor_ctl *ctl = arg;
     enum call_kind kind = ctl->calling;
     struct k8s_object *object = k8s_informer_get_key(ctl->op->workflows, ctl->key);
@@ -515,20 +541,25 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
     if (kind == CALL_CREATE)
         ctl->was_there = reply->error.code == ERROR_EXISTS;
     if (kind == CALL_CREATE && ctl->was_there) {
-        read_instance(ctl, object->value);
+        read_instance(ctl, object->value, CALL_READ);
         return;
     }
+    if (kind == CALL_SETTLE && on_settled(ctl, reply))
+        return;
     if (kind == CALL_READ && on_read(ctl, object->value, reply))
         return;
     if (kind == CALL_CREATE || kind == CALL_RETRIGGER)
         on_created(ctl, reply);
+    if (kind == CALL_CREATE && is_refusal(reply->error.code)) /* and asked for again */
+        note_done(ctl, (struct trigger_done) {.waits = true, .reason = xstrdup("Refused")});
     if (kind == CALL_STORE && reply->error.code == ERROR_NONE)
         on_stored(ctl, reply);
     if (kind == CALL_STORE && reply->error.code == ERROR_CONFLICT)
         k8s_informer_refused(ctl->op->workflows, ctl->key);
     if (kind != CALL_STORE && reply->error.code == ERROR_NONE)
         end_doubt(ctl);
-    else if (kind == CALL_READ || (kind != CALL_STORE && reply->error.code == ERROR_UNKNOWN))
+    else if (kind == CALL_READ || ((kind == CALL_CREATE || kind == CALL_RETRIGGER) &&
+                                   reply->error.code == ERROR_UNKNOWN))
         ctl->doubt_until = loop_now(ctl->op->loop, LOOP_MONOTONIC) + SETTLED_MS;
     leave_place(ctl);
     finish_by_reply(ctl->op, &ctl->work, reply, doing[kind], ctl->key);

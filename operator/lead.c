@@ -188,6 +188,14 @@ static void on_synced(void *arg)
     lead_when_ready(arg);
 }
 
+/* All copies are listed again if the lease went back with them. */
+static void on_back(void *arg)
+{
+    struct operator *op = arg;
+
+    lease_look(op->lease);
+}
+
 /* ---- changes: only the leader has work ---- */
 
 static void count_workflow(struct operator *op, const struct k8s_object *object, int by)
@@ -290,7 +298,8 @@ static struct k8s_informer *new_informer(struct operator *op, const struct k8s_k
 {
     const struct texts *ns = &op->settings->namespaces;
     const char **list = xcalloc(ns->n + 1, sizeof(*list));
-    struct k8s_informer_handler handler = {.on_change = on_change, .on_synced = on_synced};
+    struct k8s_informer_handler handler = {
+        .on_change = on_change, .on_synced = on_synced, .on_back = on_back};
 
     for (size_t i = 0; i < ns->n; i++)
         list[i] = ns->items[i];

@@ -140,6 +140,34 @@ static void skip_suspended(const struct trigger_view *v, const struct timing *t,
         skip_decided(v, t, s, skip, "Suspended", "they fell due while the workflow was suspended");
 }
 
+static bool done_is_about(const struct trigger_view *v, const struct cursor *c)
+{
+    return v->done->epoch != 0 && v->done->epoch == c->epoch && v->done->partition == c->next;
+}
+
+/* By another schedule or offset the cursor was set anew: what had fallen due by the last one is
+ * passed by, unless another offset lets it fall due once more. */
+static void skip_rescheduled(const struct trigger_view *v, const struct timing *now_valid,
+                             struct workflow_status *s)
+{
+    struct cursor c = v->wf->status.cursor;
+    instant until = v->now;
+    struct timing t;
+
+    if (!workflow_observed_timing(v->wf, &t) ||
+        (done_is_about(v, &c) && v->done->triggered && !cursor_advance(&c, &t.schedule, &t.offset)))
+        return;
+    instant again = offset_add(s->cursor.next, &t.offset);
+    if (strcmp(t.schedule.text, now_valid->schedule.text) == 0 && again <= until)
+        until = again - 1;
+    struct cursor_skip skip = cursor_pass_due(&c, &t.schedule, &t.offset, until);
+    if (skip.count > 0 && s->suspended)
+        skip_suspended(v, &t, s, &skip);
+    else if (skip.count > 0)
+        skip_decided(v, &t, s, &skip, "Rescheduled",
+                     "they had fallen due when the schedule or the offset was changed");
+}
+
 static struct cursor_skip pass_due(struct cursor *c, const struct timing *t, instant until)
 {
     return cursor_pass_due(c, &t->schedule, &t->offset, until);
@@ -167,6 +195,7 @@ static bool set_cursor(const struct trigger_view *v, const struct timing *t,
         *verdict = unfit("Invalid", xstrdup(err.text));
         return false;
     case CURSOR_STARTED:
+        skip_rescheduled(v, t, s);
         set_text(&s->observed_schedule, t->schedule.text);
         set_text(&s->observed_offset, t->offset_text);
         return true;
@@ -192,17 +221,13 @@ static const char *reason_text(const char *reason)
         {"AlreadyActive", "the instance was active already"},
         {"NameTaken", "the object of that name is for another parameter"},
         {"BeingDeleted", "the object of that name is being deleted"},
+        {"Refused", "the API server refuses to make its instance; the operator's log says why"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
         if (strcmp(texts[i].reason, reason) == 0)
             return texts[i].text;
     return "";
-}
-
-static bool done_is_about(const struct trigger_view *v, const struct cursor *c)
-{
-    return v->done->epoch != 0 && v->done->epoch == c->epoch && v->done->partition == c->next;
 }
 
 /* The partition was seen to: record that and go on to the next. */

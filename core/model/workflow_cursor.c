@@ -29,6 +29,32 @@ static bool has_wish(const struct workflow *wf)
     return wf->set_next.id && !text_equal(wf->set_next.id, wf->status.set_next_id);
 }
 
+bool workflow_observed_timing(const struct workflow *wf, struct timing *ret_timing)
+{
+    const struct workflow_status *s = &wf->status;
+    struct timing t = {.offset_text = s->observed_offset};
+    struct error ignored;
+
+    if (s->cursor.epoch == 0 || !s->observed_schedule || !s->observed_offset ||
+        !schedule_parse(s->observed_schedule, &t.schedule, &ignored) ||
+        !offset_parse(s->observed_offset, &t.offset, &ignored))
+        return false;
+    *ret_timing = t;
+    return true;
+}
+
+/* One that nobody has looked at owes what fell due since it was made; but not if that is long ago:
+ * Kharon may have been installed, or told to watch its namespace, just now. */
+static instant begins_at(const struct workflow *wf, instant now)
+{
+    instant made = wf->id.created;
+    bool is_new =
+        wf->status.cursor.epoch == 0 && wf->id.generation == 1 && !wf->status.ready.status;
+
+    return is_new && made != INSTANT_NONE && made < now && now - made <= WORKFLOW_NEW_MS ? made
+                                                                                         : now;
+}
+
 enum cursor_setter workflow_set_cursor(const struct workflow *wf, const struct timing *t,
                                        instant now, struct cursor *c, struct cursor_skip *ret_skip,
                                        struct error *err)
@@ -39,7 +65,8 @@ enum cursor_setter workflow_set_cursor(const struct workflow *wf, const struct t
     *ret_skip = (struct cursor_skip) {0};
     if (c->epoch == 0 || !text_equal(s->observed_schedule, t->schedule.text) ||
         !text_equal(s->observed_offset, t->offset_text))
-        return cursor_start(c, &t->schedule, &t->offset, now, err) ? CURSOR_STARTED : CURSOR_NEVER;
+        return cursor_start(c, &t->schedule, &t->offset, begins_at(wf, now), err) ? CURSOR_STARTED
+                                                                                  : CURSOR_NEVER;
     if (!has_wish(wf))
         return CURSOR_KEPT;
     if (s->suspended)

@@ -401,7 +401,8 @@ static void on_synced(void *arg)
 TEST(an_informer_follows)
 {
     static const struct k8s_kind kind = {&things, NULL, decode, free, {NULL}};
-    static const struct k8s_informer_handler informer_handler = {on_change, on_synced};
+    static const struct k8s_informer_handler informer_handler = {.on_change = on_change,
+                                                                 .on_synced = on_synced};
     const char *const only[] = {ns, NULL};
     struct k8s_informer *informer =
         k8s_informer_new(loop, k8s, &rng, &kind, only, &informer_handler, NULL);

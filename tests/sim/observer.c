@@ -23,6 +23,7 @@ struct seen_instance {
     struct instance *inst;
     int64_t made_at;
     int n_writes;
+    bool restored;    /* by people, with its trigger: not counted among those of its schedule */
     int64_t last_seq; /* of its latest pod */
     int last_attempt;
 };
@@ -589,13 +590,13 @@ static bool is_natural(const struct instance *inst)
            instance_active(inst);
 }
 
-static void count_natural(struct observer *o, const struct instance *old,
-                          const struct instance *new)
+static void count_natural(struct observer *o, const struct seen_instance *seen,
+                          const struct instance *old, const struct instance *new)
 {
     const struct instance *any = new ? new : old;
     int more = is_natural(new) - is_natural(old);
 
-    if (!any->workflow)
+    if (!any->workflow || seen->restored)
         return;
     see_workflow(o, any->workflow)->n_natural += more;
     o->n_natural += (size_t) more;
@@ -632,7 +633,7 @@ static void check_writes(struct observer *o, const struct seen_instance *seen)
 
 static void on_deleted(struct observer *o, struct seen_instance *seen)
 {
-    count_natural(o, seen->inst, NULL);
+    count_natural(o, seen, seen->inst, NULL);
     forget_trigger(o, seen->inst);
     check_writes(o, seen);
     forget_instance(o, seen);
@@ -649,6 +650,8 @@ static void on_instance(struct observer *o, const json_t *before, const json_t *
         return;
     }
     seen->inst = instance_decode(after);
+    if (!old)
+        seen->restored = o->restoring;
     forget_suspicion(o);
     check_trigger(o, old, seen->inst);
     if (old) {
@@ -656,7 +659,7 @@ static void on_instance(struct observer *o, const json_t *before, const json_t *
         count_finished(o, old, seen->inst);
     }
     check_size(o, seen->inst, after);
-    count_natural(o, old, seen->inst);
+    count_natural(o, seen, old, seen->inst);
     instance_free(old);
 }
 

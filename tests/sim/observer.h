@@ -48,6 +48,7 @@ struct observer {
     struct world *world;
     struct fake_watcher watcher;
     bool strict;
+    bool restoring;                  /* what is made now is of a backup */
     struct map running;              /* run key → containers that run */
     struct map pods;                 /* every name there was of late */
     struct map triggered;            /* "key parameter" of natural triggers */

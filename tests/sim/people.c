@@ -558,8 +558,10 @@ static void restore_instance(struct storm *s)
     world_delete(&s->w, &instance_resource, name);
     storm_deploy_all(s);
     CLEANUP(free) char *text = json_print(object);
+    s->o.restoring = true;
     if (!world_get(&s->w, &instance_resource, name))
         fake_create(s->w.fake, &instance_resource, text);
+    s->o.restoring = false;
 }
 
 /* ---- pods ---- */

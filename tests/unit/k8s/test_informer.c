@@ -20,6 +20,7 @@ static struct k8s_informer *informer;
 static struct buf told;  /* "+x=1 *x=2 -x=2 " */
 static int synced, live; /* live: decoded structs that are not freed */
 static bool restored;    /* versions may go back */
+static int n_back;       /* the informer has found out */
 
 static void *decode(const json_t *object)
 {
@@ -72,7 +73,14 @@ static void on_synced(void *arg)
     buf_adds(&told, "| ");
 }
 
-static const struct k8s_informer_handler handler = {on_change, on_synced};
+static void on_back(void *arg)
+{
+    (void) arg;
+    CHECK(restored);
+    n_back++;
+}
+
+static const struct k8s_informer_handler handler = {on_change, on_synced, on_back};
 
 static void set_up(void)
 {
@@ -83,6 +91,7 @@ static void set_up(void)
     k8s = fake_client(fake, "test");
     synced = 0;
     restored = false;
+    n_back = 0;
     buf_clear(&told);
 }
 
@@ -659,6 +668,7 @@ TEST(a_restored_etcd_that_has_grown_is_believed)
     fake_freeze(k8s, false);
     fake_run(fake, 1000);
     check_copy();
+    CHECK_INT(n_back, 1);
     tear_down();
 }
 

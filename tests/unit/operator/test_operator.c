@@ -844,6 +844,25 @@ TEST(a_due_partition_waits_for_its_object_that_is_being_deleted)
 }
 
 /* The names of objects are in lower case, partitions are not. */
+/* Design, section 4: whatever waits says for what. */
+TEST(a_partition_whose_instance_is_refused_says_so)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, MINUTE_MS);
+    fake_fail_next(w.fake, FAKE_FORBID, 1000, K8S_CREATE, "workflowinstances");
+    world_run(&w, HOUR_MS);
+    CHECK_INT(world_count(&w, NULL), 0);
+    CHECK_STR(decision_of(&w, "report"), "Waiting Refused");
+    fake_fail_no_more(w.fake);
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK_STR(decision_of(&w, "report"), "Triggered Due");
+    CHECK_INT(world_count(&w, "DONE"), 1);
+    world_done(&w);
+}
+
 TEST(a_name_that_another_parameter_has_is_not_taken_over)
 {
     struct world w;

@@ -195,22 +195,60 @@ TEST(a_new_workflow_gets_a_cursor)
            "'suspend': true, " HOURLY, .now = "2026-01-01T15:30Z");
 }
 
+/* Promise 1 holds from when it is made on, also if nobody leads then. */
+TEST(a_new_workflow_owes_what_fell_due_since_it_was_made)
+{
+    DECIDE("store " FIRST "schedule=hours|offset=PT1H|epoch=1|next=2026-01-01T14:00:00Z"
+           "|due=2026-01-01T15:00:00Z" NOW_READY("2026-01-01T15:30:00Z"),
+           HOURLY, .now = "2026-01-01T15:30Z",
+           .metadata = ", 'generation': 1, 'creationTimestamp': '2026-01-01T14:59:57Z'");
+    /* It is not known since when it may be triggered: it was another one, or is long there. */
+    DECIDE("store pair=team#report|generation=2|schedule=hours|offset=PT1H|epoch=1"
+           "|next=2026-01-01T15:00:00Z|due=2026-01-01T16:00:00Z|ready=True Valid"
+           "|since=2026-01-01T15:30:00Z|judged=2|message=",
+           HOURLY, .now = "2026-01-01T15:30Z",
+           .metadata = ", 'generation': 2, 'creationTimestamp': '2026-01-01T14:59:57Z'");
+    DECIDE("store " FIRST "schedule=hours|offset=PT1H|epoch=1|next=2026-01-01T15:00:00Z"
+           "|due=2026-01-01T16:00:00Z" NOW_READY("2026-01-01T15:30:00Z"),
+           HOURLY, .now = "2026-01-01T15:30Z",
+           .metadata = ", 'generation': 1, 'creationTimestamp': '2026-01-01T14:29:57Z'");
+}
+
+#define DONE(epoch_, at, triggered_)                                                               \
+    .done = {.epoch = (epoch_),                                                                    \
+             .partition = 1767225600000 + (at) *HOUR_MS,                                           \
+             .triggered = (triggered_),                                                            \
+             .reason = (char *) (uintptr_t) "AlreadyActive"}
+#define PASSED_5 "next=2026-01-01T06:00:00Z|due=2026-01-01T07:00:00Z|"
+
+#define RESCHEDULED(last, n)                                                                       \
+    "|decision=2026-01-01T" last " Skipped Rescheduled"                                            \
+    "|why=they had fallen due when the schedule or the offset was changed"                         \
+    "|skipped=Rescheduled 2026-01-01T05:00:00Z..2026-01-01T" last ":00:00Z " #n
+
 /* STYX-SCH-07 */
 TEST(another_schedule_or_offset_sets_the_cursor_anew)
 {
     DECIDE("until 2026-01-01T06:00:00Z", HOURLY, AT_5, "2026-01-01T05:30Z");
     DECIDE("until 2026-01-01T06:00:00Z", "'schedule': 'Hours', 'offset': 'PT1H'" IMAGE, AT_5,
            "2026-01-01T05:30Z");
+    /* What had fallen due is not forgotten in silence, ... */
     DECIDE("store schedule=days|offset=P1D|epoch=5|next=2026-01-01T00:00:00Z"
-           "|due=2026-01-02T00:00:00Z",
+           "|due=2026-01-02T00:00:00Z" RESCHEDULED("06", 2),
            "'schedule': 'daily'" IMAGE, AT_5, "2026-01-01T07:30Z");
-    DECIDE("store offset=PT2H|epoch=5|next=2026-01-01T06:00:00Z|due=2026-01-01T08:00:00Z",
+    /* ... unless it falls due once more, as that of 06:00 does, ... */
+    DECIDE("store offset=PT2H|epoch=5|next=2026-01-01T06:00:00Z"
+           "|due=2026-01-01T08:00:00Z" RESCHEDULED("05", 1),
            "'schedule': 'hourly', 'offset': 'PT2H'" IMAGE, AT_5, "2026-01-01T07:30Z");
+    /* ... or was triggered, and the cursor was not stored yet. */
+    DECIDE("store offset=PT2H|epoch=5|next=2026-01-01T06:00:00Z|due=2026-01-01T08:00:00Z",
+           "'schedule': 'hourly', 'offset': 'PT2H'" IMAGE, AT_5, "2026-01-01T07:30Z",
+           DONE(4, 5, true));
     /* `0 * * * *` is not `hourly`. */
     DECIDE("store schedule=0 * * * *|offset=PT0S|epoch=5|next=2026-01-01T06:00:00Z",
            "'schedule': '0 * * * *'" IMAGE, AT_5, "2026-01-01T05:30Z");
-    DECIDE("store offset=PT2H|epoch=5|next=2026-01-01T06:00:00Z|due=2026-01-01T08:00:00Z"
-           "|suspended=1",
+    DECIDE("store offset=PT2H|epoch=5|next=2026-01-01T06:00:00Z"
+           "|due=2026-01-01T08:00:00Z" RESCHEDULED("05", 1) "|suspended=1",
            "'suspend': true, 'schedule': 'hourly', 'offset': 'PT2H'" IMAGE, AT_5,
            "2026-01-01T07:30Z");
 }
@@ -245,7 +283,7 @@ TEST(a_wish_sets_the_cursor_once)
            SUSPENDED_AT_5, "2026-01-01T05:30Z");
     /* First things first: the wish is seen to at the next look. */
     DECIDE("store schedule=days|offset=P1D|epoch=5|next=2026-01-01T00:00:00Z"
-           "|due=2026-01-02T00:00:00Z",
+           "|due=2026-01-02T00:00:00Z" RESCHEDULED("06", 2),
            "'schedule': 'daily', 'setNext': {'id': 'a', 'next': '2025-01-01T00:00Z'}" IMAGE, AT_5,
            "2026-01-01T07:30Z");
 }
@@ -271,13 +309,6 @@ TEST(what_was_missed_is_caught_up_one_by_one)
     DECIDE("create 2026-01-01T05", HOURLY, AT_5, "2026-01-03T00:30Z");
     DECIDE("create 2026-01-01T05", "'catchUp': 'All', " HOURLY, AT_5, "2026-01-03T00:30Z");
 }
-
-#define DONE(epoch_, at, triggered_)                                                               \
-    .done = {.epoch = (epoch_),                                                                    \
-             .partition = 1767225600000 + (at) *HOUR_MS,                                           \
-             .triggered = (triggered_),                                                            \
-             .reason = (char *) (uintptr_t) "AlreadyActive"}
-#define PASSED_5 "next=2026-01-01T06:00:00Z|due=2026-01-01T07:00:00Z|"
 
 /* STYX-SCH-10 */
 TEST(what_was_seen_to_is_recorded)
@@ -365,7 +396,9 @@ TEST(what_fell_due_while_it_was_suspended_is_skipped)
            "|skipped=Suspended 2026-01-01T05:00:00Z..2026-01-01T08:00:00Z 4|suspended=0",
            HOURLY, SUSPENDED_AT_5, "2026-01-01T09:30Z");
     DECIDE("store offset=PT2H|epoch=5|next=2026-01-01T08:00:00Z|due=2026-01-01T10:00:00Z"
-           "|suspended=0",
+           "|decision=2026-01-01T07 Skipped Suspended"
+           "|why=they fell due while the workflow was suspended"
+           "|skipped=Suspended 2026-01-01T05:00:00Z..2026-01-01T07:00:00Z 3|suspended=0",
            "'schedule': 'hourly', 'offset': 'PT2H'" IMAGE, SUSPENDED_AT_5, "2026-01-01T09:30Z");
 }
 
