@@ -289,6 +289,28 @@ static void check_passed(struct observer *o, const struct workflow *wf, instant 
     }
 }
 
+/* By another schedule or offset: what had fallen due is recorded, unless it falls due again. */
+static void check_rescheduled(struct observer *o, const struct workflow *before,
+                              const struct workflow *after)
+{
+    bool same = strcmp(before->status.observed_schedule, after->status.observed_schedule) == 0;
+    instant since = true_time(o) - OBSERVER_DUE_MS, t = before->status.cursor.next;
+    char text[PARTITION_TEXT_MAX];
+    struct timing timing;
+
+    if ((same && strcmp(before->status.observed_offset, after->status.observed_offset) == 0) ||
+        !workflow_observed_timing(before, &timing))
+        return;
+    while (offset_add(t, &timing.offset) < since && !(same && t >= after->status.cursor.next)) {
+        if (!was_skipped(after, t) &&
+            !was_triggered(o, before, partition_print(&timing.schedule, t, text)))
+            observer_blame(o, "%s: partition %s was forgotten with its schedule", after->id.name,
+                           text);
+        if (!schedule_next(&timing.schedule, t, &t))
+            return;
+    }
+}
+
 static void check_cursor(struct observer *o, const struct workflow *before,
                          const struct workflow *after)
 {
@@ -300,6 +322,8 @@ static void check_cursor(struct observer *o, const struct workflow *before,
         observer_blame(o, "%s: the epoch went back", after->id.name);
     if (from->epoch == to->epoch && from->epoch > 0)
         check_passed(o, after, from->next, to->next);
+    if (from->epoch != to->epoch && from->epoch > 0)
+        check_rescheduled(o, before, after);
 }
 
 static void on_workflow(struct observer *o, const json_t *old, const json_t *new)

@@ -7,7 +7,7 @@
  *    a time;
  *  - of one attempt there is one pod, ever, while its instance lives;
  *  - a partition is triggered at most once in an epoch of its cursor, and the cursor passes by none
- *    that was not triggered or recorded as skipped;
+ *    that was not triggered or recorded as skipped, nor does a change of the schedule;
  *  - a schedule triggers nothing that is active or is being deleted;
  *  - a terminal state is final until a new trigger, and a trigger has a number of its own;
  *  - a run records what its container said at its end, and is not halted unless somebody wished so
@@ -41,7 +41,8 @@
 #define OBSERVER_MAX_STEPS          3000
 #define OBSERVER_MAX_WRITES         9
 #define OBSERVER_MAX_LAG_MS         5000
-#define OBSERVER_MIN_TIMEOUT_MS     MINUTE_MS /* all workflows allow themselves twice that */
+#define OBSERVER_DUE_MS             (3 * MINUTE_MS) /* it was due when whoever wrote that looked */
+#define OBSERVER_MIN_TIMEOUT_MS     MINUTE_MS       /* all workflows allow themselves twice that */
 #define FOREIGN_PREFIX              "foreign-"
 
 struct observer {
