@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "k8s/informer.h"
 
+#include "base/log.h"
 #include "k8s/selector.h"
 #include "k8s/store.h"
 
@@ -19,6 +20,7 @@
 #define WATCH_MAX_MS   480000
 #define SILENCE_MS     60000 /* a healthy watch has sent a bookmark by then */
 #define CERTAIN_MS     30000 /* no answer is on its way for so long */
+#define FORBIDDEN_MS   60000 /* then that is no start of a server any more */
 
 enum stream_state { STREAM_STOPPED, STREAM_LISTING, STREAM_WATCHING };
 
@@ -35,9 +37,10 @@ struct stream {
     uint64_t list;   /* the number of the list in progress, or of the last one */
     bool even_older; /* the server went back in time: believe this list */
     bool back;       /* it has: what was known when the list began is newer than what it shows */
-    bool listed;     /* since the start or the last resync */
-    int failures;    /* in a row, to reach the server */
-    int expiries;    /* in a row, without a good watch in between */
+    bool listed;     /* since the start or the last resync, or it may not be */
+    int64_t forbidden_since; /* 0: it is not, as far as is known */
+    int failures;            /* in a row, to reach the server */
+    int expiries;            /* in a row, without a good watch in between */
     int64_t list_began, watch_began;
     uint64_t watch_items;
 };
@@ -213,6 +216,7 @@ static void finish_list(struct stream *s, uint64_t version)
     s->told = version;
     s->even_older = false;
     s->listed = true;
+    s->forbidden_since = 0;
     inf->stats.lists++;
     enter(s, STREAM_WATCHING, 0);
     tell_if_synced(inf);
@@ -233,10 +237,41 @@ static bool page_may_come(const struct stream *s, enum error_code code)
     return away && loop_now(s->informer->loop, LOOP_MONOTONIC) < s->list_began + LIST_MAX_MS;
 }
 
+static bool any_listed(const struct k8s_informer *inf)
+{
+    for (size_t i = 0; i < inf->n_streams; i++)
+        if (inf->streams[i].listed)
+            return true;
+    return false;
+}
+
+/* A namespace that is gone, and the role in it with it: nothing can be done there, and the others
+ * need not wait. */
+static void note_forbidden(struct stream *s, const struct error *error)
+{
+    struct k8s_informer *inf = s->informer;
+    int64_t now = loop_now(inf->loop, LOOP_MONOTONIC);
+
+    if (error->code != ERROR_FORBIDDEN) {
+        s->forbidden_since = 0;
+        return;
+    }
+    if (s->forbidden_since == 0)
+        s->forbidden_since = now;
+    if (s->listed || now - s->forbidden_since < FORBIDDEN_MS || !any_listed(inf))
+        return;
+    s->listed = true;
+    log_warning("a namespace may not be listed, and is left out",
+                KV("kind", inf->store.kind->resource->plural), KV("namespace", s->ns),
+                KV("error", error->text));
+    tell_if_synced(inf);
+}
+
 static void list_failed(struct stream *s, const struct k8s_reply *reply)
 {
     int64_t delay = retry_ms(s, reply);
 
+    note_forbidden(s, &reply->error);
     note_error(s, &reply->error);
     if (page_may_come(s, reply->error.code))
         enter(s, STREAM_LISTING, delay);

@@ -14,6 +14,9 @@
  * are told to one handler, as "this object changed": an event never says what to do.  An object
  * that came back under its name with another UID is told as a removal and an addition.
  *
+ * A namespace that may not be listed for a minute, while others are, counts as listed: it was
+ * deleted, as a rule, and the others need not wait for it.
+ *
  * The copy lags.  What is absent here is not proven absent (design, section 4); what the program
  * itself wrote is put in at once with k8s_informer_observe, and older news about it is ignored.
  * A reply that arrives after the watch has told of the object's deletion does not revive it.

@@ -3,8 +3,8 @@
  * An observer of a world: what may never happen, judged by the cluster's true history and not by
  * what anybody believes (design, section 4).
  *
- *  - of one run (component, workflow, parameter), and of one instance, at most one container runs at
- *    a time;
+ *  - of one run (component, workflow, parameter), and of one instance, at most one container runs
+ *    at a time;
  *  - of one attempt there is one pod, ever, while its instance lives;
  *  - a partition is triggered at most once in an epoch of its cursor, and the cursor passes by none
  *    that was not triggered or recorded as skipped, nor does a change of the schedule;

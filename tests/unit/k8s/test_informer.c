@@ -221,6 +221,49 @@ TEST(a_page_that_has_expired_starts_the_list_over)
     tear_down();
 }
 
+static int forbid_b(const char *user, const struct k8s_request *request, void *arg)
+{
+    (void) user, (void) arg;
+    return request->ns && strcmp(request->ns, "b") == 0 ? (int) FAKE_FORBID : -1;
+}
+
+/* Somebody deleted one of the namespaces, and the role in it: the others go on. */
+TEST(a_namespace_that_may_not_be_listed_keeps_nobody_waiting)
+{
+    static const char *const two[] = {"a", "b", NULL};
+
+    set_up();
+    add("x", 1);
+    fake_set_judge(fake, forbid_b, NULL);
+    start(&kind, two);
+    fake_run(fake, 30000);
+    CHECK(!k8s_informer_synced(informer)); /* a server that has just started forbids, too */
+    fake_run(fake, 60000);
+    CHECK(k8s_informer_synced(informer));
+    CHECK_INT(synced, 1);
+    k8s_informer_resync(informer);
+    fake_run(fake, 90000);
+    CHECK_INT(synced, 2);
+    add_in("b", "x", 2);
+    fake_set_judge(fake, NULL, NULL);
+    fake_run(fake, 5000);
+    CHECK_INT(n_of(k8s_informer_get(informer, "b", "x")), 2);
+    tear_down();
+}
+
+/* If all are forbidden, nothing is known. */
+TEST(a_copy_of_nothing_is_no_copy)
+{
+    static const char *const one[] = {"b", NULL};
+
+    set_up();
+    fake_set_judge(fake, forbid_b, NULL);
+    start(&kind, one);
+    fake_run(fake, 600000);
+    CHECK(!k8s_informer_synced(informer));
+    tear_down();
+}
+
 TEST(only_the_namespaces_that_were_asked_for)
 {
     static const char *const two[] = {"a", "b", NULL};
