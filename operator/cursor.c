@@ -89,12 +89,13 @@ static bool in_doubt(const struct cursor_ctl *ctl)
     return loop_now(ctl->op->loop, LOOP_MONOTONIC) < ctl->doubt_until;
 }
 
-/* What is in doubt keeps its place, until it is settled. */
+/* What is in doubt keeps its place, until it is settled.  (If that failed, it is tried again in good
+ * time.) */
 static void leave_place(struct cursor_ctl *ctl)
 {
-    if (ctl->doubt_until > 0)
+    if (in_doubt(ctl))
         work_add_at(&ctl->work, LOOP_MONOTONIC, ctl->doubt_until);
-    else
+    else if (ctl->doubt_until == 0)
         set_triggering(ctl, false);
 }
 

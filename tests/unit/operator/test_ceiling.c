@@ -148,6 +148,39 @@ TEST(a_create_in_doubt_keeps_its_place_when_the_cursor_moves)
     }
 }
 
+static int refuse_reads(const char *user, const struct k8s_request *request, void *arg)
+{
+    bool hit =
+        request->verb == K8S_GET && strcmp(request->resource->plural, "workflowinstances") == 0;
+
+    (void) user;
+    *(int *) arg += hit;
+    return hit ? (int) FAKE_REFUSE : -1;
+}
+
+/* What cannot be settled is asked for again, but not all the time. */
+TEST(a_create_in_doubt_that_cannot_be_read_is_no_storm)
+{
+    struct world w;
+    int n_reads = 0;
+
+    world_init(&w, test_seed());
+    world_start(&w, 0);
+    world_deploy(&w, "job", HOURLY);
+    fake_fail_next(w.fake, FAKE_LOSE_REQUEST, 1, K8S_CREATE, "workflowinstances");
+    fake_set_judge(w.fake, refuse_reads, &n_reads);
+    world_run(&w, HOUR_MS - loop_now(w.loop, LOOP_OF_DAY) % HOUR_MS + SECOND_MS);
+    world_patch(&w, &workflow_resource, "job",
+                "{'spec': {'setNext': {'next': '2025-12-31T12:00:00Z',"
+                " 'nextOffset': '2025-12-31T13:00:00Z', 'id': 'again'}}}");
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK(n_reads > 1 && n_reads < 50);
+    fake_set_judge(w.fake, NULL, NULL);
+    world_run(&w, 5 * MINUTE_MS);
+    CHECK(world_count(&w, "DONE") >= 2);
+    world_done(&w);
+}
+
 /* A create that never took effect gives its place back, even if it is not wanted any more. */
 TEST(a_place_that_was_not_taken_is_given_back)
 {
