@@ -10,7 +10,8 @@ static const struct k8s_resource leases = {"coordination.k8s.io", "v1", "leases"
 
 #define RECORD_ANNOTATION "kharon.dev/written"
 #define WATCH_MS          300000
-#define WATCH_AGAIN_MS    60000 /* after one that failed */
+#define WATCH_AGAIN_MS    1000  /* after one that was lost */
+#define WATCH_REFUSED_MS  60000 /* after one that was refused */
 
 enum lease_state {
     LEASE_STOPPED,   /* not started, or released */
@@ -281,14 +282,16 @@ static void on_watched(enum k8s_event event, const char *text, size_t len, void 
         act_in(l, 0);
 }
 
-/* One that was refused is not asked for again in a hurry. */
+/* One that was refused is not asked for again in a hurry.  A server that has started lets all of
+ * them expire. */
 static void on_watch_over(const struct k8s_reply *reply, void *arg)
 {
+    bool refused = reply->http_status >= 400 && reply->error.code != ERROR_EXPIRED;
     struct lease *l = arg;
 
     l->watch = NULL;
     if (reply->error.code != ERROR_NONE)
-        l->watch_after = boot(l) + WATCH_AGAIN_MS;
+        l->watch_after = boot(l) + (refused ? WATCH_REFUSED_MS : WATCH_AGAIN_MS);
 }
 
 static void begin_watch(struct lease *l)

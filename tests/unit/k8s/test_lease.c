@@ -253,13 +253,34 @@ TEST(a_released_lease_is_taken_at_once)
     tear_down();
 }
 
-/* Who may not watch it, or whose watch ends, looks at it now and then. */
+/* An API server that has started lets all watches expire. */
+TEST(a_watch_that_was_lost_is_soon_there_again)
+{
+    set_up();
+    begin(&a, "a");
+    fake_run(fake, 100);
+    begin(&b, "b");
+    fake_run(fake, 10000);
+    fake_fail_next(fake, FAKE_EXPIRE, 1, K8S_WATCH, "leases");
+    fake_end_watches(fake, false);
+    fake_run(fake, 10000);
+    struct candidate *leader = lease_held(a.lease) ? &a : &b;
+    struct candidate *other = leader == &a ? &b : &a;
+    int64_t start = loop_now(loop, LOOP_BOOT);
+    lease_release(leader->lease);
+    fake_run(fake, 2000);
+    CHECK(lease_held(other->lease));
+    CHECK(other->acquired_at - start <= 50);
+    tear_down();
+}
+
+/* Who may not watch it looks at it now and then. */
 TEST(a_released_lease_is_found_without_a_watch)
 {
     set_up();
     begin(&a, "a");
     fake_run(fake, 100);
-    fake_set_rate(fake, FAKE_EXPIRE, 1000); /* which hits watches only */
+    fake_fail_next(fake, FAKE_FORBID, 1000, K8S_WATCH, "leases");
     begin(&b, "b");
     fake_run(fake, 10000);
     CHECK(fake_count_requests(fake, K8S_WATCH, "leases") <= 2);
