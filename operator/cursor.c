@@ -89,8 +89,7 @@ static bool in_doubt(const struct cursor_ctl *ctl)
     return loop_now(ctl->op->loop, LOOP_MONOTONIC) < ctl->doubt_until;
 }
 
-/* What is in doubt keeps its place, until it is settled.  (If that failed, it is tried again in good
- * time.) */
+/* What is in doubt keeps its place until it is settled; if that fails, the back-off tries again. */
 static void leave_place(struct cursor_ctl *ctl)
 {
     if (in_doubt(ctl))

@@ -33,7 +33,7 @@ struct handover {
     struct loop_timer give_up;
     struct loop_task look; /* whether `wanted` is reached */
     uint64_t n_in_doubt;
-    uint64_t newest;   /* version of all pods that were written */
+    uint64_t newest;   /* version among pods that were written; 0: none since the last lists */
     int64_t newest_at; /* LOOP_BOOT: when that was known */
 };
 

@@ -131,8 +131,8 @@ bool workflow_observed_timing(const struct workflow *wf, struct timing *ret_timi
  * schedule or offset, else set to a wish that was not obeyed yet.  A wish to a suspended workflow
  * finds the cursor where time has moved it; what was passed by then is told in `ret_skip`, and
  * where the cursor stands afterwards is meant: nothing more is passed by when the workflow goes on.
- * A new workflow's first partition is the first that falls due after it was made, as long as that
- * is not more than WORKFLOW_NEW_MS ago.
+ * The first partition of a new workflow (of generation 1, and not judged yet) is the first that
+ * falls due after it was made, as long as that is not more than WORKFLOW_NEW_MS ago.
  */
 #define WORKFLOW_NEW_MS HOUR_MS
 enum cursor_setter {

@@ -843,7 +843,6 @@ TEST(a_due_partition_waits_for_its_object_that_is_being_deleted)
     world_done(&w);
 }
 
-/* The names of objects are in lower case, partitions are not. */
 /* Design, section 4: whatever waits says for what. */
 TEST(a_partition_whose_instance_is_refused_says_so)
 {
@@ -863,6 +862,7 @@ TEST(a_partition_whose_instance_is_refused_says_so)
     world_done(&w);
 }
 
+/* The names of objects are in lower case, partitions are not. */
 TEST(a_name_that_another_parameter_has_is_not_taken_over)
 {
     struct world w;
