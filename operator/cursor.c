@@ -529,6 +529,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
                                         "read instance"};
     struct cursor_ctl *ctl = arg;
     enum call_kind kind = ctl->calling;
+    bool asks = kind == CALL_CREATE || kind == CALL_RETRIGGER;
     struct k8s_object *object = k8s_informer_get_key(ctl->op->workflows, ctl->key);
 
     ctl->call = NULL;
@@ -548,7 +549,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         return;
     if (kind == CALL_READ && on_read(ctl, object->value, reply))
         return;
-    if (kind == CALL_CREATE || kind == CALL_RETRIGGER)
+    if (asks)
         on_created(ctl, reply);
     if (kind == CALL_CREATE && is_refusal(reply->error.code)) /* and asked for again */
         note_done(ctl, (struct trigger_done) {.waits = true, .reason = xstrdup("Refused")});
@@ -558,8 +559,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         k8s_informer_refused(ctl->op->workflows, ctl->key);
     if (kind != CALL_STORE && reply->error.code == ERROR_NONE)
         end_doubt(ctl);
-    else if (kind == CALL_READ || ((kind == CALL_CREATE || kind == CALL_RETRIGGER) &&
-                                   reply->error.code == ERROR_UNKNOWN))
+    else if (kind == CALL_READ || (asks && reply->error.code == ERROR_UNKNOWN))
         ctl->doubt_until = loop_now(ctl->op->loop, LOOP_MONOTONIC) + SETTLED_MS;
     leave_place(ctl);
     finish_by_reply(ctl->op, &ctl->work, reply, doing[kind], ctl->key);

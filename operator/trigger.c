@@ -140,34 +140,6 @@ static void skip_suspended(const struct trigger_view *v, const struct timing *t,
         skip_decided(v, t, s, skip, "Suspended", "they fell due while the workflow was suspended");
 }
 
-static bool done_is_about(const struct trigger_view *v, const struct cursor *c)
-{
-    return v->done->epoch != 0 && v->done->epoch == c->epoch && v->done->partition == c->next;
-}
-
-/* By another schedule or offset the cursor was set anew: what had fallen due by the last one is
- * passed by, unless another offset lets it fall due once more. */
-static void skip_rescheduled(const struct trigger_view *v, const struct timing *now_valid,
-                             struct workflow_status *s)
-{
-    struct cursor c = v->wf->status.cursor;
-    instant until = v->now;
-    struct timing t;
-
-    if (!workflow_observed_timing(v->wf, &t) ||
-        (done_is_about(v, &c) && v->done->triggered && !cursor_advance(&c, &t.schedule, &t.offset)))
-        return;
-    instant again = offset_add(s->cursor.next, &t.offset);
-    if (strcmp(t.schedule.text, now_valid->schedule.text) == 0 && again <= until)
-        until = again - 1;
-    struct cursor_skip skip = cursor_pass_due(&c, &t.schedule, &t.offset, until);
-    if (skip.count > 0 && s->suspended)
-        skip_suspended(v, &t, s, &skip);
-    else if (skip.count > 0)
-        skip_decided(v, &t, s, &skip, "Rescheduled",
-                     "they had fallen due when the schedule or the offset was changed");
-}
-
 static struct cursor_skip pass_due(struct cursor *c, const struct timing *t, instant until)
 {
     return cursor_pass_due(c, &t->schedule, &t->offset, until);
@@ -178,6 +150,35 @@ static void advance(struct cursor *c, const struct timing *t)
 {
     if (!cursor_advance(c, &t->schedule, &t->offset))
         c->next_offset = INSTANT_MAX;
+}
+
+static bool done_is_about(const struct trigger_view *v, const struct cursor *c)
+{
+    return v->done->epoch != 0 && v->done->epoch == c->epoch && v->done->partition == c->next;
+}
+
+/* By another schedule or offset the cursor was set anew: what had fallen due by the last one is
+ * passed by, unless another offset lets it fall due once more. */
+static void skip_rescheduled(const struct trigger_view *v, const struct timing *is,
+                             struct workflow_status *s)
+{
+    struct cursor c = v->wf->status.cursor;
+    instant until = v->now;
+    struct timing was;
+
+    if (!workflow_observed_timing(v->wf, &was))
+        return;
+    if (done_is_about(v, &c) && v->done->triggered)
+        advance(&c, &was);
+    instant again = offset_add(s->cursor.next, &was.offset);
+    if (strcmp(was.schedule.text, is->schedule.text) == 0 && again <= until)
+        until = again - 1;
+    struct cursor_skip skip = pass_due(&c, &was, until);
+    if (s->suspended)
+        skip_suspended(v, &was, s, &skip);
+    else if (skip.count > 0)
+        skip_decided(v, &was, s, &skip, "Rescheduled",
+                     "they had fallen due when the schedule or the offset was changed");
 }
 
 /* ---- the cursor is set ---- */

@@ -6,7 +6,6 @@
  */
 #include "sim/storm.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 static bool is_of(const char *instance, const char *workflow)
@@ -56,10 +55,8 @@ static void halt_all(struct storm *s)
     for (size_t i = 0; i < h.names.n; i++) {
         const json_t *object = world_get(&s->w, &instance_resource, h.names.items[i]);
         CLEANUP(instance_free) struct instance *inst = instance_decode(object);
-        CLEANUP(free) char *patch =
-            xasprintf("{'spec': {'haltThrough': %" PRId64 "}}", inst->run.seq);
 
-        world_patch(&s->w, &instance_resource, inst->id.name, patch);
+        storm_halt(s, inst);
     }
     texts_done(&h.names);
 }

@@ -342,14 +342,19 @@ static void trigger_again(struct storm *s)
         give_trigger(s, inst);
 }
 
+void storm_halt(struct storm *s, const struct instance *inst)
+{
+    CLEANUP(free) char *patch = xasprintf("{'spec': {'haltThrough': %" PRId64 "}}", inst->run.seq);
+
+    patch_instance(s, inst, patch);
+}
+
 static void halt(struct storm *s)
 {
     CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
 
-    if (!inst || inst->halt_through >= inst->run.seq)
-        return;
-    CLEANUP(free) char *patch = xasprintf("{'spec': {'haltThrough': %" PRId64 "}}", inst->run.seq);
-    patch_instance(s, inst, patch);
+    if (inst && inst->halt_through < inst->run.seq)
+        storm_halt(s, inst);
 }
 
 void storm_halt_and_trigger(struct storm *s, const struct instance *inst)

@@ -149,6 +149,7 @@ void storm_deploy_all(struct storm *s);
 void storm_mend_all(struct storm *s); /* after edits: all are as they were */
 void storm_tidy(struct storm *s);
 void storm_suspend_all(struct storm *s);
+void storm_halt(struct storm *s, const struct instance *inst);
 void storm_halt_and_trigger(struct storm *s, const struct instance *inst);
 void storm_delete_and_run(struct storm *s, const struct instance *inst); /* by hand */
 void storm_force_delete(struct storm *s, const char *pod); /* unless that is nobody's business */

@@ -92,6 +92,26 @@ static bool both_lead(void)
     return lease_held(a.lease) && lease_held(b.lease);
 }
 
+/* a holds the lease, b stands by. */
+static void begin_both(void)
+{
+    begin(&a, "a");
+    fake_run(fake, 100);
+    begin(&b, "b");
+}
+
+static struct candidate *leader(void)
+{
+    return lease_held(a.lease) ? &a : &b;
+}
+
+static void release_with(struct lease *lease, const char *record)
+{
+    lease_set_record(lease, record);
+    lease_release(lease);
+    fake_run(fake, 2000);
+}
+
 TEST(the_first_one_creates_it)
 {
     set_up();
@@ -145,9 +165,7 @@ TEST(of_two_one_leads)
 TEST(a_crashed_holder_is_replaced_after_its_time)
 {
     set_up();
-    begin(&a, "a");
-    fake_run(fake, 100);
-    begin(&b, "b");
+    begin_both();
     fake_run(fake, 10000);
     int64_t crash = loop_now(loop, LOOP_BOOT);
     end(&a);
@@ -163,9 +181,7 @@ TEST(a_crashed_holder_is_replaced_after_its_time)
 TEST(a_holder_that_is_cut_off_stops_before_the_next_begins)
 {
     set_up();
-    begin(&a, "a");
-    fake_run(fake, 100);
-    begin(&b, "b");
+    begin_both();
     fake_run(fake, 10000);
     fake_partition(a.k8s, true);
     for (int i = 0; i < 1000 && !b.acquired; i++) {
@@ -233,9 +249,7 @@ TEST(stepping_the_clock_of_day_changes_nothing)
 TEST(a_released_lease_is_taken_at_once)
 {
     set_up();
-    begin(&a, "a");
-    fake_run(fake, 100);
-    begin(&b, "b");
+    begin_both();
     fake_run(fake, 10000);
     lease_set_record(a.lease, "{\"pods\":\"17\"}");
     int64_t start = loop_now(loop, LOOP_BOOT);
@@ -257,20 +271,17 @@ TEST(a_released_lease_is_taken_at_once)
 TEST(a_watch_that_was_lost_is_soon_there_again)
 {
     set_up();
-    begin(&a, "a");
-    fake_run(fake, 100);
-    begin(&b, "b");
+    begin_both();
     fake_run(fake, 10000);
     fake_fail_next(fake, FAKE_EXPIRE, 1, K8S_WATCH, "leases");
     fake_end_watches(fake, false);
     fake_run(fake, 10000);
-    struct candidate *leader = lease_held(a.lease) ? &a : &b;
-    struct candidate *other = leader == &a ? &b : &a;
+    struct candidate *first = leader(), *next = first == &a ? &b : &a;
     int64_t start = loop_now(loop, LOOP_BOOT);
-    lease_release(leader->lease);
+    lease_release(first->lease);
     fake_run(fake, 2000);
-    CHECK(lease_held(other->lease));
-    CHECK(other->acquired_at - start <= 50);
+    CHECK(lease_held(next->lease));
+    CHECK(next->acquired_at - start <= 50);
     tear_down();
 }
 
@@ -296,9 +307,7 @@ TEST(a_released_lease_is_found_without_a_watch)
 TEST(a_watch_that_is_behind_takes_nothing_back)
 {
     set_up();
-    begin(&a, "a");
-    fake_run(fake, 100);
-    begin(&b, "b");
+    begin_both();
     fake_run(fake, 5000);
     fake_partition(b.k8s, true);
     fake_run(fake, 500);
@@ -317,9 +326,7 @@ TEST(a_deleted_lease_is_not_taken_from_its_holder)
 {
     for (int i = 0; i < 20; i++) {
         set_up();
-        begin(&a, "a");
-        fake_run(fake, 100);
-        begin(&b, "b");
+        begin_both();
         fake_run(fake, 5000 + i * 150);
         fake_partition(a.k8s, i % 2); /* and may not come to know */
         fake_delete(fake, &leases, "k", "op");
@@ -457,9 +464,7 @@ TEST(a_lease_that_nobody_took_goes_on)
 TEST(a_lease_that_another_held_does_not_go_on)
 {
     set_up();
-    begin(&a, "a");
-    fake_run(fake, 100);
-    begin(&b, "b");
+    begin_both();
     cut_off(&a, 10000);
     CHECK_INT(b.acquired, 1);
     end(&b);
@@ -481,9 +486,7 @@ TEST(after_an_outage_the_holder_goes_on)
 {
     for (int i = 0; i < 20; i++) {
         set_up();
-        begin(&a, "a");
-        fake_run(fake, 100);
-        begin(&b, "b");
+        begin_both();
         fake_run(fake, 10000 + 177 * i);
         (i % 2 ? fake_stall : fake_stop_server)(fake, 8000 + 333 * i);
         fake_run(fake, 20000 + 333 * i);
@@ -496,9 +499,7 @@ TEST(after_an_outage_the_holder_goes_on)
 TEST(a_holder_that_an_outage_ended_is_replaced_soon)
 {
     set_up();
-    begin(&a, "a");
-    fake_run(fake, 100);
-    begin(&b, "b");
+    begin_both();
     fake_run(fake, 10000);
     fake_stall(fake, 8000);
     end(&a);
@@ -600,23 +601,17 @@ TEST(a_look_finds_a_lease_that_went_back)
 TEST(a_record_from_after_a_restore_tells_those_of_before_nothing)
 {
     set_up();
-    begin(&a, "a");
-    fake_run(fake, 100);
-    begin(&b, "b");
+    begin_both();
     fake_run(fake, 10000);
     fake_restore(fake);
     fake_run(fake, 10000);
-    lease_set_record(a.lease, "{\"pods\":\"17\"}");
-    lease_release(a.lease);
-    fake_run(fake, 2000);
+    release_with(a.lease, "{\"pods\":\"17\"}");
     CHECK_INT(b.acquired, 1);
     CHECK_STR(lease_found_record(b.lease), "");
     end(&a);
     begin(&a, "c");
     fake_run(fake, 1000);
-    lease_set_record(b.lease, "{\"pods\":\"18\"}");
-    lease_release(b.lease);
-    fake_run(fake, 2000);
+    release_with(b.lease, "{\"pods\":\"18\"}");
     CHECK_STR(lease_found_record(a.lease), "{\"pods\":\"18\"}");
     tear_down();
 }
@@ -625,19 +620,14 @@ TEST(a_record_from_after_a_restore_tells_those_of_before_nothing)
 TEST(an_answer_that_comes_after_newer_news_takes_no_record_away)
 {
     set_up();
-    begin(&a, "a");
-    fake_run(fake, 100);
-    begin(&b, "b");
+    begin_both();
     fake_set_latency(fake, 0, 400);
     fake_run(fake, 600000);
     fake_set_latency(fake, 0, 0);
     fake_run(fake, 1000);
-    struct candidate *leader = lease_held(a.lease) ? &a : &b;
-    struct candidate *other = leader == &a ? &b : &a;
-    lease_set_record(leader->lease, "{\"pods\":\"17\"}");
-    lease_release(leader->lease);
-    fake_run(fake, 2000);
-    CHECK_STR(lease_found_record(other->lease), "{\"pods\":\"17\"}");
+    struct candidate *first = leader(), *next = first == &a ? &b : &a;
+    release_with(first->lease, "{\"pods\":\"17\"}");
+    CHECK_STR(lease_found_record(next->lease), "{\"pods\":\"17\"}");
     tear_down();
 }
 
@@ -646,20 +636,15 @@ TEST(a_lease_that_was_made_anew_after_a_restore_is_of_another_time)
 {
     set_up();
     fake_backup(fake);
-    begin(&a, "a");
-    fake_run(fake, 100);
-    begin(&b, "b");
+    begin_both();
     fake_run(fake, 10000);
     fake_restore(fake);
     fake_run(fake, 10000);
     CHECK_INT(a.lost, 1);
-    struct candidate *leader = lease_held(a.lease) ? &a : &b;
-    struct candidate *other = leader == &a ? &b : &a;
-    lease_set_record(leader->lease, "{\"pods\":\"17\"}");
-    lease_release(leader->lease);
-    fake_run(fake, 2000);
-    CHECK(lease_held(other->lease));
-    CHECK_STR(lease_found_record(other->lease), "");
+    struct candidate *first = leader(), *next = first == &a ? &b : &a;
+    release_with(first->lease, "{\"pods\":\"17\"}");
+    CHECK(lease_held(next->lease));
+    CHECK_STR(lease_found_record(next->lease), "");
     tear_down();
 }
 

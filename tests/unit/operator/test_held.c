@@ -48,6 +48,17 @@ static const char *remake_unseen(struct world *w)
     return world_text(w, &workflow_resource, "job", "metadata.uid");
 }
 
+/* By who has read the workflow; `more` of the spec goes before, with a comma. */
+static void trigger_again(struct world *w, const char *instance, const char *more)
+{
+    CLEANUP(free) char *patch = xasprintf(
+        "{'spec': {%s 'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'z', 'key': 'z', 'workflowUID':"
+        " '%s'}}}",
+        more, world_text(w, &workflow_resource, "job", "metadata.uid"));
+
+    world_patch(w, &instance_resource, instance, patch);
+}
+
 /* By who has read the workflow. */
 static void create_named(struct world *w, const char *uid)
 {
@@ -82,13 +93,9 @@ TEST(a_copy_of_the_workflow_that_lags_holds_nothing)
 TEST(a_copy_of_the_workflow_that_lags_halts_nothing)
 {
     struct world w;
-    const char *uid = remake_unseen(&w);
-    CLEANUP(free) char *patch =
-        xasprintf("{'spec': {'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'x', 'key': 'x',"
-                  " 'workflowUID': '%s'}}}",
-                  uid);
 
-    world_patch(&w, &instance_resource, "job.2024", patch);
+    remake_unseen(&w);
+    trigger_again(&w, "job.2024", "");
     world_run(&w, MINUTE_MS);
     CHECK_STR(world_text(&w, &instance_resource, "job.2024", "status.state"), "DONE");
     CHECK_INT(w.n_started, 2);
@@ -119,11 +126,7 @@ TEST(a_workflow_that_was_read_for_another_trigger_halts_nothing)
     world_delete(&w, &workflow_resource, "job");
     world_deploy(&w, "job", BY_HAND);
     w.plan.run_ms = 0;
-    CLEANUP(free) char *patch =
-        xasprintf("{'spec': {'haltThrough': 1, 'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'x',"
-                  " 'key': 'x', 'workflowUID': '%s'}}}",
-                  world_text(&w, &workflow_resource, "job", "metadata.uid"));
-    world_patch(&w, &instance_resource, "job.2025", patch);
+    trigger_again(&w, "job.2025", "'haltThrough': 1,");
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
     CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.seq"), "2");
     world_done(&w);
@@ -204,11 +207,7 @@ TEST(whoever_triggers_it_anew_gets_it)
     struct world w;
 
     begin(&w);
-    CLEANUP(free) char *patch = xasprintf(
-        "{'spec': {'trigger': {'seq': 2, 'type': 'adhoc', 'id': 'y', 'key': 'y', 'workflowUID':"
-        " '%s'}}}",
-        world_text(&w, &workflow_resource, "job", "metadata.uid"));
-    world_patch(&w, &instance_resource, "job.2025", patch);
+    trigger_again(&w, "job.2025", "");
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
     CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.seq"), "2");
     CHECK_INT(w.n_started, 1);
