@@ -83,6 +83,8 @@ static void note_asked(struct attempt_ctl *ctl, const struct instance *inst)
     struct k8s_object *known = k8s_informer_get(ctl->op->workflows, inst->id.ns, inst->workflow);
 
     ctl->wf_asked_at = inst->id.generation;
+    ctl->wf_absent = false;
+    free(TAKE(ctl->wf_read));
     free(ctl->wf_asked_uid);
     ctl->wf_asked_uid = xstrdup(known ? known->meta.uid : "");
 }
@@ -275,7 +277,8 @@ static bool on_workflow_found(struct attempt_ctl *ctl, const struct k8s_reply *r
     free(ctl->wf_read);
     ctl->wf_read = xstrdup(json_text_at(reply->object, "metadata.uid"));
     k8s_informer_observe(ctl->op->workflows, reply->object);
-    return !inst || known_workflow(ctl->op, inst);
+    known = inst ? known_workflow(ctl->op, inst) : NULL;
+    return !inst || (known && strcmp(known->meta.uid, ctl->wf_read) == 0);
 }
 
 /* What was stored late by an earlier reign is there by now: the run goes on from that.  False if it

@@ -157,28 +157,35 @@ static bool done_is_about(const struct trigger_view *v, const struct cursor *c)
     return v->done->epoch != 0 && v->done->epoch == c->epoch && v->done->partition == c->next;
 }
 
-/* By another schedule or offset the cursor was set anew: what had fallen due by the last one is
- * passed by, unless another offset lets it fall due once more. */
+/* By another offset the cursor may stand before what has fallen due, which falls due once more, or
+ * past what has not.  By another schedule it says nothing about the partitions of the last one. */
+static struct cursor_skip pass_dropped(const struct trigger_view *v, const struct timing *was,
+                                       const struct timing *is, struct cursor *c, instant next)
+{
+    if (strcmp(was->schedule.text, is->schedule.text) != 0)
+        return pass_due(c, was, v->now);
+    if (c->next_offset != INSTANT_MAX)
+        c->next_offset = offset_add(c->next, &was->offset); /* whatever was wished for */
+    return pass_due(c, was, offset_add(next, &was->offset) - 1);
+}
+
+/* By another schedule or offset the cursor was set anew: what it drops is passed by. */
 static void skip_rescheduled(const struct trigger_view *v, const struct timing *is,
                              struct workflow_status *s)
 {
     struct cursor c = v->wf->status.cursor;
-    instant until = v->now;
     struct timing was;
 
     if (!workflow_observed_timing(v->wf, &was))
         return;
     if (done_is_about(v, &c) && v->done->triggered)
         advance(&c, &was);
-    instant again = offset_add(s->cursor.next, &was.offset);
-    if (strcmp(was.schedule.text, is->schedule.text) == 0 && again <= until)
-        until = again - 1;
-    struct cursor_skip skip = pass_due(&c, &was, until);
+    struct cursor_skip skip = pass_dropped(v, &was, is, &c, s->cursor.next);
     if (s->suspended)
         skip_suspended(v, &was, s, &skip);
     else if (skip.count > 0)
         skip_decided(v, &was, s, &skip, "Rescheduled",
-                     "they had fallen due when the schedule or the offset was changed");
+                     "they were left out when the schedule or the offset was changed");
 }
 
 /* ---- the cursor is set ---- */

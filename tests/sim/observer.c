@@ -289,7 +289,7 @@ static void check_passed(struct observer *o, const struct workflow *wf, instant 
     }
 }
 
-/* By another schedule or offset: what had fallen due is recorded, unless it falls due again. */
+/* By another schedule or offset: what is left out is recorded. */
 static void check_rescheduled(struct observer *o, const struct workflow *before,
                               const struct workflow *after)
 {
@@ -301,7 +301,7 @@ static void check_rescheduled(struct observer *o, const struct workflow *before,
     if ((same && strcmp(before->status.observed_offset, after->status.observed_offset) == 0) ||
         !workflow_observed_timing(before, &timing))
         return;
-    while (offset_add(t, &timing.offset) < since && !(same && t >= after->status.cursor.next)) {
+    while (same ? t < after->status.cursor.next : offset_add(t, &timing.offset) < since) {
         if (!was_skipped(after, t) &&
             !was_triggered(o, before, partition_print(&timing.schedule, t, text)))
             observer_blame(o, "%s: partition %s was forgotten with its schedule", after->id.name,

@@ -223,7 +223,7 @@ TEST(a_new_workflow_owes_what_fell_due_since_it_was_made)
 
 #define RESCHEDULED(last, n)                                                                       \
     "|decision=2026-01-01T" last " Skipped Rescheduled"                                            \
-    "|why=they had fallen due when the schedule or the offset was changed"                         \
+    "|why=they were left out when the schedule or the offset was changed"                         \
     "|skipped=Rescheduled 2026-01-01T05:00:00Z..2026-01-01T" last ":00:00Z " #n
 
 /* STYX-SCH-07 */
@@ -244,6 +244,13 @@ TEST(another_schedule_or_offset_sets_the_cursor_anew)
     DECIDE("store offset=PT2H|epoch=5|next=2026-01-01T06:00:00Z|due=2026-01-01T08:00:00Z",
            "'schedule': 'hourly', 'offset': 'PT2H'" IMAGE, AT_5, "2026-01-01T07:30Z",
            DONE(4, 5, true));
+    /* By a shorter offset the new cursor is past some that had not fallen due by the old one. */
+    DECIDE("store offset=PT30M|epoch=5|next=2026-01-01T07:00:00Z"
+           "|due=2026-01-01T07:30:00Z" RESCHEDULED("06", 2),
+           "'schedule': 'hourly', 'offset': 'PT30M'" IMAGE, AT_5, "2026-01-01T06:45Z");
+    DECIDE("store offset=PT30M|epoch=5|next=2026-01-01T06:00:00Z"
+           "|due=2026-01-01T06:30:00Z" RESCHEDULED("05", 1),
+           "'schedule': 'hourly', 'offset': 'PT30M'" IMAGE, AT_5, "2026-01-01T05:45Z");
     /* `0 * * * *` is not `hourly`. */
     DECIDE("store schedule=0 * * * *|offset=PT0S|epoch=5|next=2026-01-01T06:00:00Z",
            "'schedule': '0 * * * *'" IMAGE, AT_5, "2026-01-01T05:30Z");
