@@ -18,6 +18,7 @@ enum call_kind { CALL_NONE, CALL_STORE, CALL_CREATE, CALL_READ, CALL_RETRIGGER, 
 struct asked {
     int64_t epoch;
     instant partition, due;
+    bool refused; /* once, as a server that has just started refuses everything */
     char parameter[PARTITION_TEXT_MAX];
 };
 
@@ -278,8 +279,10 @@ static void ask(struct cursor_ctl *ctl, const struct workflow *wf, const char *p
 {
     const struct cursor *cursor = &wf->status.cursor;
 
-    ctl->asked = (struct asked) {
-        .epoch = cursor->epoch, .partition = cursor->next, .due = cursor->next_offset};
+    ctl->asked = (struct asked) {.epoch = cursor->epoch,
+                                 .partition = cursor->next,
+                                 .due = cursor->next_offset,
+                                 .refused = still_there(ctl, wf) && ctl->asked.refused};
     snprintf(ctl->asked.parameter, sizeof(ctl->asked.parameter), "%s", parameter);
 }
 
@@ -346,7 +349,7 @@ static enum work_result read_instance(struct cursor_ctl *ctl, const struct workf
  * say it. */
 static bool store_waits(struct cursor_ctl *ctl)
 {
-    return ctl->done.epoch > 0 && !ctl->was_there &&
+    return ctl->done.triggered && !ctl->was_there &&
            burst_wait(ctl->op, &ctl->store_waits, &ctl->work);
 }
 
@@ -369,6 +372,15 @@ static bool is_shown(const struct cursor_ctl *ctl, const struct workflow *wf)
     return object && triggered_in(object->value, wf, ctl->asked.epoch);
 }
 
+/* The partition at which the cursor stands, as it was named when that was set. */
+static bool print_next(const struct workflow *wf, char ret_text[PARTITION_TEXT_MAX])
+{
+    struct timing timing;
+
+    return workflow_observed_timing(wf, &timing) &&
+           partition_print(&timing.schedule, wf->status.cursor.next, ret_text);
+}
+
 /* An earlier leader triggered it and could not say so: that is all that is left to do, at once.  It
  * takes a place by itself, and waits for none; and if somebody triggers it again meanwhile, nothing
  * tells any more that it was made. */
@@ -383,6 +395,11 @@ static bool is_there(const struct cursor_ctl *ctl, const struct workflow *wf, co
            triggered_in(inst, wf, wf->status.cursor.epoch);
 }
 
+static bool passes_by(const struct trigger_step *step)
+{
+    return step->kind == TRIGGER_STORE && step->status.n_passed > 0;
+}
+
 /* What was asked for before the cursor was set may be made yet.  With another create its place
  * would be forgotten. */
 static bool other_may_come(const struct cursor_ctl *ctl, const struct workflow *wf)
@@ -390,18 +407,34 @@ static bool other_may_come(const struct cursor_ctl *ctl, const struct workflow *
     return ctl->doubt_until > 0 && !still_there(ctl, wf);
 }
 
+static bool is_seen_to(const struct cursor_ctl *ctl, const struct workflow *wf)
+{
+    return ctl->done.epoch == wf->status.cursor.epoch &&
+           ctl->done.partition == wf->status.cursor.next && !ctl->done.waits;
+}
+
+/* What was triggered is neither asked for nor passed by, and what may have been is not passed by
+ * before that is known. */
 static struct trigger_step decide(struct cursor_ctl *ctl, const struct trigger_view *view)
 {
     struct trigger_step step = trigger_decide(view, ctl->op->settings);
-    bool asks = step.blocked || step.kind == TRIGGER_CREATE;
+    bool asks = step.blocked || step.kind == TRIGGER_CREATE, passes = passes_by(&step);
+    char next[PARTITION_TEXT_MAX];
 
-    if (!asks || other_may_come(ctl, view->wf) || !is_there(ctl, view->wf, step.partition))
+    if ((!asks && !passes) || is_seen_to(ctl, view->wf) || other_may_come(ctl, view->wf))
         return step;
-    ask(ctl, view->wf, step.partition);
-    ctl->was_there = true;
-    partition_done(ctl, true, NULL);
-    trigger_step_done(&step);
-    return trigger_decide(view, ctl->op->settings);
+    if (print_next(view->wf, next) && is_there(ctl, view->wf, next)) {
+        ask(ctl, view->wf, next);
+        ctl->was_there = true;
+        partition_done(ctl, true, NULL);
+        trigger_step_done(&step);
+        return trigger_decide(view, ctl->op->settings);
+    }
+    if (passes && ctl->doubt_until > 0) {
+        trigger_step_done(&step);
+        return (struct trigger_step) {.kind = TRIGGER_WAIT, .look_again_at = INSTANT_NONE};
+    }
+    return step;
 }
 
 static enum work_result look(struct work *work)
@@ -502,10 +535,14 @@ static bool on_settled(struct cursor_ctl *ctl, const struct k8s_reply *reply)
     return true;
 }
 
-/* By a quota, a policy, or a right that is missing. */
-static bool is_refusal(enum error_code code)
+/* By a quota, a policy, or a right that is missing: it is asked for again. */
+static void note_refusal(struct cursor_ctl *ctl, enum error_code code)
 {
-    return code == ERROR_FORBIDDEN || code == ERROR_INVALID;
+    if (code != ERROR_FORBIDDEN && code != ERROR_INVALID)
+        return;
+    if (ctl->asked.refused)
+        note_done(ctl, (struct trigger_done) {.waits = true, .reason = xstrdup("Refused")});
+    ctl->asked.refused = true;
 }
 
 static void on_stored(struct cursor_ctl *ctl, const struct k8s_reply *reply)
@@ -516,7 +553,8 @@ static void on_stored(struct cursor_ctl *ctl, const struct k8s_reply *reply)
     ctl->op->counters.skips += (uint64_t) ctl->news.n_passed;
     trigger_announce(ctl->op, stored, &stored->status, ctl->news);
     k8s_informer_observe(ctl->op->workflows, reply->object);
-    done_forget(&ctl->done); /* or it would count again after etcd was restored */
+    if (!is_seen_to(ctl, stored))
+        done_forget(&ctl->done); /* or it would count again after etcd was restored */
 }
 
 static void on_reply(const struct k8s_reply *reply, void *arg)
@@ -535,7 +573,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
     ctl->call = NULL;
     ctl->calling = CALL_NONE;
     if (!object) {
-        set_triggering(ctl, false);
+        end_doubt(ctl);
         work_finish(&ctl->work, WORK_DONE);
         return;
     }
@@ -549,10 +587,10 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         return;
     if (kind == CALL_READ && on_read(ctl, object->value, reply))
         return;
-    if (asks)
+    if (asks) {
         on_created(ctl, reply);
-    if (kind == CALL_CREATE && is_refusal(reply->error.code)) /* and asked for again */
-        note_done(ctl, (struct trigger_done) {.waits = true, .reason = xstrdup("Refused")});
+        note_refusal(ctl, reply->error.code);
+    }
     if (kind == CALL_STORE && reply->error.code == ERROR_NONE)
         on_stored(ctl, reply);
     if (kind == CALL_STORE && reply->error.code == ERROR_CONFLICT)

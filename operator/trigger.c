@@ -229,7 +229,7 @@ static const char *reason_text(const char *reason)
         {"AlreadyActive", "the instance was active already"},
         {"NameTaken", "the object of that name is for another parameter"},
         {"BeingDeleted", "the object of that name is being deleted"},
-        {"Refused", "the API server refuses to make its instance; the operator's log says why"},
+        {"Refused", "the API server refuses to trigger its instance; the operator's log says why"},
     };
 
     for (size_t i = 0; i < ARRAY_SIZE(texts); i++)

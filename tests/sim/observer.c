@@ -2,6 +2,7 @@
 #include "sim/observer.h"
 
 #include "model/partition.h"
+#include "operator/trigger.h"
 #include "sim/tally.h"
 
 #include <inttypes.h>
@@ -267,8 +268,31 @@ static bool was_skipped(const struct workflow *wf, instant partition)
     return false;
 }
 
-static void check_passed(struct observer *o, const struct workflow *wf, instant from, instant to)
+/* A trigger of this cursor is there for everybody to see. */
+static bool is_triggered(const struct observer *o, const struct workflow *wf, const char *parameter)
 {
+    CLEANUP(free) char *key = trigger_key(wf, wf->status.cursor.epoch);
+    CLEANUP(free) char *name = instance_name(wf->id.name, parameter);
+    const char *found =
+        json_text_at(world_get(o->world, &instance_resource, name), "spec.trigger.key");
+
+    return found && strcmp(found, key) == 0;
+}
+
+/* Once, and not before. */
+static void check_skip(struct observer *o, const struct workflow *before,
+                       const struct workflow *after, instant partition, const char *parameter)
+{
+    if (was_skipped(after, partition) && !was_skipped(before, partition) &&
+        is_triggered(o, before, parameter))
+        observer_blame(o, "%s: partition %s was triggered, and is told to be skipped",
+                       after->id.name, parameter);
+}
+
+static void check_passed(struct observer *o, const struct workflow *before,
+                         const struct workflow *wf)
+{
+    instant from = before->status.cursor.next, to = wf->status.cursor.next;
     struct schedule schedule;
     struct error ignored;
     char text[PARTITION_TEXT_MAX];
@@ -278,10 +302,12 @@ static void check_passed(struct observer *o, const struct workflow *wf, instant 
     for (instant t = from; t < to;) {
         bool skipped = was_skipped(wf, t);
 
+        partition_print(&schedule, t, text);
         o->n_skips += skipped;
         if (skipped && t == from)
             excuse_requests(o, wf->id.name);
-        if (!skipped && !was_triggered(o, wf, partition_print(&schedule, t, text)))
+        check_skip(o, before, wf, t, text);
+        if (!skipped && !was_triggered(o, wf, text))
             observer_blame(o, "%s: partition %s of epoch %" PRId64 " was passed by without a trace",
                            wf->id.name, text, wf->status.cursor.epoch);
         if (!schedule_next(&schedule, t, &t))
@@ -302,8 +328,9 @@ static void check_rescheduled(struct observer *o, const struct workflow *before,
         !workflow_observed_timing(before, &timing))
         return;
     while (same ? t < after->status.cursor.next : offset_add(t, &timing.offset) < since) {
-        if (!was_skipped(after, t) &&
-            !was_triggered(o, before, partition_print(&timing.schedule, t, text)))
+        partition_print(&timing.schedule, t, text);
+        check_skip(o, before, after, t, text);
+        if (!was_skipped(after, t) && !was_triggered(o, before, text))
             observer_blame(o, "%s: partition %s was forgotten with its schedule", after->id.name,
                            text);
         if (!schedule_next(&timing.schedule, t, &t))
@@ -321,7 +348,7 @@ static void check_cursor(struct observer *o, const struct workflow *before,
     if (to->epoch < from->epoch)
         observer_blame(o, "%s: the epoch went back", after->id.name);
     if (from->epoch == to->epoch && from->epoch > 0)
-        check_passed(o, after, from->next, to->next);
+        check_passed(o, before, after);
     if (from->epoch != to->epoch && from->epoch > 0)
         check_rescheduled(o, before, after);
 }

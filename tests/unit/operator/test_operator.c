@@ -862,6 +862,41 @@ TEST(a_partition_whose_instance_is_refused_says_so)
     world_done(&w);
 }
 
+/* An API server that has just started refuses everything, for a moment. */
+TEST(one_refusal_is_not_told)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", HOURLY);
+    world_run(&w, MINUTE_MS);
+    fake_fail_next(w.fake, FAKE_FORBID, 1, K8S_CREATE, "workflowinstances");
+    world_run(&w, HOUR_MS);
+    CHECK_STR(decision_of(&w, "report"), "Triggered Due");
+    CHECK_INT(fake_count_requests(w.fake, K8S_CREATE, "events"), 0);
+    CHECK_INT(world_count(&w, "DONE"), 1);
+    world_done(&w);
+}
+
+/* A partition that was run by hand, and cannot be triggered anew. */
+TEST(a_trigger_that_is_refused_says_so)
+{
+    struct world w;
+
+    begin(&w);
+    world_deploy(&w, "report", HOURLY);
+    world_run_by_hand(&w, "report", "2026-01-01T00");
+    world_run(&w, MINUTE_MS);
+    fake_fail_next(w.fake, FAKE_FORBID, 1000, K8S_PATCH, "workflowinstances");
+    world_run(&w, HOUR_MS);
+    CHECK_STR(decision_of(&w, "report"), "Waiting Refused");
+    fake_fail_no_more(w.fake);
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK_STR(decision_of(&w, "report"), "Triggered Due");
+    CHECK_INT(w.n_started, 2);
+    world_done(&w);
+}
+
 /* The names of objects are in lower case, partitions are not. */
 TEST(a_name_that_another_parameter_has_is_not_taken_over)
 {

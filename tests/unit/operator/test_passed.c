@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is passed by was not triggered, whoever triggered it (design, section 2). */
+#include "sim/world.h"
+
+#include "test.h"
+
+#define HOURLY "{'schedule': 'hourly', 'template': {'image': 'busybox:1'}}"
+
+/* Each lets what is due, or was, be passed by. */
+static const char *const patches[] = {
+    "{'spec': {'schedule': 'daily'}}",
+    "{'spec': {'offset': 'PT10M'}}",
+    "{'spec': {'suspend': true}}",
+    "{'spec': {'catchUp': 'Latest'}}",
+    "{'spec': {'catchUp': 'None'}}",
+    "{'spec': {'template': null}}",
+};
+
+static bool one_is_there(void *arg)
+{
+    return world_count(arg, NULL) == 1;
+}
+
+static void begin(struct world *w)
+{
+    world_init(w, test_seed());
+    w->plan.run_ms = FAKE_NEVER;
+    world_start(w, 0);
+    world_deploy(w, "job", HOURLY);
+    world_run(w, SECOND_MS);
+}
+
+static void check_not_passed(struct world *w, const char *what)
+{
+    const json_t *skipped = json_at(world_get(w, &workflow_resource, "job"), "status.skipped");
+    const char *from = json_text_at(json_array_get(skipped, json_array_size(skipped) - 1), "from");
+
+    if (from && strcmp(from, "2026-01-01T00:00:00Z") == 0)
+        TEST_FAIL("passed by, by %s", what);
+    CHECK(world_get(w, &instance_resource, "job.2026-01-01t00"));
+}
+
+/* A leader that triggered dies before it could say so, and nobody follows for hours. */
+TEST(what_an_earlier_leader_triggered_is_not_passed_by)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(patches); i++) {
+        struct world w;
+
+        begin(&w);
+        fake_fail_next(w.fake, FAKE_REFUSE, 1000, K8S_PATCH, "workflows");
+        CHECK(world_run_till(&w, 2 * HOUR_MS, one_is_there, &w));
+        world_kill(&w, 0);
+        world_patch(&w, &workflow_resource, "job", patches[i]);
+        fake_fail_no_more(w.fake);
+        world_run(&w, 3 * HOUR_MS);
+        world_start(&w, 1);
+        world_run(&w, MINUTE_MS);
+        world_patch(&w, &workflow_resource, "job", "{'spec': {'suspend': false}}");
+        world_run(&w, 10 * MINUTE_MS);
+        check_not_passed(&w, patches[i]);
+        world_done(&w);
+    }
+}
+
+/* Nor what may be made yet. */
+TEST(a_create_in_doubt_is_not_passed_by)
+{
+    static const enum fake_fault faults[] = {FAKE_LOSE_REPLY, FAKE_LATE};
+
+    for (size_t i = 0; i < ARRAY_SIZE(patches) * ARRAY_SIZE(faults); i++) {
+        const char *patch = patches[i / ARRAY_SIZE(faults)];
+        struct world w;
+
+        begin(&w);
+        fake_set_lag(w.fake, &instance_resource, MINUTE_MS, MINUTE_MS);
+        fake_fail_next(w.fake, faults[i % ARRAY_SIZE(faults)], 1, K8S_CREATE, "workflowinstances");
+        world_run(&w, HOUR_MS - loop_now(w.loop, LOOP_OF_DAY) % HOUR_MS + 30);
+        world_patch(&w, &workflow_resource, "job", patch);
+        world_run(&w, 5 * MINUTE_MS);
+        check_not_passed(&w, patch);
+        world_done(&w);
+    }
+}
+
+/* What never took effect is. */
+TEST(a_create_that_was_lost_is_passed_by)
+{
+    struct world w;
+
+    begin(&w);
+    fake_fail_next(w.fake, FAKE_LOSE_REQUEST, 1, K8S_CREATE, "workflowinstances");
+    world_run(&w, HOUR_MS - loop_now(w.loop, LOOP_OF_DAY) % HOUR_MS + 30);
+    world_patch(&w, &workflow_resource, "job", "{'spec': {'schedule': 'daily'}}");
+    world_run(&w, 5 * MINUTE_MS);
+    CHECK_STR(world_text(&w, &workflow_resource, "job", "status.lastDecision.reason"),
+              "Rescheduled");
+    CHECK_INT(world_count(&w, NULL), 0);
+    world_done(&w);
+}
