@@ -280,6 +280,7 @@ static void answer(struct run *run, const struct instance *inst)
 static void hold(struct attempt_ctl *ctl, const struct advance_view *view)
 {
     ctl->run.held_since = view->now;
+    run_trigger_done(&ctl->run.spec_trigger);
     run_trigger_done(&ctl->run.trigger);
     run_trigger_copy(&ctl->run.trigger, &view->inst->trigger);
     operator_event(ctl->op, event_about("WorkflowInstance", &view->inst->id), true, "Held",

@@ -97,6 +97,8 @@ bool attempt_apply(struct attempt_ctl *ctl, const struct advance_view *view,
         log_error("refused transition", KV("instance", text), KV("error", err.text));
         return false;
     }
+    if (step->event.type == EVENT_TRIGGER_EXECUTION)
+        instance_note_taken(view->inst, &ctl->run);
     free(TAKE(ctl->create_refused));
     ctl->ahead = true;
     ctl->pod_absent = false;

@@ -209,6 +209,8 @@ static bool decode_run(const json_t *status, struct run *run, struct error *err)
         return error_prefix(err, "status.limits");
     if (!decode_trigger(json_at(status, "trigger"), &run->trigger, err))
         return error_prefix(err, "status.trigger");
+    if (!decode_trigger(json_at(status, "specTrigger"), &run->spec_trigger, err))
+        return error_prefix(err, "status.specTrigger");
     return true;
 }
 
@@ -293,7 +295,8 @@ static bool same_text(const char *a, const char *b)
 /* Who raises seq by a patch leaves the rest of the last trigger where it was. */
 static bool was_only_raised(const struct run_trigger *t, const struct run_trigger *last)
 {
-    return last->seq > 0 && t->seq > last->seq && same_text(t->key ? t->key : t->id, last->key);
+    return last->seq > 0 && t->seq > last->seq &&
+           same_text(t->key ? t->key : t->id, last->key ? last->key : last->id);
 }
 
 static void forget_last(struct run_trigger *t, const struct run_trigger *last)
@@ -330,14 +333,36 @@ static void forget_workflow(struct run_trigger *t, const struct run_trigger *las
 
 void instance_wanted_trigger(const struct instance *inst, struct run_trigger *ret_trigger)
 {
+    const struct run *run = &inst->run;
+    const struct run_trigger *last = run->spec_trigger.seq > 0 ? &run->spec_trigger : &run->trigger;
+
     if (inst->trigger.seq > 0)
         run_trigger_copy(ret_trigger, &inst->trigger);
     else
         *ret_trigger = (struct run_trigger) {.seq = 1};
-    if (was_only_raised(ret_trigger, &inst->run.trigger))
-        forget_last(ret_trigger, &inst->run.trigger);
-    forget_workflow(ret_trigger, &inst->run.trigger);
+    if (was_only_raised(ret_trigger, last))
+        forget_last(ret_trigger, last);
+    forget_workflow(ret_trigger, last);
     complete_by_hand(ret_trigger, inst);
+}
+
+/* What is not said is completed, and says nothing the next time. */
+static bool says_else(const char *text, const char *taken)
+{
+    return text && !same_text(text, taken);
+}
+
+void instance_note_taken(const struct instance *inst, struct run *run)
+{
+    const struct run_trigger *spec = &inst->trigger, *taken = &run->trigger;
+
+    run_trigger_done(&run->spec_trigger);
+    if (spec->seq != taken->seq ||
+        !(says_else(spec->id, taken->id) || says_else(spec->key, taken->key) ||
+          says_else(spec->workflow_uid, taken->workflow_uid)))
+        return;
+    run_trigger_copy(&run->spec_trigger, spec);
+    env_done(&run->spec_trigger.env);
 }
 
 bool instance_active(const struct instance *inst)

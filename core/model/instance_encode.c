@@ -346,6 +346,9 @@ json_t *run_encode_status(struct run *run, int64_t generation)
     set_instant(status, "startedAt", run->started_at);
     set_instant(status, "completedAt", run->completed_at);
     json_set_take(status, "trigger", encode_status_trigger(&run->trigger));
+    json_set_take(status, "specTrigger",
+                  run->spec_trigger.seq > 0 ? encode_status_trigger(&run->spec_trigger)
+                                            : json_null());
     set_text_or_null(status, "executionId", run->execution_id);
     set_text_or_null(status, "runnerId", run->runner_id);
     json_set_take(status, "message", encode_message(run));

@@ -210,6 +210,7 @@ void run_init(struct run *run)
 void run_done(struct run *run)
 {
     run_trigger_done(&run->trigger);
+    run_trigger_done(&run->spec_trigger);
     free(run->execution_id);
     free(run->runner_id);
     description_unref(run->description);
@@ -228,6 +229,7 @@ void run_copy(struct run *to, const struct run *from)
 {
     *to = *from;
     run_trigger_copy(&to->trigger, &from->trigger);
+    run_trigger_copy(&to->spec_trigger, &from->spec_trigger);
     to->execution_id = xstrdup(from->execution_id);
     to->runner_id = xstrdup(from->runner_id);
     to->description = description_ref(from->description);
@@ -305,6 +307,7 @@ static void forget_execution(struct run *run)
 static void on_trigger(struct run *run, const struct event *e)
 {
     forget_execution(run);
+    run_trigger_done(&run->spec_trigger);
     run_trigger_done(&run->trigger);
     run_trigger_copy(&run->trigger, &e->trigger);
     run->seq = e->trigger.seq;

@@ -123,6 +123,7 @@ struct run {
     instant started_at,
         completed_at;           /* of this trigger's first start and its end; or INSTANT_NONE */
     struct run_trigger trigger; /* or the one that is held: its seq is above that of the run */
+    struct run_trigger spec_trigger; /* as spec had it when it was taken, without env; seq 0: so */
     char *execution_id, *runner_id;
     struct description *description;
     struct texts limits; /* held, or held at dequeue */

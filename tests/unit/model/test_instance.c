@@ -252,6 +252,14 @@ TEST(a_trigger_that_was_only_raised_is_another_one)
     BY_HAND("'seq': 4, 'type': 'backfill', 'id': 'bf', 'key': 'uid'", "'seq': 3, " NATURAL, 4,
             "backfill", "bf", "uid");
     BY_HAND("'seq': 4, 'id': 'mine'", "'seq': 3, " NATURAL, 4, "adhoc", "mine", "mine");
+    /* So it is when it is raised once more: what was left is remembered. */
+    BY_HAND("'seq': 4, 'workflowUID': 'wf-1', " NATURAL, LAST_ADHOC "}, 'specTrigger': {"
+            "'seq': 3, 'workflowUID': 'wf-1', " NATURAL, 4, "adhoc", FOURTH, FOURTH);
+    BY_HAND("'seq': 4, 'type': 'adhoc', 'id': 'x'", LAST_ADHOC "}, 'specTrigger': {"
+            "'seq': 3, 'type': 'adhoc', 'id': 'x'", 4, "adhoc", FOURTH, FOURTH);
+    BY_HAND("'seq': 4, 'type': 'adhoc', 'id': 'mine', 'key': 'mine', 'workflowUID': 'wf-1'",
+            LAST_ADHOC ", 'workflowUID': 'wf-2'}, 'specTrigger': {'seq': 3, 'workflowUID': 'wf-1',"
+            NATURAL, 4, "adhoc", "mine", "mine");
     /* The one that runs, or is the first, is what it says. */
     BY_HAND("'seq': 3, " NATURAL, "'seq': 3, " NATURAL, 3, "natural", "natural-trigger", "wf-1/4");
     BY_HAND("'seq': 2, " NATURAL, "'seq': 0", 2, "natural", "natural-trigger", "wf-1/4");
@@ -310,7 +318,7 @@ TEST(the_object_to_create)
 #define NOTHING                                                                                    \
     "'lastExit': null, 'freeTries': null, 'retryDelayMillis': null, 'haltedThrough': null,"        \
     " 'retryCounter': null, 'runnerId': null, 'limits': null, 'eventsDropped': null,"              \
-    " 'startedAt': null, 'ungatedAt': null"
+    " 'startedAt': null, 'ungatedAt': null, 'specTrigger': null"
 
 TEST(the_status_says_what_is_not_there)
 {
@@ -376,6 +384,7 @@ TEST(every_member_is_read_and_written)
         " 'ungatedAt': '2026-01-01T00:00:10Z',"
         " 'message': {'level': 'WARNING', 'line': 'm'}, 'limits': ['a', 'b'], 'eventsDropped': 8,"
         " 'trigger': {'seq': 3, 'type': 'adhoc', 'id': 'i', 'key': 'k', 'workflowUID': 'w'},"
+        " 'specTrigger': {'seq': 3, 'type': 'natural', 'id': 'j', 'key': 'l', 'workflowUID': 'v'},"
         " 'description': {'image': 'busybox', 'args': ['x', '{}'], 'terminationLogging': true,"
         "  'gcpServiceAccount': 'a@b.cd', 'commitSha': 'c0', 'env': [{'name': 'A', 'value': '1'}],"
         "  'runningTimeout': 'PT1H', 'retryCondition': 'true', 'truncated': true},"

@@ -347,6 +347,7 @@ static const char valid[] =
     " 'message': {'level': 'ERROR', 'line': 'Exit code: 1'}, 'limits': ['a'], 'runnerId': 'r',"
     " 'eventsDropped': 1, 'haltedThrough': 1, 'retryCounter': 6,"
     " 'trigger': {'seq': 1, 'type': 'adhoc', 'id': 'i', 'key': 'k', 'workflowUID': 'w'},"
+    " 'specTrigger': {'seq': 1, 'type': 'natural', 'id': 'j', 'key': 'l', 'workflowUID': 'v'},"
     " 'conditions': [{'type': 'Held', 'status': 'True',"
     "  'lastTransitionTime': '2026-01-01T00:00:09Z'}],"
     " 'description': {'image': 'busybox', 'args': ['x'], 'env': [{'name': 'A', 'value': '1'}]},"

@@ -165,6 +165,33 @@ TEST(a_trigger_after_its_workflow_was_made_anew)
     }
 }
 
+/* Nor do the ones after it: what was left stays left, however often it is raised. */
+TEST(triggers_by_patch_after_a_workflow_was_made_anew)
+{
+    struct world w;
+
+    world_init(&w, test_seed());
+    world_start(&w, 0);
+    world_deploy(&w, "job", BY_HAND);
+    create_named(&w, world_text(&w, &workflow_resource, "job", "metadata.uid"));
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "DONE"));
+    world_delete(&w, &workflow_resource, "job");
+    world_deploy(&w, "job", ANOTHER);
+    for (int seq = 2; seq < 6; seq++) {
+        CLEANUP(free) char *patch = xasprintf("{'spec': {'trigger': {'seq': %d}}}", seq);
+        CLEANUP(free) char *want = xasprintf("%d", seq);
+
+        world_patch(&w, &instance_resource, "job.2025", patch);
+        world_run(&w, MINUTE_MS);
+        CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.seq"), want);
+        CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.state"), "DONE");
+        CHECK_HAS(world_text(&w, &instance_resource, "job.2025", "status.trigger.id"),
+                  "ad-hoc-cli-");
+    }
+    check_image(&w, "busybox:2");
+    world_done(&w);
+}
+
 /* That a workflow is not there says nothing about one that was made since. */
 TEST(a_late_answer_buries_no_workflow)
 {
