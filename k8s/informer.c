@@ -37,7 +37,8 @@ struct stream {
     uint64_t list;   /* the number of the list in progress, or of the last one */
     bool even_older; /* the server went back in time: believe this list */
     bool back;       /* it has: what was known when the list began is newer than what it shows */
-    bool listed;     /* since the start or the last resync, or it may not be */
+    bool listed;     /* since the start or the last resync, or left out */
+    bool left_out;   /* it may not be listed, and keeps nobody waiting */
     int64_t forbidden_since; /* 0: it is not, as far as is known */
     int failures;            /* in a row, to reach the server */
     int expiries;            /* in a row, without a good watch in between */
@@ -197,6 +198,17 @@ static void tell_if_synced(struct k8s_informer *inf)
         inf->handler.on_synced(inf->arg);
 }
 
+static void tell_if_joined(struct stream *s)
+{
+    struct k8s_informer *inf = s->informer;
+
+    if (!s->left_out)
+        return;
+    s->left_out = false;
+    if (inf->handler.on_joined)
+        inf->handler.on_joined(inf->arg);
+}
+
 static void finish_list(struct stream *s, uint64_t version)
 {
     struct k8s_informer *inf = s->informer;
@@ -219,6 +231,7 @@ static void finish_list(struct stream *s, uint64_t version)
     s->forbidden_since = 0;
     inf->stats.lists++;
     enter(s, STREAM_WATCHING, 0);
+    tell_if_joined(s);
     tell_if_synced(inf);
 }
 
@@ -260,7 +273,7 @@ static void note_forbidden(struct stream *s, const struct error *error)
         s->forbidden_since = now;
     if (s->listed || now - s->forbidden_since < FORBIDDEN_MS || !any_listed(inf))
         return;
-    s->listed = true;
+    s->listed = s->left_out = true;
     log_warning("a namespace may not be listed, and is left out",
                 KV("kind", inf->store.kind->resource->plural), KV("namespace", s->ns),
                 KV("error", error->text));
@@ -486,12 +499,27 @@ void k8s_informer_resync(struct k8s_informer *inf)
     }
 }
 
+static struct stream *stream_of(const struct k8s_informer *inf, const char *ns)
+{
+    for (size_t i = 0; i < inf->n_streams; i++)
+        if (!inf->streams[i].ns || strcmp(inf->streams[i].ns, ns) == 0)
+            return &inf->streams[i];
+    return NULL;
+}
+
 bool k8s_informer_synced(const struct k8s_informer *inf)
 {
     for (size_t i = 0; i < inf->n_streams; i++)
         if (!inf->streams[i].listed)
             return false;
     return true;
+}
+
+bool k8s_informer_knows(const struct k8s_informer *inf, const char *ns)
+{
+    const struct stream *s = stream_of(inf, ns);
+
+    return s && !s->left_out;
 }
 
 struct k8s_object *k8s_informer_get_key(const struct k8s_informer *inf, const char *key)
@@ -543,14 +571,6 @@ size_t k8s_informer_count_indexed(const struct k8s_informer *inf, int index)
 const struct map *k8s_informer_map(const struct k8s_informer *inf)
 {
     return &inf->store.objects;
-}
-
-static struct stream *stream_of(const struct k8s_informer *inf, const char *ns)
-{
-    for (size_t i = 0; i < inf->n_streams; i++)
-        if (!inf->streams[i].ns || strcmp(inf->streams[i].ns, ns) == 0)
-            return &inf->streams[i];
-    return NULL;
 }
 
 /* Is there a reason not to add an object that the store does not have? */

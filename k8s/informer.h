@@ -16,7 +16,7 @@
  *
  * A namespace that may not be listed for a minute, while others are, counts as listed: it was
  * deleted, as a rule, and the others need not wait for it.  What was known of it stays, and when it
- * may be listed again its objects turn up without on_synced.
+ * may be listed again its objects turn up without on_synced, and on_joined tells that all did.
  *
  * The copy lags.  What is absent here is not proven absent (design, section 4); what the program
  * itself wrote is put in at once with k8s_informer_observe, and older news about it is ignored.
@@ -72,6 +72,8 @@ struct k8s_informer_handler {
     void (*on_synced)(void *arg);
     /* A list shows that etcd was restored: other kinds are of another time, too.  May be NULL. */
     void (*on_back)(void *arg);
+    /* A namespace that was left out has been listed after all.  May be NULL. */
+    void (*on_joined)(void *arg);
 };
 
 struct k8s_informer;
@@ -84,6 +86,8 @@ void k8s_informer_free(struct k8s_informer *informer);
 void k8s_informer_start(struct k8s_informer *informer);
 /* Everything has been listed since the start or the last resync. */
 bool k8s_informer_synced(const struct k8s_informer *informer);
+/* The namespace was not left out: what is absent here was so when it was listed. */
+bool k8s_informer_knows(const struct k8s_informer *informer, const char *ns);
 /* Lists everything again, consistently, with lists begun after this call; on_synced runs when that
  * is done. */
 void k8s_informer_resync(struct k8s_informer *informer);

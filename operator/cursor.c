@@ -444,6 +444,8 @@ static enum work_result look(struct work *work)
 
     if (!object || strcmp(object->meta.uid, ctl->uid) != 0 || clock_wrong(ctl->op))
         return WORK_DONE; /* when the clock is right again, everything is looked at */
+    if (!k8s_informer_knows(ctl->op->instances, object->meta.ns))
+        return WORK_DONE; /* and when they may be listed */
     if (ctl->triggering && (ctl->doubt_until == 0 || is_shown(ctl, object->value)))
         end_doubt(ctl);
     if (ctl->doubt_until > 0 && !in_doubt(ctl)) /* the copy may lag for longer than that */

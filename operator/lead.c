@@ -196,6 +196,14 @@ static void on_back(void *arg)
     lease_look(op->lease);
 }
 
+/* What is decided about a namespace had to wait for this kind. */
+static void on_joined(void *arg)
+{
+    struct operator *op = arg;
+
+    loop_task_queue(op->loop, &op->look_task);
+}
+
 /* ---- changes: only the leader has work ---- */
 
 static void count_workflow(struct operator *op, const struct k8s_object *object, int by)
@@ -299,7 +307,7 @@ static struct k8s_informer *new_informer(struct operator *op, const struct k8s_k
     const struct texts *ns = &op->settings->namespaces;
     const char **list = xcalloc(ns->n + 1, sizeof(*list));
     struct k8s_informer_handler handler = {
-        .on_change = on_change, .on_synced = on_synced, .on_back = on_back};
+        .on_change = on_change, .on_synced = on_synced, .on_back = on_back, .on_joined = on_joined};
 
     for (size_t i = 0; i < ns->n; i++)
         list[i] = ns->items[i];

@@ -21,6 +21,7 @@ static struct buf told;  /* "+x=1 *x=2 -x=2 " */
 static int synced, live; /* live: decoded structs that are not freed */
 static bool restored;    /* versions may go back */
 static int n_back;       /* the informer has found out */
+static int n_joined;
 
 static void *decode(const json_t *object)
 {
@@ -80,7 +81,13 @@ static void on_back(void *arg)
     n_back++;
 }
 
-static const struct k8s_informer_handler handler = {on_change, on_synced, on_back};
+static void on_joined(void *arg)
+{
+    (void) arg;
+    n_joined++;
+}
+
+static const struct k8s_informer_handler handler = {on_change, on_synced, on_back, on_joined};
 
 static void set_up(void)
 {
@@ -91,7 +98,7 @@ static void set_up(void)
     k8s = fake_client(fake, "test");
     synced = 0;
     restored = false;
-    n_back = 0;
+    n_back = n_joined = 0;
     buf_clear(&told);
 }
 
@@ -244,9 +251,12 @@ TEST(a_namespace_that_may_not_be_listed_keeps_nobody_waiting)
     k8s_informer_resync(informer);
     fake_run(fake, 90000);
     CHECK_INT(synced, 2);
+    CHECK(k8s_informer_knows(informer, "a") && !k8s_informer_knows(informer, "b"));
     add_in("b", "x", 2);
     fake_set_judge(fake, NULL, NULL);
     fake_run(fake, 5000);
+    CHECK(k8s_informer_knows(informer, "b"));
+    CHECK_INT(n_joined, 1);
     CHECK_INT(n_of(k8s_informer_get(informer, "b", "x")), 2);
     tear_down();
 }

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A namespace that may not be listed, or not all of it, when a leader begins: its role was deleted,
+ * and comes back, one kind after the other. */
+#include "sim/world.h"
+
+#include "test.h"
+
+#define HOURLY "{'schedule': 'hourly', 'template': {'image': 'busybox:1'}}"
+
+static int forbid(const char *user, const struct k8s_request *request, void *arg)
+{
+    const char *plural = arg;
+    bool reads = request->verb == K8S_LIST || request->verb == K8S_WATCH;
+    bool here = request->ns && strcmp(request->ns, WORLD_NS) == 0;
+
+    (void) user;
+    return reads && here && strcmp(request->resource->plural, plural) == 0 ? (int) FAKE_FORBID : -1;
+}
+
+static bool one_is_there(void *arg)
+{
+    return world_count(arg, NULL) == 1;
+}
+
+static void begin(struct world *w, bool has_pod)
+{
+    world_init(w, test_seed());
+    texts_add(&w->settings[0].namespaces, "other");
+    texts_add(&w->settings[1].namespaces, "other");
+    w->plan = (struct fake_plan) {.run_ms = FAKE_NEVER, .stop_ms = 15 * MINUTE_MS};
+    if (!has_pod)
+        fake_fail_next(w->fake, FAKE_FORBID, 1000000, K8S_CREATE, "pods");
+    world_start(w, 0);
+    world_deploy(w, "job", HOURLY);
+    CHECK(world_run_till(w, 2 * HOUR_MS, one_is_there, w));
+    world_run(w, SECOND_MS);
+    world_kill(w, 0);
+}
+
+/* The second leader begins without this kind. */
+static void follow(struct world *w, const char *plural)
+{
+    fake_set_judge(w->fake, forbid, (void *) (uintptr_t) plural);
+    world_start(w, 1);
+    world_run(w, 3 * MINUTE_MS);
+    CHECK(operator_leading(w->operators[1]));
+}
+
+static void join(struct world *w)
+{
+    fake_set_judge(w->fake, NULL, NULL);
+    world_run(w, 10 * SECOND_MS);
+}
+
+/* Another instance of that name has to wait for the pod of the first. */
+TEST(nothing_is_run_beside_pods_that_may_not_be_listed)
+{
+    struct world w;
+
+    begin(&w, true);
+    world_delete(&w, &instance_resource, "job.2026-01-01t00");
+    world_run_by_hand(&w, "job", "2026-01-01T00");
+    follow(&w, "pods");
+    world_run(&w, 5 * MINUTE_MS);
+    CHECK_INT(w.n_started, 1);
+    join(&w);
+    CHECK_INT(w.n_most_at_once, 1);
+    world_run(&w, 20 * MINUTE_MS);
+    CHECK_INT(w.n_started, 2);
+    CHECK_INT(w.n_most_at_once, 1);
+    world_done(&w);
+}
+
+/* Nor more than maxActive beside runs that may not be. */
+TEST(nothing_is_triggered_beside_instances_that_may_not_be_listed)
+{
+    struct world w;
+
+    begin(&w, false);
+    follow(&w, "workflowinstances");
+    world_patch(&w, &workflow_resource, "job", "{'spec': {'maxActive': 1}}");
+    world_run(&w, 2 * HOUR_MS);
+    CHECK_INT(world_count(&w, NULL), 1);
+    join(&w);
+    CHECK_INT(world_count(&w, NULL), 1);
+    fake_fail_no_more(w.fake);
+    world_patch(&w, &workflow_resource, "job", "{'spec': {'maxActive': 3}}");
+    world_run(&w, 15 * MINUTE_MS);
+    CHECK_INT(world_count(&w, "RUNNING"), 3);
+    world_done(&w);
+}
