@@ -253,13 +253,18 @@ TEST(a_trigger_that_was_only_raised_is_another_one)
             "backfill", "bf", "uid");
     BY_HAND("'seq': 4, 'id': 'mine'", "'seq': 3, " NATURAL, 4, "adhoc", "mine", "mine");
     /* So it is when it is raised once more: what was left is remembered. */
-    BY_HAND("'seq': 4, 'workflowUID': 'wf-1', " NATURAL, LAST_ADHOC "}, 'specTrigger': {"
-            "'seq': 3, 'workflowUID': 'wf-1', " NATURAL, 4, "adhoc", FOURTH, FOURTH);
-    BY_HAND("'seq': 4, 'type': 'adhoc', 'id': 'x'", LAST_ADHOC "}, 'specTrigger': {"
-            "'seq': 3, 'type': 'adhoc', 'id': 'x'", 4, "adhoc", FOURTH, FOURTH);
+    BY_HAND("'seq': 4, 'workflowUID': 'wf-1', " NATURAL,
+            LAST_ADHOC "}, 'specTrigger': {"
+                       "'seq': 3, 'workflowUID': 'wf-1', " NATURAL,
+            4, "adhoc", FOURTH, FOURTH);
+    BY_HAND("'seq': 4, 'type': 'adhoc', 'id': 'x'",
+            LAST_ADHOC "}, 'specTrigger': {"
+                       "'seq': 3, 'type': 'adhoc', 'id': 'x'",
+            4, "adhoc", FOURTH, FOURTH);
     BY_HAND("'seq': 4, 'type': 'adhoc', 'id': 'mine', 'key': 'mine', 'workflowUID': 'wf-1'",
-            LAST_ADHOC ", 'workflowUID': 'wf-2'}, 'specTrigger': {'seq': 3, 'workflowUID': 'wf-1',"
-            NATURAL, 4, "adhoc", "mine", "mine");
+            LAST_ADHOC
+            ", 'workflowUID': 'wf-2'}, 'specTrigger': {'seq': 3, 'workflowUID': 'wf-1'," NATURAL,
+            4, "adhoc", "mine", "mine");
     /* The one that runs, or is the first, is what it says. */
     BY_HAND("'seq': 3, " NATURAL, "'seq': 3, " NATURAL, 3, "natural", "natural-trigger", "wf-1/4");
     BY_HAND("'seq': 2, " NATURAL, "'seq': 0", 2, "natural", "natural-trigger", "wf-1/4");

@@ -8,12 +8,9 @@
 
 /* Each lets what is due, or was, be passed by. */
 static const char *const patches[] = {
-    "{'spec': {'schedule': 'daily'}}",
-    "{'spec': {'offset': 'PT10M'}}",
-    "{'spec': {'suspend': true}}",
-    "{'spec': {'catchUp': 'Latest'}}",
-    "{'spec': {'catchUp': 'None'}}",
-    "{'spec': {'template': null}}",
+    "{'spec': {'schedule': 'daily'}}", "{'spec': {'offset': 'PT10M'}}",
+    "{'spec': {'suspend': true}}",     "{'spec': {'catchUp': 'Latest'}}",
+    "{'spec': {'catchUp': 'None'}}",   "{'spec': {'template': null}}",
 };
 
 static bool one_is_there(void *arg)

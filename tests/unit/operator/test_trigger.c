@@ -223,7 +223,7 @@ TEST(a_new_workflow_owes_what_fell_due_since_it_was_made)
 
 #define RESCHEDULED(last, n)                                                                       \
     "|decision=2026-01-01T" last " Skipped Rescheduled"                                            \
-    "|why=they were left out when the schedule or the offset was changed"                         \
+    "|why=they were left out when the schedule or the offset was changed"                          \
     "|skipped=Rescheduled 2026-01-01T05:00:00Z..2026-01-01T" last ":00:00Z " #n
 
 /* STYX-SCH-07 */
