@@ -11,7 +11,15 @@
 
 #define LOOKS_AT_ONCE 64 /* at cursors that wait for room, for one run that ends */
 
-enum call_kind { CALL_NONE, CALL_STORE, CALL_CREATE, CALL_READ, CALL_RETRIGGER, CALL_SETTLE };
+enum call_kind {
+    CALL_NONE,
+    CALL_STORE,
+    CALL_CREATE,
+    CALL_READ,
+    CALL_RETRIGGER,
+    CALL_SETTLE,
+    CALL_PROVE,
+};
 
 /* A partition as it was when its trigger was asked for.  The cursor may be another one when the
  * answer comes: a write of an earlier leader's, or of ours, may have been late. */
@@ -19,6 +27,7 @@ struct asked {
     int64_t epoch;
     instant partition, due;
     bool refused; /* once, as a server that has just started refuses everything */
+    bool absent;  /* nobody has triggered it; until something is stored */
     char parameter[PARTITION_TEXT_MAX];
 };
 
@@ -235,7 +244,7 @@ static enum work_result start_call(struct cursor_ctl *ctl, enum call_kind kind,
     static const struct k8s_handler handler = {.on_reply = on_reply};
 
     ctl->calling = kind;
-    if (kind != CALL_STORE)
+    if (kind != CALL_STORE && kind != CALL_PROVE)
         set_triggering(ctl, true);
     ctl->call = k8s_call(ctl->op->k8s, &request, &handler, ctl);
     return WORK_BUSY;
@@ -413,28 +422,41 @@ static bool is_seen_to(const struct cursor_ctl *ctl, const struct workflow *wf)
            ctl->done.partition == wf->status.cursor.next && !ctl->done.waits;
 }
 
-/* What was triggered is neither asked for nor passed by, and what may have been is not passed by
- * before that is known. */
+/* What was triggered is neither asked for nor passed by. */
 static struct trigger_step decide(struct cursor_ctl *ctl, const struct trigger_view *view)
 {
     struct trigger_step step = trigger_decide(view, ctl->op->settings);
-    bool asks = step.blocked || step.kind == TRIGGER_CREATE, passes = passes_by(&step);
+    bool asks = step.blocked || step.kind == TRIGGER_CREATE || passes_by(&step);
     char next[PARTITION_TEXT_MAX];
 
-    if ((!asks && !passes) || is_seen_to(ctl, view->wf) || other_may_come(ctl, view->wf))
+    if (!asks || is_seen_to(ctl, view->wf) || other_may_come(ctl, view->wf) ||
+        !print_next(view->wf, next) || !is_there(ctl, view->wf, next))
         return step;
-    if (print_next(view->wf, next) && is_there(ctl, view->wf, next)) {
-        ask(ctl, view->wf, next);
-        ctl->was_there = true;
-        partition_done(ctl, true, NULL);
-        trigger_step_done(&step);
-        return trigger_decide(view, ctl->op->settings);
-    }
-    if (passes && ctl->doubt_until > 0) {
-        trigger_step_done(&step);
-        return (struct trigger_step) {.kind = TRIGGER_WAIT, .look_again_at = INSTANT_NONE};
-    }
-    return step;
+    ask(ctl, view->wf, next);
+    ctl->was_there = true;
+    partition_done(ctl, true, NULL);
+    trigger_step_done(&step);
+    return trigger_decide(view, ctl->op->settings);
+}
+
+/* An earlier leader may have triggered what is to be passed by, and our copy not show it yet; and
+ * what is in doubt may be made yet.  True if that has to be known before. */
+static bool must_prove(struct cursor_ctl *ctl, const struct trigger_view *view,
+                       const struct trigger_step *step)
+{
+    bool known = is_seen_to(ctl, view->wf) || (ctl->asked.absent && still_there(ctl, view->wf));
+
+    return passes_by(step) && (ctl->doubt_until > 0 || !known);
+}
+
+static enum work_result prove_absent(struct cursor_ctl *ctl, const struct workflow *wf)
+{
+    char next[PARTITION_TEXT_MAX];
+
+    if (ctl->doubt_until > 0 || !print_next(wf, next))
+        return WORK_DONE; /* looked at again when it is over */
+    ask(ctl, wf, next);
+    return read_instance(ctl, wf, CALL_PROVE);
 }
 
 static enum work_result look(struct work *work)
@@ -458,6 +480,8 @@ static enum work_result look(struct work *work)
         list_push_back(&ctl->op->cursors_wait, &ctl->waits);
     if (step.kind == TRIGGER_STORE && store_waits(ctl)) {
         burst_check(ctl->op);
+    } else if (must_prove(ctl, &view, &step)) {
+        result = prove_absent(ctl, view.wf);
     } else if (step.kind == TRIGGER_STORE) {
         ctl->news = trigger_news(&view.wf->status, &step.status);
         result = store(ctl, object, &step.status);
@@ -524,6 +548,27 @@ static void on_created(struct cursor_ctl *ctl, const struct k8s_reply *reply)
     partition_done(ctl, true, NULL);
 }
 
+/* False: it is not known yet. */
+static bool on_proven(struct cursor_ctl *ctl, const struct workflow *wf,
+                      const struct k8s_reply *reply)
+{
+    bool there = reply->error.code == ERROR_NONE;
+
+    if (!there && reply->error.code != ERROR_NOT_FOUND)
+        return false;
+    CLEANUP(instance_free) struct instance *inst = there ? instance_decode(reply->object) : NULL;
+    bool ours = there && inst->parameter && strcmp(inst->parameter, ctl->asked.parameter) == 0 &&
+                triggered_in(inst, wf, ctl->asked.epoch);
+    if (there)
+        k8s_informer_observe(ctl->op->instances, reply->object);
+    ctl->was_there = ours;
+    ctl->asked.absent = !ours;
+    if (ours)
+        partition_done(ctl, true, NULL);
+    work_finish(&ctl->work, WORK_AGAIN);
+    return true;
+}
+
 /* No write is on its way any more: what is there now was made, and nothing else.  False: it is not
  * known yet. */
 static bool on_settled(struct cursor_ctl *ctl, const struct k8s_reply *reply)
@@ -566,6 +611,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
                                         "create instance",
                                         "read instance",
                                         "trigger instance",
+                                        "read instance",
                                         "read instance"};
     struct cursor_ctl *ctl = arg;
     enum call_kind kind = ctl->calling;
@@ -587,12 +633,16 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
     }
     if (kind == CALL_SETTLE && on_settled(ctl, reply))
         return;
+    if (kind == CALL_PROVE && on_proven(ctl, object->value, reply))
+        return;
     if (kind == CALL_READ && on_read(ctl, object->value, reply))
         return;
     if (asks) {
         on_created(ctl, reply);
         note_refusal(ctl, reply->error.code);
     }
+    if (kind == CALL_STORE)
+        ctl->asked.absent = false;
     if (kind == CALL_STORE && reply->error.code == ERROR_NONE)
         on_stored(ctl, reply);
     if (kind == CALL_STORE && reply->error.code == ERROR_CONFLICT)

@@ -251,13 +251,14 @@ static char *partition_key(const char *trigger_key, const char *parameter)
     return xasprintf("%s %s", trigger_key, parameter);
 }
 
-static bool was_triggered(const struct observer *o, const struct workflow *wf,
-                          const char *parameter)
+/* NULL: by nobody. */
+static const struct tally *trigger_of(const struct observer *o, const struct workflow *wf,
+                                      const char *parameter)
 {
-    CLEANUP(free) char *key = xasprintf("%s/%" PRId64, wf->id.uid, wf->status.cursor.epoch);
+    CLEANUP(free) char *key = trigger_key(wf, wf->status.cursor.epoch);
     CLEANUP(free) char *full = partition_key(key, parameter);
 
-    return tally_find(&o->triggered, full) != NULL;
+    return tally_find(&o->triggered, full);
 }
 
 static bool was_skipped(const struct workflow *wf, instant partition)
@@ -268,23 +269,21 @@ static bool was_skipped(const struct workflow *wf, instant partition)
     return false;
 }
 
-/* A trigger of this cursor is there for everybody to see. */
-static bool is_triggered(const struct observer *o, const struct workflow *wf, const char *parameter)
+static bool is_there(const struct observer *o, const struct workflow *wf, const char *parameter)
 {
-    CLEANUP(free) char *key = trigger_key(wf, wf->status.cursor.epoch);
     CLEANUP(free) char *name = instance_name(wf->id.name, parameter);
-    const char *found =
-        json_text_at(world_get(o->world, &instance_resource, name), "spec.trigger.key");
 
-    return found && strcmp(found, key) == 0;
+    return world_get(o->world, &instance_resource, name);
 }
 
-/* Once, and not before. */
+/* Nothing that was triggered, and could be seen by who skips it, is. */
 static void check_skip(struct observer *o, const struct workflow *before,
                        const struct workflow *after, instant partition, const char *parameter)
 {
-    if (was_skipped(after, partition) && !was_skipped(before, partition) &&
-        is_triggered(o, before, parameter))
+    const struct tally *t = trigger_of(o, before, parameter);
+
+    if (t && t->at < monotonic(o) - MINUTE_MS && is_there(o, before, parameter) &&
+        was_skipped(after, partition) && !was_skipped(before, partition))
         observer_blame(o, "%s: partition %s was triggered, and is told to be skipped",
                        after->id.name, parameter);
 }
@@ -307,7 +306,7 @@ static void check_passed(struct observer *o, const struct workflow *before,
         if (skipped && t == from)
             excuse_requests(o, wf->id.name);
         check_skip(o, before, wf, t, text);
-        if (!skipped && !was_triggered(o, wf, text))
+        if (!skipped && !trigger_of(o, wf, text))
             observer_blame(o, "%s: partition %s of epoch %" PRId64 " was passed by without a trace",
                            wf->id.name, text, wf->status.cursor.epoch);
         if (!schedule_next(&schedule, t, &t))
@@ -330,7 +329,7 @@ static void check_rescheduled(struct observer *o, const struct workflow *before,
     while (same ? t < after->status.cursor.next : offset_add(t, &timing.offset) < since) {
         partition_print(&timing.schedule, t, text);
         check_skip(o, before, after, t, text);
-        if (!was_skipped(after, t) && !was_triggered(o, before, text))
+        if (!was_skipped(after, t) && !trigger_of(o, before, text))
             observer_blame(o, "%s: partition %s was forgotten with its schedule", after->id.name,
                            text);
         if (!schedule_next(&timing.schedule, t, &t))

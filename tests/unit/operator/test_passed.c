@@ -79,6 +79,39 @@ TEST(a_create_in_doubt_is_not_passed_by)
     }
 }
 
+/* As an earlier leader's create that takes effect late. */
+static void trigger_late(struct world *w)
+{
+    CLEANUP(free) char *text = xasprintf(
+        "{'apiVersion': 'kharon.dev/v1alpha1', 'kind': 'WorkflowInstance',"
+        " 'metadata': {'name': 'job.2026-01-01t00', 'namespace': '" WORLD_NS "'},"
+        " 'spec': {'workflow': 'job', 'parameter': '2026-01-01T00', 'trigger': {'seq': 1,"
+        " 'type': 'natural', 'id': 'natural-trigger', 'key': '%s/1'}}}",
+        world_text(w, &workflow_resource, "job", "metadata.uid"));
+
+    world_create(w, &instance_resource, text);
+}
+
+/* Nor what our copy does not show for a long time. */
+TEST(a_copy_that_lags_lets_nothing_be_passed_by)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(patches); i++) {
+        struct world w;
+
+        begin(&w);
+        fake_set_lag(w.fake, &instance_resource, 5 * HOUR_MS, 5 * HOUR_MS);
+        fake_fail_next(w.fake, FAKE_REFUSE, 1000000, K8S_CREATE, "workflowinstances");
+        world_run(&w, HOUR_MS);
+        trigger_late(&w);
+        world_patch(&w, &workflow_resource, "job", patches[i]);
+        world_run(&w, 2 * HOUR_MS);
+        world_patch(&w, &workflow_resource, "job", "{'spec': {'suspend': false}}");
+        world_run(&w, 10 * MINUTE_MS);
+        check_not_passed(&w, patches[i]);
+        world_done(&w);
+    }
+}
+
 /* What never took effect is. */
 TEST(a_create_that_was_lost_is_passed_by)
 {
