@@ -328,8 +328,10 @@ static enum work_result advance(struct work *work)
 
     if (!object || strcmp(object->meta.uid, ctl->uid) != 0)
         return WORK_DONE; /* on_instance has seen to it, or will */
-    if (!k8s_informer_knows(ctl->op->pods, object->meta.ns))
-        return WORK_DONE; /* all is looked at when its pods may be listed */
+    if (!lead_knows(ctl->op, object->meta.ns)) {
+        attempt_set_starting(ctl, false);
+        return WORK_DONE;
+    }
     const struct instance *inst = object->value;
     for (int i = 0; i < MAX_STEPS_IN_MEMORY; i++) {
         derive_run(ctl, inst);

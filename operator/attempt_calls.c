@@ -335,7 +335,7 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
 
     ctl->call = NULL;
     ctl->calling = CALL_NONE;
-    if (kind == CALL_CREATE || kind == CALL_STORE)
+    if (kind == CALL_CREATE || kind == CALL_STORE || reply->error.code != ERROR_NONE)
         attempt_set_starting(ctl, false);
     if (kind == CALL_CREATE && reply->error.code == ERROR_EXISTS) {
         adopt(ctl);

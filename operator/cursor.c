@@ -464,10 +464,9 @@ static enum work_result look(struct work *work)
     struct cursor_ctl *ctl = container_of(work, struct cursor_ctl, work);
     struct k8s_object *object = k8s_informer_get_key(ctl->op->workflows, ctl->key);
 
-    if (!object || strcmp(object->meta.uid, ctl->uid) != 0 || clock_wrong(ctl->op))
+    if (!object || strcmp(object->meta.uid, ctl->uid) != 0 || clock_wrong(ctl->op) ||
+        !lead_knows(ctl->op, object->meta.ns))
         return WORK_DONE; /* when the clock is right again, everything is looked at */
-    if (!k8s_informer_knows(ctl->op->instances, object->meta.ns))
-        return WORK_DONE; /* and when they may be listed */
     if (ctl->triggering && (ctl->doubt_until == 0 || is_shown(ctl, object->value)))
         end_doubt(ctl);
     if (ctl->doubt_until > 0 && !in_doubt(ctl)) /* the copy may lag for longer than that */

@@ -148,6 +148,12 @@ static bool all_synced(const struct operator *op)
            k8s_informer_synced(op->pods);
 }
 
+bool lead_knows(const struct operator *op, const char *ns)
+{
+    return k8s_informer_knows(op->workflows, ns) && k8s_informer_knows(op->instances, ns) &&
+           k8s_informer_knows(op->pods, ns);
+}
+
 void lead_when_ready(struct operator *op)
 {
     if (op->leading || op->stopping || !lease_held(op->lease) || !all_synced(op) ||
@@ -196,7 +202,7 @@ static void on_back(void *arg)
     lease_look(op->lease);
 }
 
-/* What is decided about a namespace had to wait for this kind. */
+/* What is decided about a namespace may have waited for this. */
 static void on_joined(void *arg)
 {
     struct operator *op = arg;

@@ -112,6 +112,9 @@ bool operator_ready(const struct operator *op);
 bool operator_leading(const struct operator *op);
 /* Begins to lead if the lease is held and all that has to be known is. */
 void lead_when_ready(struct operator *op);
+/* Nothing of this namespace was left out (informer.h).  False: nothing is decided there, and all is
+ * looked at when it may be listed. */
+bool lead_knows(const struct operator *op, const char *ns);
 
 extern const struct k8s_resource workflow_resource, instance_resource, pod_resource;
 

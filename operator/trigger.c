@@ -164,9 +164,8 @@ static struct cursor_skip pass_dropped(const struct trigger_view *v, const struc
 {
     if (strcmp(was->schedule.text, is->schedule.text) != 0)
         return pass_due(c, was, v->now);
-    if (c->next_offset != INSTANT_MAX)
-        c->next_offset = offset_add(c->next, &was->offset); /* whatever was wished for */
-    return pass_due(c, was, offset_add(next, &was->offset) - 1);
+    bool ended = c->next_offset == INSTANT_MAX;
+    return ended ? (struct cursor_skip) {0} : cursor_skip_to(c, &was->schedule, next);
 }
 
 /* By another schedule or offset the cursor was set anew: what it drops is passed by. */
@@ -194,20 +193,25 @@ static void skip_rescheduled(const struct trigger_view *v, const struct timing *
 static bool set_cursor(const struct trigger_view *v, const struct timing *t,
                        struct workflow_status *s, struct verdict *verdict)
 {
+    struct cursor c = s->cursor;
     struct cursor_skip skip;
     struct error err;
 
-    switch (workflow_set_cursor(v->wf, t, v->now, &s->cursor, &skip, &err)) {
+    if (done_is_about(v, &c) && v->done->triggered)
+        advance(&c, t);
+    switch (workflow_set_cursor(v->wf, t, v->now, &c, &skip, &err)) {
     case CURSOR_NEVER:
         free(verdict->message);
         *verdict = unfit("Invalid", xstrdup(err.text));
         return false;
     case CURSOR_STARTED:
+        s->cursor = c;
         skip_rescheduled(v, t, s);
         set_text(&s->observed_schedule, t->schedule.text);
         set_text(&s->observed_offset, t->offset_text);
         return true;
     case CURSOR_WISHED:
+        s->cursor = c;
         skip_suspended(v, t, s, &skip);
         set_text(&s->set_next_id, v->wf->set_next.id);
         s->suspended = false; /* where it stands now is meant: resuming passes nothing by */

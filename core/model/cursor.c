@@ -73,6 +73,13 @@ static struct cursor_skip passed(const struct cursor *from, const struct cursor 
     return skip;
 }
 
+struct cursor_skip cursor_skip_to(const struct cursor *c, const struct schedule *s, instant next)
+{
+    struct cursor to = {.next = next};
+
+    return c->next < next ? passed(c, &to, s) : (struct cursor_skip) {0};
+}
+
 bool cursor_skip_due(struct cursor *c, const struct schedule *s, const struct offset *o,
                      instant now, struct cursor_skip *ret_skip)
 {

@@ -51,7 +51,9 @@ struct cursor_skip {
 #define CURSOR_SKIP_COUNT_MAX 100000
 bool cursor_skip_due(struct cursor *c, const struct schedule *s, const struct offset *o,
                      instant now, struct cursor_skip *ret_skip);
-/* The same, also past the last partition: a cursor that runs out is never due again. */
+/* What lies between the cursor and `next`, which it does not reach, due or not. */
+struct cursor_skip cursor_skip_to(const struct cursor *c, const struct schedule *s, instant next);
+/* As cursor_skip_due, also past the last partition: a cursor that runs out is never due again. */
 struct cursor_skip cursor_pass_due(struct cursor *c, const struct schedule *s,
                                    const struct offset *o, instant now);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A namespace that may not be listed, or not all of it, when a leader begins: its role was deleted,
  * and comes back, one kind after the other. */
+#include "operator/operator.h"
 #include "sim/world.h"
 
 #include "test.h"
@@ -12,9 +13,15 @@ static int forbid(const char *user, const struct k8s_request *request, void *arg
     const char *plural = arg;
     bool reads = request->verb == K8S_LIST || request->verb == K8S_WATCH;
     bool here = request->ns && strcmp(request->ns, WORLD_NS) == 0;
+    bool hit = reads && here && (!plural || strcmp(request->resource->plural, plural) == 0);
 
     (void) user;
-    return reads && here && strcmp(request->resource->plural, plural) == 0 ? (int) FAKE_FORBID : -1;
+    return hit ? (int) FAKE_FORBID : -1;
+}
+
+static void forbid_to_read(struct world *w, const char *plural)
+{
+    fake_set_judge(w->fake, forbid, (void *) (uintptr_t) plural);
 }
 
 static bool one_is_there(void *arg)
@@ -22,11 +29,16 @@ static bool one_is_there(void *arg)
     return world_count(arg, NULL) == 1;
 }
 
-static void begin(struct world *w, bool has_pod)
+static void set_up(struct world *w)
 {
     world_init(w, test_seed());
     texts_add(&w->settings[0].namespaces, "other");
     texts_add(&w->settings[1].namespaces, "other");
+}
+
+static void begin(struct world *w, bool has_pod)
+{
+    set_up(w);
     w->plan = (struct fake_plan) {.run_ms = FAKE_NEVER, .stop_ms = 15 * MINUTE_MS};
     if (!has_pod)
         fake_fail_next(w->fake, FAKE_FORBID, 1000000, K8S_CREATE, "pods");
@@ -40,7 +52,7 @@ static void begin(struct world *w, bool has_pod)
 /* The second leader begins without this kind. */
 static void follow(struct world *w, const char *plural)
 {
-    fake_set_judge(w->fake, forbid, (void *) (uintptr_t) plural);
+    forbid_to_read(w, plural);
     world_start(w, 1);
     world_run(w, 3 * MINUTE_MS);
     CHECK(operator_leading(w->operators[1]));
@@ -87,5 +99,86 @@ TEST(nothing_is_triggered_beside_instances_that_may_not_be_listed)
     world_patch(&w, &workflow_resource, "job", "{'spec': {'maxActive': 3}}");
     world_run(&w, 15 * MINUTE_MS);
     CHECK_INT(world_count(&w, "RUNNING"), 3);
+    world_done(&w);
+}
+
+/* A warm standby knows the namespace as it was before: that is no reason to act. */
+static void stand_by(struct world *w, const char *spec)
+{
+    set_up(w);
+    world_start(w, 0);
+    world_start(w, 1);
+    world_deploy(w, "job", spec);
+    world_run(w, MINUTE_MS);
+}
+
+TEST(no_try_is_begun_from_what_was_known_before)
+{
+    struct world w;
+
+    stand_by(&w, HOURLY);
+    w.plan.exit_code = 20;
+    world_run_by_hand(&w, "job", "2025-01-01T00");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025-01-01t00", "QUEUED"));
+    w.plan.exit_code = 0;
+    forbid_to_read(&w, "workflowinstances");
+    CHECK(world_run_until(&w, 15 * MINUTE_MS, "job.2025-01-01t00", "DONE"));
+    CHECK_INT(w.n_started, 2);
+    world_run(&w, 3 * MINUTE_MS);
+    world_kill(&w, 0);
+    world_run(&w, 5 * MINUTE_MS);
+    CHECK(operator_leading(w.operators[1]));
+    CHECK_INT(w.n_started, 2);
+    world_done(&w);
+}
+
+TEST(nothing_is_triggered_by_a_workflow_as_it_was_before)
+{
+    struct world w;
+
+    stand_by(&w, HOURLY);
+    forbid_to_read(&w, NULL);
+    world_run(&w, 10 * MINUTE_MS); /* by then the watches have ended */
+    world_kill(&w, 0);
+    world_run(&w, MINUTE_MS);
+    world_patch(&w, &workflow_resource, "job", "{'spec': {'suspend': true}}");
+    world_run(&w, 2 * HOUR_MS);
+    forbid_to_read(&w, "workflows");
+    world_run(&w, MINUTE_MS);
+    join(&w);
+    CHECK_INT(world_count(&w, NULL), 0);
+    world_patch(&w, &workflow_resource, "job", "{'spec': {'suspend': false}}");
+    CHECK(world_run_till(&w, 65 * MINUTE_MS, one_is_there, &w));
+    world_done(&w);
+}
+
+TEST(nothing_is_triggered_where_no_pod_can_be_seen)
+{
+    struct world w;
+
+    begin(&w, true);
+    follow(&w, "pods");
+    world_run(&w, 2 * HOUR_MS);
+    CHECK_INT(world_count(&w, NULL), 1);
+    world_done(&w);
+}
+
+/* New runs that have to wait are no burst: nobody else waits for them. */
+TEST(what_is_left_out_delays_nobody)
+{
+    struct world w;
+
+    stand_by(&w, HOURLY);
+    forbid_to_read(&w, "pods");
+    world_run(&w, 10 * MINUTE_MS);
+    world_kill(&w, 0);
+    world_run(&w, 3 * MINUTE_MS);
+    for (int i = 0; i < 20; i++) {
+        CLEANUP(free) char *partition = xasprintf("2025-01-01T%02d", i);
+
+        world_run_by_hand(&w, "job", partition);
+    }
+    world_run(&w, SECOND_MS);
+    CHECK_INT(w.operators[1]->burst.n_starting, 0);
     world_done(&w);
 }

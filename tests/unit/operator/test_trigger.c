@@ -120,6 +120,9 @@ struct look {
     " 'next': '2026-01-01T" next "Z', 'nextOffset': '2026-01-01T" due "Z', " KNOWN
 #define AT_5           CURSOR("05:00:00", "06:00:00")
 #define SUSPENDED_AT_5 AT_5 ", 'suspended': true"
+#define DAILY_P1M                                                                                  \
+    "'observedSchedule': 'days', 'observedOffset': 'P1M', 'epoch': 4,"                             \
+    " 'next': '2026-01-28T00:00:00Z', 'nextOffset': '2026-02-28T00:00:00Z', " KNOWN
 
 static struct workflow *workflow_of(int line, const struct look *look)
 {
@@ -251,6 +254,12 @@ TEST(another_schedule_or_offset_sets_the_cursor_anew)
     DECIDE("store offset=PT30M|epoch=5|next=2026-01-01T06:00:00Z"
            "|due=2026-01-01T06:30:00Z" RESCHEDULED("05", 1),
            "'schedule': 'hourly', 'offset': 'PT30M'" IMAGE, AT_5, "2026-01-01T05:45Z");
+    /* With months several fall due at one instant. */
+    DECIDE("store offset=P28D|epoch=5|next=2026-01-31T00:00:00Z"
+           "|decision=2026-01-30 Skipped Rescheduled"
+           "|why=they were left out when the schedule or the offset was changed"
+           "|skipped=Rescheduled 2026-01-28T00:00:00Z..2026-01-30T00:00:00Z 3",
+           "'schedule': 'daily', 'offset': 'P28D'" IMAGE, DAILY_P1M, "2026-02-27T12:00Z");
     /* `0 * * * *` is not `hourly`. */
     DECIDE("store schedule=0 * * * *|offset=PT0S|epoch=5|next=2026-01-01T06:00:00Z",
            "'schedule': '0 * * * *'" IMAGE, AT_5, "2026-01-01T05:30Z");
@@ -281,6 +290,12 @@ TEST(a_wish_sets_the_cursor_once)
            "|why=they fell due while the workflow was suspended"
            "|skipped=Suspended 2026-01-01T05:00:00Z..2026-01-01T08:00:00Z 4|suspended=0",
            WISH("a", ", 'next': '2025-12-24T00:00:00Z'"), SUSPENDED_AT_5, "2026-01-01T09:30Z");
+    DECIDE("store epoch=5|next=2025-12-24T00:00:00Z|due=2026-01-01T10:00:00Z|wish=a"
+           "|decision=2026-01-01T08 Skipped Suspended"
+           "|why=they fell due while the workflow was suspended"
+           "|skipped=Suspended 2026-01-01T06:00:00Z..2026-01-01T08:00:00Z 3|suspended=0",
+           WISH("a", ", 'next': '2025-12-24T00:00:00Z'"), SUSPENDED_AT_5, "2026-01-01T09:30Z",
+           DONE(4, 5, true));
     DECIDE("store epoch=5|next=2026-01-01T02:00:00Z|due=2026-01-01T03:00:00Z|wish=a|suspended=0",
            WISH("a", ", 'next': '2026-01-01T02:00:00Z', 'nextOffset': '2026-01-01T03:00:00Z'"),
            SUSPENDED_AT_5, "2026-01-01T05:30Z");
