@@ -82,12 +82,12 @@ TEST(a_create_in_doubt_is_not_passed_by)
 /* As an earlier leader's create that takes effect late. */
 static void trigger_late(struct world *w)
 {
-    CLEANUP(free) char *text = xasprintf(
-        "{'apiVersion': 'kharon.dev/v1alpha1', 'kind': 'WorkflowInstance',"
-        " 'metadata': {'name': 'job.2026-01-01t00', 'namespace': '" WORLD_NS "'},"
-        " 'spec': {'workflow': 'job', 'parameter': '2026-01-01T00', 'trigger': {'seq': 1,"
-        " 'type': 'natural', 'id': 'natural-trigger', 'key': '%s/1'}}}",
-        world_text(w, &workflow_resource, "job", "metadata.uid"));
+    CLEANUP(free) char *text =
+        xasprintf("{'apiVersion': 'kharon.dev/v1alpha1', 'kind': 'WorkflowInstance',"
+                  " 'metadata': {'name': 'job.2026-01-01t00', 'namespace': '" WORLD_NS "'},"
+                  " 'spec': {'workflow': 'job', 'parameter': '2026-01-01T00', 'trigger': {'seq': 1,"
+                  " 'type': 'natural', 'id': 'natural-trigger', 'key': '%s/1'}}}",
+                  world_text(w, &workflow_resource, "job", "metadata.uid"));
 
     world_create(w, &instance_resource, text);
 }
