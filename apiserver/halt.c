@@ -20,7 +20,7 @@
 struct halt {
     struct job job;
     struct named_instance named;
-    int64_t seq; /* of the trigger that is to be halted */
+    int64_t seq; /* of the trigger that is to be halted: the last one when the first look was */
     char *ns, *name, *uid;
 };
 
@@ -126,6 +126,22 @@ static void wish(struct halt *h, const json_t *object)
              on_wished);
 }
 
+/* False: what was meant is over, or told to halt, and another trigger came after it. */
+static bool note_meant(struct halt *h, const struct instance *inst)
+{
+    struct run_trigger wanted;
+
+    instance_wanted_trigger(inst, &wanted);
+    int64_t seq = wanted.seq > inst->run.seq ? wanted.seq : inst->run.seq;
+    run_trigger_done(&wanted);
+    if (h->uid && strcmp(h->uid, inst->id.uid) == 0)
+        return seq == h->seq;
+    free(h->uid);
+    h->uid = xstrdup(inst->id.uid);
+    h->seq = seq;
+    return true;
+}
+
 static void on_looked(struct job *job, const struct k8s_reply *reply)
 {
     struct halt *h = (struct halt *) job;
@@ -139,15 +155,8 @@ static void on_looked(struct job *job, const struct k8s_reply *reply)
         return;
     }
     CLEANUP(instance_free) struct instance *inst = instance_decode(reply->object);
-    struct run_trigger wanted;
     store_observe_instance(job->api->store, reply->object);
-    instance_wanted_trigger(inst, &wanted);
-    h->seq = wanted.seq > inst->run.seq ? wanted.seq : inst->run.seq;
-    run_trigger_done(&wanted);
-    free(h->uid);
-    h->uid = xstrdup(inst->id.uid);
-
-    if (!instance_active(inst) || !inst->parameter ||
+    if (!note_meant(h, inst) || !instance_active(inst) || !inst->parameter ||
         strcmp(inst->parameter, h->named.parameter) != 0)
         reply_halted(h);
     else if (inst->halt_through >= h->seq)

@@ -440,23 +440,30 @@ static struct trigger_step decide(struct cursor_ctl *ctl, const struct trigger_v
 }
 
 /* An earlier leader may have triggered what is to be passed by, and our copy not show it yet; and
- * what is in doubt may be made yet.  True if that has to be known before. */
+ * what is in doubt may be made yet.  True if that has to be known before.  By a cursor that was
+ * never set nobody has. */
 static bool must_prove(struct cursor_ctl *ctl, const struct trigger_view *view,
                        const struct trigger_step *step)
 {
-    bool known = is_seen_to(ctl, view->wf) || (ctl->asked.absent && still_there(ctl, view->wf));
+    bool known = view->wf->status.cursor.epoch == 0 || is_seen_to(ctl, view->wf) ||
+                 (ctl->asked.absent && still_there(ctl, view->wf));
 
     return passes_by(step) && (ctl->doubt_until > 0 || !known);
 }
 
+/* What has no name was not triggered under it. */
 static enum work_result prove_absent(struct cursor_ctl *ctl, const struct workflow *wf)
 {
     char next[PARTITION_TEXT_MAX];
 
-    if (ctl->doubt_until > 0 || !print_next(wf, next))
+    if (ctl->doubt_until > 0)
         return WORK_DONE; /* looked at again when it is over */
-    ask(ctl, wf, next);
-    return read_instance(ctl, wf, CALL_PROVE);
+    bool named = print_next(wf, next);
+    ask(ctl, wf, named ? next : "");
+    if (named)
+        return read_instance(ctl, wf, CALL_PROVE);
+    ctl->asked.absent = true;
+    return WORK_AGAIN;
 }
 
 static enum work_result look(struct work *work)

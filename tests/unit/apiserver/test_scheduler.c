@@ -421,6 +421,26 @@ TEST(a_halt_of_what_goes_at_the_last_moment)
     tear_down();
 }
 
+/* Its answer was lost, and somebody has triggered the next run before it is asked again. */
+TEST(a_halt_that_is_repeated_means_the_same_trigger)
+{
+    set_up_report();
+    w.operator_works = false;
+    ask("POST", TRIGGER, BODY("billing", "report", "2026-01-05"));
+    fake_fail_next(w.fake, FAKE_LOSE_REPLY, 1, K8S_PATCH, "workflowinstances");
+    struct answer *a = begin("POST", HALT, BODY("billing", "report", "2026-01-05"));
+    for (int i = 0; i < 1000 && json_int_at(instance(), "spec.haltThrough", 0) == 0; i++)
+        fake_run(w.fake, 1);
+    fake_patch(
+        w.fake, &instance_resource, "billing", "report.2026-01-05",
+        "{\"spec\":{\"trigger\":{\"seq\":2,\"type\":\"adhoc\",\"id\":\"x\",\"key\":\"x\"}}}");
+    fake_run(w.fake, 2 * API_CONFIRM_MS);
+    CHECK_INT(json_int_at(instance(), "spec.haltThrough", 0), 1);
+    CHECK_INT(a->status, 200);
+    answer_free(a);
+    tear_down();
+}
+
 TEST(a_halt_that_nobody_confirms_is_accepted_only)
 {
     set_up_report();

@@ -112,6 +112,31 @@ TEST(a_copy_that_lags_lets_nothing_be_passed_by)
     }
 }
 
+/* What a new workflow missed before anybody looked at it needs no proof. */
+TEST(a_new_workflow_that_was_missed_begins)
+{
+    static const char *const catch_up[] = {"Latest", "None"};
+
+    for (size_t i = 0; i < ARRAY_SIZE(catch_up); i++) {
+        CLEANUP(free) char *spec = xasprintf("{'schedule': '*/10 * * * *', 'catchUp': '%s',"
+                                             " 'template': {'image': 'busybox:1'}}",
+                                             catch_up[i]);
+        struct world w;
+
+        world_init(&w, test_seed());
+        world_deploy(&w, "job", spec);
+        world_run(&w, 25 * MINUTE_MS);
+        world_start(&w, 0);
+        world_run(&w, MINUTE_MS);
+        CHECK_STR(world_text(&w, &workflow_resource, "job", "status.epoch"), "1");
+        const json_t *skipped = json_at(world_get(&w, &workflow_resource, "job"), "status.skipped");
+        CHECK_STR(json_text_at(json_array_get(skipped, 0), "reason"), "CatchUp");
+        world_run(&w, 15 * MINUTE_MS);
+        CHECK(world_count(&w, "DONE") >= 1);
+        world_done(&w);
+    }
+}
+
 /* What never took effect is. */
 TEST(a_create_that_was_lost_is_passed_by)
 {
