@@ -39,13 +39,18 @@ static void reply_halted(struct halt *h)
     reply_json_take(h->job.req, 200, named_instance_encode(&h->named));
 }
 
+static bool is_over(const struct halt *h, const struct instance *inst)
+{
+    return inst->run.seq > h->seq ||
+           (inst->run.seq == h->seq && run_state_terminal(inst->run.state));
+}
+
 /* What does not show the wish is older than that. */
 static bool is_halted(const struct halt *h, const struct instance *inst)
 {
     if (inst->halt_through < h->seq)
         return false;
-    return inst->run.halted_through >= h->seq || inst->run.seq > h->seq ||
-           (inst->run.seq == h->seq && run_state_terminal(inst->run.state));
+    return inst->run.halted_through >= h->seq || is_over(h, inst);
 }
 
 static void confirm(struct job *job);
@@ -126,20 +131,18 @@ static void wish(struct halt *h, const json_t *object)
              on_wished);
 }
 
-/* False: what was meant is over, or told to halt, and another trigger came after it. */
-static bool note_meant(struct halt *h, const struct instance *inst)
+/* A look that is repeated means the same trigger, whatever came after it. */
+static void note_meant(struct halt *h, const struct instance *inst)
 {
     struct run_trigger wanted;
 
-    instance_wanted_trigger(inst, &wanted);
-    int64_t seq = wanted.seq > inst->run.seq ? wanted.seq : inst->run.seq;
-    run_trigger_done(&wanted);
     if (h->uid && strcmp(h->uid, inst->id.uid) == 0)
-        return seq == h->seq;
+        return;
     free(h->uid);
     h->uid = xstrdup(inst->id.uid);
-    h->seq = seq;
-    return true;
+    instance_wanted_trigger(inst, &wanted);
+    h->seq = wanted.seq > inst->run.seq ? wanted.seq : inst->run.seq;
+    run_trigger_done(&wanted);
 }
 
 static void on_looked(struct job *job, const struct k8s_reply *reply)
@@ -156,8 +159,8 @@ static void on_looked(struct job *job, const struct k8s_reply *reply)
     }
     CLEANUP(instance_free) struct instance *inst = instance_decode(reply->object);
     store_observe_instance(job->api->store, reply->object);
-    if (!note_meant(h, inst) || !instance_active(inst) || !inst->parameter ||
-        strcmp(inst->parameter, h->named.parameter) != 0)
+    note_meant(h, inst);
+    if (is_over(h, inst) || !inst->parameter || strcmp(inst->parameter, h->named.parameter) != 0)
         reply_halted(h);
     else if (inst->halt_through >= h->seq)
         confirm(job);

@@ -37,6 +37,7 @@ struct asked {
     bool confirmed; /* halt: the operator has obeyed */
     char *uid;      /* trigger: of the instance that has it */
     int64_t seq;    /* of the trigger, or through which it is to be halted; 0: not known */
+    int64_t last;   /* halt: trigger when it was asked for, which is meant, or one after it */
 };
 
 /* A trigger that was accepted. */
@@ -98,11 +99,22 @@ static void see_trigger(struct asked *a, const json_t *object)
     a->seq = json_int_at(object, "spec.trigger.seq", 0);
 }
 
+static bool is_over(const struct run *run, int64_t seq)
+{
+    return run->seq > seq || (run->seq == seq && run_state_terminal(run->state));
+}
+
 /* The answer may come after the end, or after the next trigger. */
 static bool is_halted(const struct run *run, int64_t through)
 {
-    return run->halted_through >= through || run->seq > through ||
-           (run->seq == through && run_state_terminal(run->state));
+    return run->halted_through >= through || is_over(run, through);
+}
+
+static int64_t last_trigger(const struct instance *inst)
+{
+    int64_t wanted = inst->trigger.seq > 0 ? inst->trigger.seq : 1;
+
+    return wanted > inst->run.seq ? wanted : inst->run.seq;
 }
 
 static void see_halt(struct asked *a, const json_t *object)
@@ -113,8 +125,10 @@ static void see_halt(struct asked *a, const json_t *object)
         a->seen = a->confirmed = true;
         return;
     }
-    if (!a->seen && inst->halt_through >= inst->trigger.seq)
-        a->seq = inst->halt_through; /* a later trigger is not meant */
+    if (!a->last)
+        a->last = last_trigger(inst);
+    if (!a->seen && (inst->halt_through >= a->last || is_over(&inst->run, a->last)))
+        a->seq = a->last; /* a later trigger need not be meant */
     a->seen |= a->seq > 0;
     a->confirmed |= a->seq > 0 && is_halted(&inst->run, a->seq);
 }
