@@ -494,6 +494,7 @@ static const struct mishap rows[] = {
     {"untold", 0, storm_untold, 0, "the same, and its events come later still"},
     {"refusal", 0, storm_refusal, 0, "a pod is refused, and its operator dies"},
     {"crowd", 0, storm_crowd, 0, "much is triggered at once, and what was made is told late"},
+    {"unsaid-cursor", 0, storm_unsaid, 0, "cursors move, nobody is told, and a leader goes"},
     {"hurry", 0, hurry, 0, "no try may wait for long, from now on"},
     {"account", 0, storm_lose_account, 0, "the service account of a workflow is gone, for good"},
     {"sleep", 4, sleep_one, 0, "an operator's machine sleeps"},

@@ -324,7 +324,7 @@ static int64_t last_seq(const struct instance *inst)
     return seq > 0 ? seq : 1;
 }
 
-static void give_trigger(struct storm *s, const struct instance *inst)
+void storm_trigger_again(struct storm *s, const struct instance *inst)
 {
     int id = ++s->n_wishes;
     CLEANUP(free) char *patch = xasprintf("{'spec': {'trigger': {'seq': %" PRId64
@@ -339,7 +339,7 @@ static void trigger_again(struct storm *s)
     CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
 
     if (inst)
-        give_trigger(s, inst);
+        storm_trigger_again(s, inst);
 }
 
 void storm_halt(struct storm *s, const struct instance *inst)
@@ -537,7 +537,7 @@ static void end_unsaid(struct storm *s)
     storm_note(s, "ends unsaid", inst->id.name);
     s->no_status_until = storm_now(s) + 10 * SECOND_MS;
     world_patch(&s->w, &workflow_resource, inst->workflow, "{'spec': {'suspend': true}}");
-    give_trigger(s, inst);
+    storm_trigger_again(s, inst);
     fake_kubelet_evict(s->w.kubelet, WORLD_NS, inst->run.execution_id);
     world_run(&s->w, storm_between(s, SECOND_MS, 10 * SECOND_MS));
     if (world_get(&s->w, &workflow_resource, inst->workflow))

@@ -73,6 +73,7 @@ struct storm {
     struct doubt doubt;
     struct refusal refusal;
     int64_t crowd_until;
+    bool unsaid_arrives; /* what is stored of a cursor is, but nobody is told */
     int n_wishes, n_acts, n_new;
     size_t memory_early, memory_late; /* in use after a quarter of the time, and at its end */
 };
@@ -130,13 +131,14 @@ void storm_kill(struct storm *s, int i);
 /* For so long; false: it cannot be lost now. */
 bool storm_lose_node(struct storm *s, const char *node, int64_t ms);
 
-/* doubt.c, refusal.c, crowd.c: what aims begins, if nothing else does. */
+/* doubt.c, refusal.c, crowd.c, unsaid.c: what aims begins, if nothing else does. */
 void storm_doubt(struct storm *s);
 void storm_untold(struct storm *s);
 void storm_doubt_end(struct storm *s);
 void storm_refusal(struct storm *s);
 void storm_refusal_end(struct storm *s);
 void storm_crowd(struct storm *s);
+void storm_unsaid(struct storm *s);
 
 /* account.c */
 void storm_lose_account(struct storm *s);
@@ -150,6 +152,7 @@ void storm_mend_all(struct storm *s); /* after edits: all are as they were */
 void storm_tidy(struct storm *s);
 void storm_suspend_all(struct storm *s);
 void storm_halt(struct storm *s, const struct instance *inst);
+void storm_trigger_again(struct storm *s, const struct instance *inst);
 void storm_halt_and_trigger(struct storm *s, const struct instance *inst);
 void storm_delete_and_run(struct storm *s, const struct instance *inst); /* by hand */
 void storm_force_delete(struct storm *s, const char *pod); /* unless that is nobody's business */

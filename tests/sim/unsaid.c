@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Cursors move, and nobody hears of it for a while: what is stored does not arrive, or its answer
+ * does not, and events of workflows come late.  What was triggered meanwhile is deleted, or
+ * triggered once more by somebody else; and then the leader dies, or loses its lease and is the one
+ * who takes it back.  The schedule has had its turn all the same.
+ */
+#include "sim/storm.h"
+
+#include <string.h>
+
+#define N_PICKS 12
+
+static int see(struct storm *s, const struct k8s_request *r, int i)
+{
+    (void) i;
+    if (r->verb != K8S_PATCH || !r->subresource ||
+        strcmp(r->resource->plural, workflow_resource.plural) != 0)
+        return -1;
+    return s->unsaid_arrives ? FAKE_LOSE_REPLY : FAKE_REFUSE;
+}
+
+static void meddle(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+
+    if (!inst || instance_active(inst) || inst->run.trigger.type != TRIGGER_NATURAL)
+        return;
+    if (storm_one_of(s, 2))
+        storm_trigger_again(s, inst);
+    else
+        world_delete(&s->w, &instance_resource, inst->id.name);
+}
+
+/* Nobody else is there to take it. */
+static void lose_lease(struct storm *s, int leader)
+{
+    int64_t lease = s->w.settings[0].lease_duration_ms;
+
+    for (int i = 0; i < WORLD_MAX_OPERATORS; i++)
+        if (i != leader) {
+            storm_kill(s, i);
+            s->started_at[i] = storm_now(s) + 2 * lease + MINUTE_MS;
+        }
+    fake_partition(s->w.clients[leader], true);
+    s->healed_at[leader] = storm_now(s) + lease + storm_between(s, 100, 3 * SECOND_MS);
+}
+
+static int leader(const struct storm *s)
+{
+    for (int i = 0; i < WORLD_MAX_OPERATORS; i++)
+        if (s->w.operators[i] && !s->w.processes[i].frozen && !s->healed_at[i] &&
+            operator_leading(s->w.operators[i]))
+            return i;
+    return -1;
+}
+
+void storm_unsaid(struct storm *s)
+{
+    if (s->aim)
+        return;
+    s->unsaid_arrives = storm_one_of(s, 2);
+    s->aim = see;
+    fake_set_lag(s->w.fake, &workflow_resource, MINUTE_MS, 2 * MINUTE_MS);
+    world_run(&s->w, storm_between(s, 10 * SECOND_MS, 2 * MINUTE_MS));
+    for (int i = 0; i < N_PICKS; i++)
+        meddle(s);
+    int i = leader(s);
+    if (i >= 0 && storm_one_of(s, 2))
+        lose_lease(s, i);
+    else if (i >= 0)
+        storm_kill(s, i);
+    s->aim = NULL;
+}
