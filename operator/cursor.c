@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define ABSENT_MS     10000 /* what a read has proven may be stored for so long */
 #define LOOKS_AT_ONCE 64 /* at cursors that wait for room, for one run that ends */
 
 enum call_kind {
@@ -27,7 +28,7 @@ struct asked {
     int64_t epoch;
     instant partition, due;
     bool refused; /* once, as a server that has just started refuses everything */
-    bool absent;  /* nobody has triggered it; until something is stored */
+    int64_t absent_until; /* LOOP_MONOTONIC; nobody has triggered it, as was read just now */
     char parameter[PARTITION_TEXT_MAX];
 };
 
@@ -439,6 +440,16 @@ static struct trigger_step decide(struct cursor_ctl *ctl, const struct trigger_v
     return trigger_decide(view, ctl->op->settings);
 }
 
+static bool is_absent(const struct cursor_ctl *ctl)
+{
+    return loop_now(ctl->op->loop, LOOP_MONOTONIC) < ctl->asked.absent_until;
+}
+
+static void note_absent(struct cursor_ctl *ctl)
+{
+    ctl->asked.absent_until = loop_now(ctl->op->loop, LOOP_MONOTONIC) + ABSENT_MS;
+}
+
 /* An earlier leader may have triggered what is to be passed by, and our copy not show it yet; and
  * what is in doubt may be made yet.  True if that has to be known before.  By a cursor that was
  * never set nobody has. */
@@ -446,7 +457,7 @@ static bool must_prove(struct cursor_ctl *ctl, const struct trigger_view *view,
                        const struct trigger_step *step)
 {
     bool known = view->wf->status.cursor.epoch == 0 || is_seen_to(ctl, view->wf) ||
-                 (ctl->asked.absent && still_there(ctl, view->wf));
+                 (is_absent(ctl) && still_there(ctl, view->wf));
 
     return passes_by(step) && (ctl->doubt_until > 0 || !known);
 }
@@ -462,7 +473,7 @@ static enum work_result prove_absent(struct cursor_ctl *ctl, const struct workfl
     ask(ctl, wf, named ? next : "");
     if (named)
         return read_instance(ctl, wf, CALL_PROVE);
-    ctl->asked.absent = true;
+    note_absent(ctl);
     return WORK_AGAIN;
 }
 
@@ -568,9 +579,10 @@ static bool on_proven(struct cursor_ctl *ctl, const struct workflow *wf,
     if (there)
         k8s_informer_observe(ctl->op->instances, reply->object);
     ctl->was_there = ours;
-    ctl->asked.absent = !ours;
     if (ours)
         partition_done(ctl, true, NULL);
+    else
+        note_absent(ctl);
     work_finish(&ctl->work, WORK_AGAIN);
     return true;
 }
@@ -647,8 +659,6 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         on_created(ctl, reply);
         note_refusal(ctl, reply->error.code);
     }
-    if (kind == CALL_STORE)
-        ctl->asked.absent = false;
     if (kind == CALL_STORE && reply->error.code == ERROR_NONE)
         on_stored(ctl, reply);
     if (kind == CALL_STORE && reply->error.code == ERROR_CONFLICT)

@@ -65,6 +65,8 @@ void storm_unsaid(struct storm *s)
     world_run(&s->w, storm_between(s, 10 * SECOND_MS, 2 * MINUTE_MS));
     for (int i = 0; i < N_PICKS; i++)
         meddle(s);
+    if (storm_one_of(s, 2)) /* what was triggered again may end */
+        world_run(&s->w, storm_between(s, 10 * SECOND_MS, MINUTE_MS));
     int i = leader(s);
     if (i >= 0 && storm_one_of(s, 2))
         lose_lease(s, i);

@@ -137,6 +137,26 @@ TEST(a_new_workflow_that_was_missed_begins)
     }
 }
 
+/* Nor is it asked all the time while that cannot be stored. */
+TEST(what_cannot_be_stored_is_no_storm)
+{
+    struct world w;
+
+    begin(&w);
+    world_kill(&w, 0);
+    world_patch(&w, &workflow_resource, "job", "{'spec': {'catchUp': 'None'}}");
+    world_run(&w, 3 * HOUR_MS);
+    fake_fail_next(w.fake, FAKE_REFUSE, 100000, K8S_PATCH, "workflows");
+    world_start(&w, 1);
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK(fake_count_requests(w.fake, K8S_GET, "workflowinstances") < 70);
+    CHECK(fake_count_requests(w.fake, K8S_PATCH, "workflows") < 700);
+    fake_fail_no_more(w.fake);
+    world_run(&w, MINUTE_MS);
+    CHECK_STR(world_text(&w, &workflow_resource, "job", "status.lastDecision.reason"), "CatchUp");
+    world_done(&w);
+}
+
 /* What never took effect is. */
 TEST(a_create_that_was_lost_is_passed_by)
 {
