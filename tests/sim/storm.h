@@ -73,7 +73,8 @@ struct storm {
     struct doubt doubt;
     struct refusal refusal;
     int64_t crowd_until;
-    bool unsaid_arrives; /* what is stored of a cursor is, but nobody is told */
+    const struct k8s_resource *unsaid; /* what is stored of these meets this fault */
+    enum fake_fault unsaid_fault;
     int n_wishes, n_acts, n_new;
     size_t memory_early, memory_late; /* in use after a quarter of the time, and at its end */
 };
@@ -138,7 +139,8 @@ void storm_doubt_end(struct storm *s);
 void storm_refusal(struct storm *s);
 void storm_refusal_end(struct storm *s);
 void storm_crowd(struct storm *s);
-void storm_unsaid(struct storm *s);
+void storm_unsaid_cursor(struct storm *s);
+void storm_unsaid_run(struct storm *s);
 
 /* account.c */
 void storm_lose_account(struct storm *s);

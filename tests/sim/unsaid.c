@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Cursors move, and nobody hears of it for a while: what is stored does not arrive, or its answer
- * does not, and events of workflows come late.  What was triggered meanwhile is deleted, or
- * triggered once more by somebody else; and then the leader dies, or loses its lease and is the one
- * who takes it back.  The schedule has had its turn all the same.
+ * Cursors move, or runs go on, and nobody hears of it for a while: what is stored does not arrive,
+ * or late, or its answer does not, and events come late, too.  What was triggered meanwhile is
+ * deleted, or triggered once more by somebody else; and then the leader dies, or loses its lease and
+ * is the one who takes it back.  What happened has happened all the same.
  */
 #include "sim/storm.h"
 
@@ -14,10 +14,9 @@
 static int see(struct storm *s, const struct k8s_request *r, int i)
 {
     (void) i;
-    if (r->verb != K8S_PATCH || !r->subresource ||
-        strcmp(r->resource->plural, workflow_resource.plural) != 0)
+    if (r->verb != K8S_PATCH || !r->subresource || r->resource != s->unsaid)
         return -1;
-    return s->unsaid_arrives ? FAKE_LOSE_REPLY : FAKE_REFUSE;
+    return (int) s->unsaid_fault;
 }
 
 static void meddle(struct storm *s)
@@ -55,13 +54,14 @@ static int leader(const struct storm *s)
     return -1;
 }
 
-void storm_unsaid(struct storm *s)
+static void begin(struct storm *s, const struct k8s_resource *resource)
 {
-    if (s->aim)
-        return;
-    s->unsaid_arrives = storm_one_of(s, 2);
+    static const enum fake_fault faults[] = {FAKE_LOSE_REPLY, FAKE_REFUSE, FAKE_LATE};
+
+    s->unsaid = resource;
+    s->unsaid_fault = faults[rng_below(&s->rng, ARRAY_SIZE(faults))];
     s->aim = see;
-    fake_set_lag(s->w.fake, &workflow_resource, MINUTE_MS, 2 * MINUTE_MS);
+    fake_set_lag(s->w.fake, resource, MINUTE_MS, 2 * MINUTE_MS);
     world_run(&s->w, storm_between(s, 10 * SECOND_MS, 2 * MINUTE_MS));
     for (int i = 0; i < N_PICKS; i++)
         meddle(s);
@@ -73,4 +73,16 @@ void storm_unsaid(struct storm *s)
     else if (i >= 0)
         storm_kill(s, i);
     s->aim = NULL;
+}
+
+void storm_unsaid_cursor(struct storm *s)
+{
+    if (!s->aim)
+        begin(s, &workflow_resource);
+}
+
+void storm_unsaid_run(struct storm *s)
+{
+    if (!s->aim)
+        begin(s, &instance_resource);
 }
