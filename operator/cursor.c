@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define ABSENT_MS     10000 /* what a read has proven may be stored for so long */
-#define LOOKS_AT_ONCE 64 /* at cursors that wait for room, for one run that ends */
+#define LOOKS_AT_ONCE 64    /* at cursors that wait for room, for one run that ends */
 
 enum call_kind {
     CALL_NONE,
@@ -27,7 +27,7 @@ enum call_kind {
 struct asked {
     int64_t epoch;
     instant partition, due;
-    bool refused; /* once, as a server that has just started refuses everything */
+    bool refused;         /* once, as a server that has just started refuses everything */
     int64_t absent_until; /* LOOP_MONOTONIC; nobody has triggered it, as was read just now */
     char parameter[PARTITION_TEXT_MAX];
 };

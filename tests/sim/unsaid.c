@@ -2,8 +2,8 @@
 /*
  * Cursors move, or runs go on, and nobody hears of it for a while: what is stored does not arrive,
  * or late, or its answer does not, and events come late, too.  What was triggered meanwhile is
- * deleted, or triggered once more by somebody else; and then the leader dies, or loses its lease and
- * is the one who takes it back.  What happened has happened all the same.
+ * deleted, or triggered once more by somebody else; and then the leader dies, or loses its lease
+ * and is the one who takes it back.  What happened has happened all the same.
  */
 #include "sim/storm.h"
 
