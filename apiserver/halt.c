@@ -134,15 +134,11 @@ static void wish(struct halt *h, const json_t *object)
 /* A look that is repeated means the same trigger, whatever came after it. */
 static void note_meant(struct halt *h, const struct instance *inst)
 {
-    struct run_trigger wanted;
-
     if (h->uid && strcmp(h->uid, inst->id.uid) == 0)
         return;
     free(h->uid);
     h->uid = xstrdup(inst->id.uid);
-    instance_wanted_trigger(inst, &wanted);
-    h->seq = wanted.seq > inst->run.seq ? wanted.seq : inst->run.seq;
-    run_trigger_done(&wanted);
+    h->seq = instance_last_seq(inst);
 }
 
 static void on_looked(struct job *job, const struct k8s_reply *reply)

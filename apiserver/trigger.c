@@ -139,12 +139,11 @@ static void on_looked(struct job *job, const struct k8s_reply *reply)
     struct run_trigger wanted;
     store_observe_instance(job->api->store, reply->object);
     instance_wanted_trigger(inst, &wanted);
-    int64_t last = wanted.seq > inst->run.seq ? wanted.seq : inst->run.seq;
     bool ours = wanted.key && strcmp(wanted.key, t->trigger.key) == 0;
     bool busy = is_in_the_way(inst, &wanted);
     run_trigger_done(&wanted);
 
-    t->trigger.seq = last + 1;
+    t->trigger.seq = instance_last_seq(inst) + 1;
     if (!inst->parameter || strcmp(inst->parameter, t->effective) != 0)
         reply_error(job->req, 409, "The object %s is for another parameter: %s", t->name,
                     inst->parameter ? inst->parameter : "none");

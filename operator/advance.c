@@ -21,7 +21,7 @@ int64_t advance_pod_seq(const struct instance *inst, const struct run *run)
 {
     if (!run_state_terminal(run->state) && run->state != RUN_NEW)
         return run->seq;
-    return inst->trigger.seq > 0 ? inst->trigger.seq : 1;
+    return instance_wanted_seq(inst);
 }
 
 /* Whether a create took effect is known when it was sent again, and not before (design, section 4):
@@ -124,9 +124,8 @@ bool advance_write_is_due(const struct advance_view *v, const struct settings *s
 
 static bool trigger_waits(const struct advance_view *v)
 {
-    int64_t wanted = v->inst->trigger.seq > 0 ? v->inst->trigger.seq : 1;
-
-    return wanted > v->run->seq && (v->run->state == RUN_NEW || run_state_terminal(v->run->state));
+    return instance_wanted_seq(v->inst) > v->run->seq &&
+           (v->run->state == RUN_NEW || run_state_terminal(v->run->state));
 }
 
 /* Somebody saw that it is held, and triggered it once more. */

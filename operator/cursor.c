@@ -373,6 +373,14 @@ static bool triggered_in(const struct instance *inst, const struct workflow *wf,
            (inst->run.natural_key && strcmp(inst->run.natural_key, key) == 0);
 }
 
+/* Names of objects are cut and in lower case: another partition may have it. */
+static bool is_trigger_of(const struct instance *inst, const struct workflow *wf,
+                          const char *parameter, int64_t epoch)
+{
+    return inst->parameter && strcmp(inst->parameter, parameter) == 0 &&
+           triggered_in(inst, wf, epoch);
+}
+
 /* Our copy has what was asked for. */
 static bool is_shown(const struct cursor_ctl *ctl, const struct workflow *wf)
 {
@@ -400,9 +408,8 @@ static bool is_there(const struct cursor_ctl *ctl, const struct workflow *wf, co
     struct k8s_object *object = k8s_informer_get(ctl->op->instances, wf->id.ns, name);
     const struct instance *inst = object ? object->value : NULL;
 
-    return inst && !inst->id.deleting && inst->parameter &&
-           strcmp(inst->parameter, parameter) == 0 &&
-           triggered_in(inst, wf, wf->status.cursor.epoch);
+    return inst && !inst->id.deleting &&
+           is_trigger_of(inst, wf, parameter, wf->status.cursor.epoch);
 }
 
 static bool passes_by(const struct trigger_step *step)
@@ -419,8 +426,7 @@ static bool other_may_come(const struct cursor_ctl *ctl, const struct workflow *
 
 static bool is_seen_to(const struct cursor_ctl *ctl, const struct workflow *wf)
 {
-    return ctl->done.epoch == wf->status.cursor.epoch &&
-           ctl->done.partition == wf->status.cursor.next && !ctl->done.waits;
+    return trigger_done_is_about(&ctl->done, &wf->status.cursor) && !ctl->done.waits;
 }
 
 /* What was triggered is neither asked for nor passed by. */
@@ -451,30 +457,23 @@ static void note_absent(struct cursor_ctl *ctl)
 }
 
 /* An earlier leader may have triggered what is to be passed by, and our copy not show it yet; and
- * what is in doubt may be made yet.  True if that has to be known before.  By a cursor that was
- * never set nobody has. */
-static bool must_prove(struct cursor_ctl *ctl, const struct trigger_view *view,
-                       const struct trigger_step *step)
+ * what is in doubt may be made yet.  True if that has to be known before.  What has no name, since
+ * the cursor was never set, was not triggered under it. */
+static bool must_prove(struct cursor_ctl *ctl, const struct workflow *wf,
+                       const struct trigger_step *step, char ret_next[PARTITION_TEXT_MAX])
 {
-    bool known = view->wf->status.cursor.epoch == 0 || is_seen_to(ctl, view->wf) ||
-                 (is_absent(ctl) && still_there(ctl, view->wf));
+    bool known = is_seen_to(ctl, wf) || (is_absent(ctl) && still_there(ctl, wf));
 
-    return passes_by(step) && (ctl->doubt_until > 0 || !known);
+    return passes_by(step) && (ctl->doubt_until > 0 || (!known && print_next(wf, ret_next)));
 }
 
-/* What has no name was not triggered under it. */
-static enum work_result prove_absent(struct cursor_ctl *ctl, const struct workflow *wf)
+static enum work_result prove_absent(struct cursor_ctl *ctl, const struct workflow *wf,
+                                     const char *next)
 {
-    char next[PARTITION_TEXT_MAX];
-
     if (ctl->doubt_until > 0)
         return WORK_DONE; /* looked at again when it is over */
-    bool named = print_next(wf, next);
-    ask(ctl, wf, named ? next : "");
-    if (named)
-        return read_instance(ctl, wf, CALL_PROVE);
-    note_absent(ctl);
-    return WORK_AGAIN;
+    ask(ctl, wf, next);
+    return read_instance(ctl, wf, CALL_PROVE);
 }
 
 static enum work_result look(struct work *work)
@@ -492,13 +491,14 @@ static enum work_result look(struct work *work)
     struct trigger_view view = gather(ctl, object);
     struct trigger_step step = decide(ctl, &view);
     enum work_result result = WORK_DONE;
+    char next[PARTITION_TEXT_MAX];
     list_remove(&ctl->waits);
     if (step.wants_room)
         list_push_back(&ctl->op->cursors_wait, &ctl->waits);
     if (step.kind == TRIGGER_STORE && store_waits(ctl)) {
         burst_check(ctl->op);
-    } else if (must_prove(ctl, &view, &step)) {
-        result = prove_absent(ctl, view.wf);
+    } else if (must_prove(ctl, view.wf, &step, next)) {
+        result = prove_absent(ctl, view.wf, next);
     } else if (step.kind == TRIGGER_STORE) {
         ctl->news = trigger_news(&view.wf->status, &step.status);
         result = store(ctl, object, &step.status);
@@ -574,8 +574,7 @@ static bool on_proven(struct cursor_ctl *ctl, const struct workflow *wf,
     if (!there && reply->error.code != ERROR_NOT_FOUND)
         return false;
     CLEANUP(instance_free) struct instance *inst = there ? instance_decode(reply->object) : NULL;
-    bool ours = there && inst->parameter && strcmp(inst->parameter, ctl->asked.parameter) == 0 &&
-                triggered_in(inst, wf, ctl->asked.epoch);
+    bool ours = there && is_trigger_of(inst, wf, ctl->asked.parameter, ctl->asked.epoch);
     if (there)
         k8s_informer_observe(ctl->op->instances, reply->object);
     ctl->was_there = ours;

@@ -152,9 +152,24 @@ static void advance(struct cursor *c, const struct timing *t)
         c->next_offset = INSTANT_MAX;
 }
 
+bool trigger_done_is_about(const struct trigger_done *done, const struct cursor *c)
+{
+    return done->epoch != 0 && done->epoch == c->epoch && done->partition == c->next;
+}
+
 static bool done_is_about(const struct trigger_view *v, const struct cursor *c)
 {
-    return v->done->epoch != 0 && v->done->epoch == c->epoch && v->done->partition == c->next;
+    return trigger_done_is_about(v->done, c);
+}
+
+/* As it is stored, or past the partition that was triggered since. */
+static struct cursor cursor_now(const struct trigger_view *v, const struct timing *was)
+{
+    struct cursor c = v->wf->status.cursor;
+
+    if (done_is_about(v, &c) && v->done->triggered)
+        advance(&c, was);
+    return c;
 }
 
 /* By another offset the cursor may stand before what has fallen due, which falls due once more, or
@@ -172,13 +187,11 @@ static struct cursor_skip pass_dropped(const struct trigger_view *v, const struc
 static void skip_rescheduled(const struct trigger_view *v, const struct timing *is,
                              struct workflow_status *s)
 {
-    struct cursor c = v->wf->status.cursor;
     struct timing was;
 
     if (!workflow_observed_timing(v->wf, &was))
         return;
-    if (done_is_about(v, &c) && v->done->triggered)
-        advance(&c, &was);
+    struct cursor c = cursor_now(v, &was);
     struct cursor_skip skip = pass_dropped(v, &was, is, &c, s->cursor.next);
     if (s->suspended)
         skip_suspended(v, &was, s, &skip);
@@ -193,12 +206,10 @@ static void skip_rescheduled(const struct trigger_view *v, const struct timing *
 static bool set_cursor(const struct trigger_view *v, const struct timing *t,
                        struct workflow_status *s, struct verdict *verdict)
 {
-    struct cursor c = s->cursor;
+    struct cursor c = cursor_now(v, t);
     struct cursor_skip skip;
     struct error err;
 
-    if (done_is_about(v, &c) && v->done->triggered)
-        advance(&c, t);
     switch (workflow_set_cursor(v->wf, t, v->now, &c, &skip, &err)) {
     case CURSOR_NEVER:
         free(verdict->message);

@@ -24,6 +24,9 @@ struct trigger_done {
     char *reason; /* of a skip, or of waiting */
 };
 
+/* It is about where the cursor stands now. */
+bool trigger_done_is_about(const struct trigger_done *done, const struct cursor *c);
+
 struct trigger_view {
     const struct workflow *wf;
     const struct workflow *elder; /* an older workflow with the same pair; NULL: none */

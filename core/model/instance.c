@@ -356,7 +356,6 @@ void instance_note_taken(const struct instance *inst, struct run *run)
 {
     const struct run_trigger *spec = &inst->trigger, *taken = &run->trigger;
 
-    run_trigger_done(&run->spec_trigger);
     if (spec->seq != taken->seq ||
         !(says_else(spec->id, taken->id) || says_else(spec->key, taken->key) ||
           says_else(spec->workflow_uid, taken->workflow_uid)))
@@ -365,11 +364,21 @@ void instance_note_taken(const struct instance *inst, struct run *run)
     env_done(&run->spec_trigger.env);
 }
 
+int64_t instance_wanted_seq(const struct instance *inst)
+{
+    return inst->trigger.seq > 0 ? inst->trigger.seq : 1;
+}
+
+int64_t instance_last_seq(const struct instance *inst)
+{
+    int64_t wanted = instance_wanted_seq(inst);
+
+    return wanted > inst->run.seq ? wanted : inst->run.seq;
+}
+
 bool instance_active(const struct instance *inst)
 {
-    int64_t wanted = inst->trigger.seq > 0 ? inst->trigger.seq : 1;
-
-    return wanted > inst->run.seq || !run_state_terminal(inst->run.state);
+    return instance_wanted_seq(inst) > inst->run.seq || !run_state_terminal(inst->run.state);
 }
 
 bool instance_held(const struct instance *inst)

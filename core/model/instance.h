@@ -32,9 +32,13 @@ DEFINE_CLEANUP(struct instance *, instance_free);
  * creation time, UID and seq (ad-hoc-cli-<13-digit millis>-<5 digits>), which is also the key, and
  * no workflow's UID.  `ret_trigger` is to be run_trigger_done'd. */
 void instance_wanted_trigger(const struct instance *inst, struct run_trigger *ret_trigger);
-/* That trigger was taken: what spec says beside it is remembered, or a patch that raises seq once
- * more would seem to say it anew. */
+/* `run` has just taken that trigger: what spec says beside it is remembered, or a patch that raises
+ * seq once more would seem to say it anew. */
 void instance_note_taken(const struct instance *inst, struct run *run);
+
+/* The seq of that trigger, and of the last one: that, or one that was taken after it. */
+int64_t instance_wanted_seq(const struct instance *inst);
+int64_t instance_last_seq(const struct instance *inst);
 
 /* A trigger waits to be taken, or the state is not terminal (design, section 3). */
 bool instance_active(const struct instance *inst);

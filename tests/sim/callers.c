@@ -110,13 +110,6 @@ static bool is_halted(const struct run *run, int64_t through)
     return run->halted_through >= through || is_over(run, through);
 }
 
-static int64_t last_trigger(const struct instance *inst)
-{
-    int64_t wanted = inst->trigger.seq > 0 ? inst->trigger.seq : 1;
-
-    return wanted > inst->run.seq ? wanted : inst->run.seq;
-}
-
 static void see_halt(struct asked *a, const json_t *object)
 {
     CLEANUP(instance_free) struct instance *inst = object ? instance_decode(object) : NULL;
@@ -126,7 +119,7 @@ static void see_halt(struct asked *a, const json_t *object)
         return;
     }
     if (!a->last)
-        a->last = last_trigger(inst);
+        a->last = instance_last_seq(inst);
     if (!a->seen && (inst->halt_through >= a->last || is_over(&inst->run, a->last)))
         a->seq = a->last; /* a later trigger need not be meant */
     a->seen |= a->seq > 0;

@@ -317,20 +317,13 @@ static void remake(struct storm *s)
 }
 
 /* One that was made by hand has had its first trigger with that. */
-static int64_t last_seq(const struct instance *inst)
-{
-    int64_t seq = inst->trigger.seq > inst->run.seq ? inst->trigger.seq : inst->run.seq;
-
-    return seq > 0 ? seq : 1;
-}
-
 void storm_trigger_again(struct storm *s, const struct instance *inst)
 {
     int id = ++s->n_wishes;
     CLEANUP(free) char *patch = xasprintf("{'spec': {'trigger': {'seq': %" PRId64
                                           ", 'type': 'adhoc', 'id': 'again-%d', 'key': 'again-%d',"
                                           " 'workflowUID': null, 'env': null}}}",
-                                          last_seq(inst) + 1, id, id);
+                                          instance_last_seq(inst) + 1, id, id);
     patch_instance(s, inst, patch);
 }
 
@@ -359,7 +352,7 @@ static void halt(struct storm *s)
 
 void storm_halt_and_trigger(struct storm *s, const struct instance *inst)
 {
-    int64_t seq = last_seq(inst);
+    int64_t seq = instance_last_seq(inst);
     int id = ++s->n_wishes;
     CLEANUP(free) char *patch =
         xasprintf("{'spec': {'haltThrough': %" PRId64 ", 'trigger': {'seq': %" PRId64
@@ -509,7 +502,7 @@ static void hold(struct storm *s)
     CLEANUP(free) char *patch =
         xasprintf("{'spec': {'trigger': {'seq': %" PRId64 ", 'type': 'adhoc', 'id': 'held-%d',"
                   " 'key': 'held-%d', 'workflowUID': '%s'}}}",
-                  last_seq(inst) + 1, n, n, uid);
+                  instance_last_seq(inst) + 1, n, n, uid);
     patch_instance(s, inst, patch);
     world_delete(&s->w, &workflow_resource, "hand");
     storm_deploy_all(s);
