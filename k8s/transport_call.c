@@ -163,14 +163,8 @@ void transport_expire(void *arg)
     arm_deadline(t);
 }
 
-/* How a transfer ended that brought no complete answer. */
-static void judge_failure(struct call *c, CURLcode result)
+static bool did_not_connect(CURLcode result)
 {
-    const struct transfer *x = &c->transfer;
-    const char *text = *x->curl_text ? x->curl_text : curl_easy_strerror(result);
-
-    if (x->status >= 400 && x->status < 500)
-        return; /* refused (413 before the body was read): the rest of the text does not matter */
     switch (result) {
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_CONNECT:
@@ -178,12 +172,25 @@ static void judge_failure(struct call *c, CURLcode result)
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
     case CURLE_SSL_CERTPROBLEM:
-        error_set(&c->error, ERROR_UNAVAILABLE, "%s", text);
-        return;
+        return true;
     default:
-        break;
+        return false;
     }
-    if (x->stopped)
+}
+
+/* How a transfer ended that brought no complete answer.  libcurl sends again, by itself, what a
+ * connection took that was open before and then broke: no connection at last does not mean that
+ * nothing has left. */
+static void judge_failure(struct call *c, CURLcode result)
+{
+    const struct transfer *x = &c->transfer;
+    const char *text = *x->curl_text ? x->curl_text : curl_easy_strerror(result);
+
+    if (x->status >= 400 && x->status < 500)
+        return; /* refused (413 before the body was read): the rest of the text does not matter */
+    if (did_not_connect(result) && x->body_at == 0)
+        error_set(&c->error, ERROR_UNAVAILABLE, "%s", text);
+    else if (x->stopped)
         error_set(&c->error, ERROR_FENCED, "not sent: the lease does not last long enough");
     else if (x->too_large)
         error_set(&c->error, k8s_verb_writes(c->request.verb) ? ERROR_UNKNOWN : ERROR_TOO_LARGE,

@@ -388,12 +388,20 @@ static void arrive(struct fake_call *c)
 
 /* ---- on the way ---- */
 
+/* Nobody listens: nothing of it leaves, and nothing of it comes late. */
+static bool is_refused(const struct fake_call *c)
+{
+    const struct fake *f = c->client->fake;
+
+    return fake_now(f) < f->down_until && !c->client->gone;
+}
+
 static void send_off(struct fake_call *c)
 {
     struct fake *f = c->client->fake;
     int64_t there = fake_now(f) + fake_latency(f);
 
-    if (fake_now(f) < f->down_until && !c->client->gone) {
+    if (is_refused(c)) {
         fake_call_set(c, FAKE_REFUSED, there);
     } else if (c->fault == FAKE_LATE || c->fault == FAKE_LOSE_REQUEST || c->client->gone) {
         fake_call_set(c, FAKE_LOST, c->deadline);
@@ -426,7 +434,7 @@ static void depart(struct fake_call *c)
     if (remaining < c->deadline - fake_now(f))
         c->deadline = fake_now(f) + remaining;
     c->fault = judged >= 0 ? judged : fake_fault_pick(f, &c->request);
-    if (c->fault == FAKE_LATE)
+    if (c->fault == FAKE_LATE && !is_refused(c))
         be_late(c);
     send_off(c);
 }

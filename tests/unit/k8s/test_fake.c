@@ -613,6 +613,17 @@ TEST(faults)
     fault_case(__LINE__, FAKE_NO_ROUTE, ERROR_INTERNAL, false, 0);
 }
 
+TEST(what_nobody_listened_to_does_not_come_late)
+{
+    set_up();
+    fake_stop_server(fake, 1000);
+    fake_fail_next(fake, FAKE_LATE, 1, K8S_CREATE, "things");
+    CHECK_INT(create("{\"metadata\":{\"name\":\"x\"}}"), ERROR_UNAVAILABLE);
+    fake_run(fake, 40000);
+    CHECK(!fake_get(fake, &things, "a", "x"));
+    tear_down();
+}
+
 TEST(throttling_says_for_how_long)
 {
     set_up();
