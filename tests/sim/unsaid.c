@@ -19,16 +19,27 @@ static int see(struct storm *s, const struct k8s_request *r, int i)
     return (int) s->unsaid_fault;
 }
 
+static bool is_behind(struct storm *s, const struct instance *inst)
+{
+    CLEANUP(instance_free) struct instance *behind = storm_instance(s, inst->id.name);
+
+    return behind != NULL;
+}
+
+/* What the schedule triggered and has run.  While the cursor stands at it, it may be triggered
+ * once more, since its status tells of the first time, but not deleted. */
 static void meddle(struct storm *s)
 {
-    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+    CLEANUP(free) char *name = storm_pick(s, &instance_resource);
+    CLEANUP(instance_free) struct instance *inst =
+        name ? instance_decode(world_get(&s->w, &instance_resource, name)) : NULL;
 
-    if (!inst || instance_active(inst) || inst->run.trigger.type != TRIGGER_NATURAL)
+    if (!inst || instance_active(inst) || !inst->run.natural_key)
         return;
     if (storm_one_of(s, 2))
         storm_trigger_again(s, inst);
-    else
-        world_delete(&s->w, &instance_resource, inst->id.name);
+    else if (is_behind(s, inst))
+        world_delete(&s->w, &instance_resource, name);
 }
 
 /* Nobody else is there to take it. */
