@@ -230,11 +230,12 @@ static int judge(const char *user, const struct k8s_request *r, void *arg)
 {
     struct storm *s = arg;
     bool armed = s->freeze_writer_ms > 0 || s->kill_writer;
+    int refused = storm_account_judge(s, r);
 
+    if (refused >= 0)
+        return refused;
     if (is_refused_status(s, r))
         return FAKE_REFUSE;
-    if (storm_account_refuses(s, r))
-        return FAKE_NO_ACCOUNT;
     bool asked = armed || s->delete_triggered || s->aim;
     int i = asked ? who_writes(s, user, r) : -1;
 

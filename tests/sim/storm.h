@@ -61,6 +61,7 @@ struct storm {
     int dying;
     int64_t no_status_until; /* of instances is written */
     char *no_account;        /* the workflow whose pods are refused; NULL: none */
+    bool account_halted;     /* and its runs are halted */
     int n_refused;           /* of these */
     struct loop_task death;
     struct map due; /* at the end: workflows, and their partitions that nobody triggered yet */
@@ -144,7 +145,7 @@ void storm_unsaid_run(struct storm *s);
 
 /* account.c */
 void storm_lose_account(struct storm *s);
-bool storm_account_refuses(struct storm *s, const struct k8s_request *r);
+int storm_account_judge(struct storm *s, const struct k8s_request *r); /* the fault, or -1 */
 void storm_end_without_account(struct storm *s); /* when all other faults are over */
 void storm_account_found(struct storm *s);
 
