@@ -131,14 +131,15 @@ static void wish(struct halt *h, const json_t *object)
              on_wished);
 }
 
-/* A look that is repeated means the same trigger, whatever came after it. */
-static void note_meant(struct halt *h, const struct instance *inst)
+/* A look that is repeated means the same trigger, whatever came after it.  False if that has gone,
+ * and another instance has its name. */
+static bool note_meant(struct halt *h, const struct instance *inst)
 {
-    if (h->uid && strcmp(h->uid, inst->id.uid) == 0)
-        return;
-    free(h->uid);
+    if (h->uid)
+        return strcmp(h->uid, inst->id.uid) == 0;
     h->uid = xstrdup(inst->id.uid);
     h->seq = instance_last_seq(inst);
+    return true;
 }
 
 static void on_looked(struct job *job, const struct k8s_reply *reply)
@@ -155,8 +156,8 @@ static void on_looked(struct job *job, const struct k8s_reply *reply)
     }
     CLEANUP(instance_free) struct instance *inst = instance_decode(reply->object);
     store_observe_instance(job->api->store, reply->object);
-    note_meant(h, inst);
-    if (is_over(h, inst) || !inst->parameter || strcmp(inst->parameter, h->named.parameter) != 0)
+    if (!note_meant(h, inst) || is_over(h, inst) || !inst->parameter ||
+        strcmp(inst->parameter, h->named.parameter) != 0)
         reply_halted(h);
     else if (inst->halt_through >= h->seq)
         confirm(job);

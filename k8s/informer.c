@@ -21,6 +21,7 @@
 #define SILENCE_MS     60000 /* a healthy watch has sent a bookmark by then */
 #define CERTAIN_MS     30000 /* no answer is on its way for so long */
 #define FORBIDDEN_MS   60000 /* then that is no start of a server any more */
+#define LEFT_OUT_MS    30000 /* until it is tried again */
 
 enum stream_state { STREAM_STOPPED, STREAM_LISTING, STREAM_WATCHING };
 
@@ -286,6 +287,8 @@ static void list_failed(struct stream *s, const struct k8s_reply *reply)
 
     note_forbidden(s, &reply->error);
     note_error(s, &reply->error);
+    if (s->left_out && delay < LEFT_OUT_MS / 2)
+        delay = rng_between(s->informer->rng, LEFT_OUT_MS / 2, LEFT_OUT_MS);
     if (page_may_come(s, reply->error.code))
         enter(s, STREAM_LISTING, delay);
     else

@@ -9,8 +9,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define ABSENT_MS     10000 /* what a read has proven may be stored for so long */
-#define LOOKS_AT_ONCE 64    /* at cursors that wait for room, for one run that ends */
+#define LOOKS_AT_ONCE 64 /* at cursors that wait for room, for one run that ends */
 
 enum call_kind {
     CALL_NONE,
@@ -27,8 +26,8 @@ enum call_kind {
 struct asked {
     int64_t epoch;
     instant partition, due;
-    bool refused;         /* once, as a server that has just started refuses everything */
-    int64_t absent_until; /* LOOP_MONOTONIC; nobody has triggered it, as was read just now */
+    bool refused; /* once, as a server that has just started refuses everything */
+    bool absent;  /* nobody has triggered it, and nobody else will while we lead */
     char parameter[PARTITION_TEXT_MAX];
 };
 
@@ -320,10 +319,7 @@ static enum work_result create(struct cursor_ctl *ctl, const struct workflow *wf
 static void retrigger(struct cursor_ctl *ctl, const struct workflow *wf,
                       const struct instance *inst, const char *version)
 {
-    struct run_trigger trigger = natural_trigger(ctl, wf, inst->run.seq + 1);
-
-    if (trigger.seq <= inst->trigger.seq)
-        trigger.seq = inst->trigger.seq + 1;
+    struct run_trigger trigger = natural_trigger(ctl, wf, instance_last_seq(inst) + 1);
     CLEANUP(json_decref) json_t *patch = json_object();
     json_t *encoded = run_trigger_encode(&trigger);
     json_object_set_new(encoded, "env", json_null());
@@ -387,7 +383,7 @@ static bool is_shown(const struct cursor_ctl *ctl, const struct workflow *wf)
     CLEANUP(free) char *name = instance_name(wf->id.name, ctl->asked.parameter);
     const struct k8s_object *object = k8s_informer_get(ctl->op->instances, wf->id.ns, name);
 
-    return object && triggered_in(object->value, wf, ctl->asked.epoch);
+    return object && is_trigger_of(object->value, wf, ctl->asked.parameter, ctl->asked.epoch);
 }
 
 /* The partition at which the cursor stands, as it was named when that was set. */
@@ -412,9 +408,14 @@ static bool is_there(const struct cursor_ctl *ctl, const struct workflow *wf, co
            is_trigger_of(inst, wf, parameter, wf->status.cursor.epoch);
 }
 
-static bool passes_by(const struct trigger_step *step)
+/* It is passed by, or what a wish leaves as it is depends on whether it was triggered. */
+static bool passes_by(const struct trigger_step *step, const struct workflow *wf)
 {
-    return step->kind == TRIGGER_STORE && step->status.n_passed > 0;
+    const struct cursor_wish *wish = &wf->set_next;
+    bool set = step->kind == TRIGGER_STORE && step->status.cursor.epoch > wf->status.cursor.epoch;
+    bool partly = wish->id && (wish->next == INSTANT_NONE || wish->next_offset == INSTANT_NONE);
+
+    return step->kind == TRIGGER_STORE && (step->status.n_passed > 0 || (set && partly));
 }
 
 /* What was asked for before the cursor was set may be made yet.  With another create its place
@@ -433,7 +434,7 @@ static bool is_seen_to(const struct cursor_ctl *ctl, const struct workflow *wf)
 static struct trigger_step decide(struct cursor_ctl *ctl, const struct trigger_view *view)
 {
     struct trigger_step step = trigger_decide(view, ctl->op->settings);
-    bool asks = step.blocked || step.kind == TRIGGER_CREATE || passes_by(&step);
+    bool asks = step.blocked || step.kind == TRIGGER_CREATE || passes_by(&step, view->wf);
     char next[PARTITION_TEXT_MAX];
 
     if (!asks || is_seen_to(ctl, view->wf) || other_may_come(ctl, view->wf) ||
@@ -446,32 +447,31 @@ static struct trigger_step decide(struct cursor_ctl *ctl, const struct trigger_v
     return trigger_decide(view, ctl->op->settings);
 }
 
-static bool is_absent(const struct cursor_ctl *ctl)
-{
-    return loop_now(ctl->op->loop, LOOP_MONOTONIC) < ctl->asked.absent_until;
-}
-
-static void note_absent(struct cursor_ctl *ctl)
-{
-    ctl->asked.absent_until = loop_now(ctl->op->loop, LOOP_MONOTONIC) + ABSENT_MS;
-}
-
 /* An earlier leader may have triggered what is to be passed by, and our copy not show it yet; and
  * what is in doubt may be made yet.  True if that has to be known before.  What has no name, since
  * the cursor was never set, was not triggered under it. */
-static bool must_prove(struct cursor_ctl *ctl, const struct workflow *wf,
-                       const struct trigger_step *step, char ret_next[PARTITION_TEXT_MAX])
+static bool must_prove(const struct cursor_ctl *ctl, const struct workflow *wf,
+                       const struct trigger_step *step)
 {
-    bool known = is_seen_to(ctl, wf) || (is_absent(ctl) && still_there(ctl, wf));
+    char ignored[PARTITION_TEXT_MAX];
+    bool known = is_seen_to(ctl, wf) || (ctl->asked.absent && still_there(ctl, wf));
 
-    return passes_by(step) && (ctl->doubt_until > 0 || (!known && print_next(wf, ret_next)));
+    return passes_by(step, wf) && (ctl->doubt_until > 0 || (!known && print_next(wf, ignored)));
 }
 
-static enum work_result prove_absent(struct cursor_ctl *ctl, const struct workflow *wf,
-                                     const char *next)
+/* What is read proves nothing before all that was sent has had its effect. */
+static enum work_result prove_absent(struct cursor_ctl *ctl, const struct workflow *wf)
 {
+    char next[PARTITION_TEXT_MAX];
+    int64_t settled_at = ctl->op->settled_at;
+
     if (ctl->doubt_until > 0)
         return WORK_DONE; /* looked at again when it is over */
+    if (loop_now(ctl->op->loop, LOOP_MONOTONIC) < settled_at) {
+        work_add_at(&ctl->work, LOOP_MONOTONIC, settled_at);
+        return WORK_DONE;
+    }
+    print_next(wf, next);
     ask(ctl, wf, next);
     return read_instance(ctl, wf, CALL_PROVE);
 }
@@ -491,14 +491,13 @@ static enum work_result look(struct work *work)
     struct trigger_view view = gather(ctl, object);
     struct trigger_step step = decide(ctl, &view);
     enum work_result result = WORK_DONE;
-    char next[PARTITION_TEXT_MAX];
     list_remove(&ctl->waits);
     if (step.wants_room)
         list_push_back(&ctl->op->cursors_wait, &ctl->waits);
     if (step.kind == TRIGGER_STORE && store_waits(ctl)) {
         burst_check(ctl->op);
-    } else if (must_prove(ctl, view.wf, &step, next)) {
-        result = prove_absent(ctl, view.wf, next);
+    } else if (must_prove(ctl, view.wf, &step)) {
+        result = prove_absent(ctl, view.wf);
     } else if (step.kind == TRIGGER_STORE) {
         ctl->news = trigger_news(&view.wf->status, &step.status);
         result = store(ctl, object, &step.status);
@@ -580,8 +579,7 @@ static bool on_proven(struct cursor_ctl *ctl, const struct workflow *wf,
     ctl->was_there = ours;
     if (ours)
         partition_done(ctl, true, NULL);
-    else
-        note_absent(ctl);
+    ctl->asked.absent = !ours;
     work_finish(&ctl->work, WORK_AGAIN);
     return true;
 }

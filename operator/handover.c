@@ -114,12 +114,14 @@ static const struct k8s_informer *informer_of(const struct operator *op, const c
     return strcmp(plural, pod_resource.plural) == 0 ? op->pods : NULL;
 }
 
-/* A kind or a namespace that this operator does not watch is of no interest to it. */
+/* A kind or a namespace that this operator does not watch, or has left out, is of no interest to
+ * it. */
 static bool reached(const struct operator *op, const struct mark *mark)
 {
     const struct k8s_informer *informer = informer_of(op, mark->plural);
 
-    return !informer || k8s_informer_reached(informer, mark->ns) >= mark->version;
+    return !informer || !k8s_informer_knows(informer, mark->ns) ||
+           k8s_informer_reached(informer, mark->ns) >= mark->version;
 }
 
 static bool all_reached(const struct operator *op)

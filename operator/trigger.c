@@ -292,6 +292,8 @@ static instant missed_until(const struct trigger_view *v, const struct timing *t
     if (v->wf->catch_up == CATCH_UP_NONE)
         return v->now - settings->late_ms;
     struct cursor_skip due = pass_due(&probe, t, v->now);
+    if (due.count == 1) /* perhaps by a wish, and earlier than by itself */
+        return INSTANT_NONE;
     return offset_add(due.last, &t->offset) - 1; /* all but the last */
 }
 

@@ -276,16 +276,35 @@ static bool is_there(const struct observer *o, const struct workflow *wf, const 
     return world_get(o->world, &instance_resource, name);
 }
 
-/* Nothing that was triggered, and could be seen by who skips it, is. */
-static void check_skip(struct observer *o, const struct workflow *before,
-                       const struct workflow *after, instant partition, const char *parameter)
+/* Only that at which the cursor stood can have been asked for. */
+static void note_skip(struct observer *o, const struct workflow *before, const char *parameter)
+{
+    CLEANUP(free) char *key = trigger_key(before, before->status.cursor.epoch);
+    CLEANUP(free) char *full = partition_key(key, parameter);
+
+    tally(&o->skipped, full)->at = monotonic(o);
+}
+
+/* So that who moves the cursor can know. */
+static bool was_triggered(const struct observer *o, const struct workflow *before,
+                          const char *parameter)
 {
     const struct tally *t = trigger_of(o, before, parameter);
 
-    if (t && t->at < monotonic(o) - MINUTE_MS && is_there(o, before, parameter) &&
-        was_skipped(after, partition) && !was_skipped(before, partition))
+    return t && t->at < monotonic(o) - MINUTE_MS && is_there(o, before, parameter);
+}
+
+/* Nothing that was triggered is; nor is it triggered then. */
+static void check_skip(struct observer *o, const struct workflow *before,
+                       const struct workflow *after, instant partition, const char *parameter)
+{
+    if (!was_skipped(after, partition) || was_skipped(before, partition))
+        return;
+    if (was_triggered(o, before, parameter))
         observer_blame(o, "%s: partition %s was triggered, and is told to be skipped",
                        after->id.name, parameter);
+    if (partition == before->status.cursor.next)
+        note_skip(o, before, parameter);
 }
 
 static void check_passed(struct observer *o, const struct workflow *before,
@@ -337,6 +356,25 @@ static void check_rescheduled(struct observer *o, const struct workflow *before,
     }
 }
 
+/* By a wish that says when, and not what: what was triggered is not what comes next. */
+static void check_wish(struct observer *o, const struct workflow *before,
+                       const struct workflow *after)
+{
+    const struct cursor_wish *wish = &before->set_next;
+    const char *done = after->status.set_next_id;
+    char text[PARTITION_TEXT_MAX];
+    struct timing timing;
+
+    if (!wish->id || !done || strcmp(wish->id, done) != 0 || wish->next != INSTANT_NONE ||
+        after->status.cursor.next != before->status.cursor.next ||
+        !workflow_observed_timing(before, &timing))
+        return;
+    partition_print(&timing.schedule, before->status.cursor.next, text);
+    if (was_triggered(o, before, text))
+        observer_blame(o, "%s: partition %s was triggered, and comes next by a wish",
+                       after->id.name, text);
+}
+
 static void check_cursor(struct observer *o, const struct workflow *before,
                          const struct workflow *after)
 {
@@ -348,8 +386,10 @@ static void check_cursor(struct observer *o, const struct workflow *before,
         observer_blame(o, "%s: the epoch went back", after->id.name);
     if (from->epoch == to->epoch && from->epoch > 0)
         check_passed(o, before, after);
-    if (from->epoch != to->epoch && from->epoch > 0)
+    if (from->epoch != to->epoch && from->epoch > 0) {
         check_rescheduled(o, before, after);
+        check_wish(o, before, after);
+    }
 }
 
 static void on_workflow(struct observer *o, const json_t *old, const json_t *new)
@@ -421,6 +461,8 @@ static void check_trigger(struct observer *o, const struct instance *old,
     t->at = monotonic(o);
     if (++t->n > 1)
         observer_blame(o, "%s was triggered twice by %s", new->id.name, new->trigger.key);
+    if (tally_find(&o->skipped, key) && !o->restoring)
+        observer_blame(o, "%s was triggered, and is told to be skipped", new->id.name);
     check_lag(o, new);
     check_natural(o, new);
 }
@@ -860,6 +902,7 @@ void observer_tidy(struct observer *o)
     struct seen_pod *pod;
 
     tally_forget(&o->triggered, since);
+    tally_forget(&o->skipped, since);
     tally_forget(&o->running, since);
     map_foreach (pod, &o->pods, by_name)
         if (pod->gone_at && pod->gone_at < since)
@@ -876,6 +919,7 @@ void observer_init(struct observer *o, struct world *world)
     map_init(&o->running);
     map_init(&o->pods);
     map_init(&o->triggered);
+    map_init(&o->skipped);
     map_init(&o->asked);
     map_init(&o->workflows);
     map_init(&o->instances);
@@ -911,6 +955,7 @@ void observer_done(struct observer *o)
     o->world->on_container = NULL;
     tally_free_all(&o->running);
     tally_free_all(&o->triggered);
+    tally_free_all(&o->skipped);
     tally_free_all(&o->asked);
     forget_all(o);
     free(o->holder);

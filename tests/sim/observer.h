@@ -53,6 +53,7 @@ struct observer {
     struct map running;              /* run key → containers that run */
     struct map pods;                 /* every name there was of late */
     struct map triggered;            /* "key parameter" of natural triggers */
+    struct map skipped;              /* ... and of what was told to be left out */
     struct map workflows, instances; /* by name, as they were seen last */
     char *holder;                    /* of the lease */
     size_t n_natural;                /* active runs that schedules triggered */

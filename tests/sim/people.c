@@ -200,20 +200,22 @@ static void edit_workflow(struct storm *s)
         world_patch(&s->w, &workflow_resource, name, edits[rng_below(&s->rng, ARRAY_SIZE(edits))]);
 }
 
-/* PATCH of the API: some partitions again, or some less. */
+/* PATCH of the API: some partitions again, or some less, or the same at another time. */
 static void set_next(struct storm *s)
 {
     CLEANUP(free) char *name = storm_pick(s, &workflow_resource);
     int64_t now = loop_now(s->w.loop, LOOP_OF_DAY) / MINUTE_MS * MINUTE_MS;
     instant next = now + storm_between(s, -10, 10) * MINUTE_MS;
+    bool when_only = storm_one_of(s, 3);
     char text[INSTANT_TEXT_MAX];
 
     if (!name)
         return;
     instant_print(next, text);
+    CLEANUP(free) char *quoted = xasprintf("'%s'", text);
     CLEANUP(free) char *patch =
-        xasprintf("{'spec': {'setNext': {'next': '%s', 'nextOffset': '%s', 'id': 'wish-%d'}}}",
-                  text, text, ++s->n_wishes);
+        xasprintf("{'spec': {'setNext': {'next': %s, 'nextOffset': '%s', 'id': 'wish-%d'}}}",
+                  when_only ? "null" : quoted, text, ++s->n_wishes);
     world_patch(&s->w, &workflow_resource, name, patch);
 }
 

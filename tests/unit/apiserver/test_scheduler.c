@@ -441,6 +441,26 @@ TEST(a_halt_that_is_repeated_means_the_same_trigger)
     tear_down();
 }
 
+/* What was to be halted is gone; nobody has asked for a halt of what has its name now. */
+TEST(a_halt_that_is_repeated_means_the_same_instance)
+{
+    set_up_report();
+    w.operator_works = false;
+    ask("POST", TRIGGER, BODY("billing", "report", "2026-01-05"));
+    fake_set_latency(w.fake, 100, 100);
+    fake_fail_next(w.fake, FAKE_CONFLICT, 1, K8S_PATCH, "workflowinstances");
+    struct answer *a = begin("POST", HALT, BODY("billing", "report", "2026-01-05"));
+    fake_run(w.fake, 350); /* it was read, and the wish is refused */
+    fake_delete(w.fake, &instance_resource, "billing", "report.2026-01-05");
+    make(&instance_resource, "billing", "report.2026-01-05",
+         "{\"workflow\":\"report\",\"parameter\":\"2026-01-05\"}", NULL);
+    fake_run(w.fake, 4 * API_CONFIRM_MS);
+    CHECK_INT(json_int_at(instance(), "spec.haltThrough", 0), 0);
+    CHECK_INT(a->status, 200);
+    answer_free(a);
+    tear_down();
+}
+
 TEST(a_halt_that_nobody_confirms_is_accepted_only)
 {
     set_up_report();

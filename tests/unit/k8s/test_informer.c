@@ -254,7 +254,7 @@ TEST(a_namespace_that_may_not_be_listed_keeps_nobody_waiting)
     CHECK(k8s_informer_knows(informer, "a") && !k8s_informer_knows(informer, "b"));
     add_in("b", "x", 2);
     fake_set_judge(fake, NULL, NULL);
-    fake_run(fake, 5000);
+    fake_run(fake, 31000);
     CHECK(k8s_informer_knows(informer, "b"));
     CHECK_INT(n_joined, 1);
     CHECK_INT(n_of(k8s_informer_get(informer, "b", "x")), 2);

@@ -8,6 +8,8 @@
 
 #define HOURLY "{'schedule': 'hourly', 'template': {'image': 'busybox:1'}}"
 
+static int n_forbidden;
+
 static int forbid(const char *user, const struct k8s_request *request, void *arg)
 {
     const char *plural = arg;
@@ -16,7 +18,13 @@ static int forbid(const char *user, const struct k8s_request *request, void *arg
     bool hit = reads && here && (!plural || strcmp(request->resource->plural, plural) == 0);
 
     (void) user;
+    n_forbidden += hit;
     return hit ? (int) FAKE_FORBID : -1;
+}
+
+static int forbid_all(const char *user, const struct k8s_request *request, void *arg)
+{
+    return strcmp(user, arg) == 0 ? forbid(user, request, NULL) : -1;
 }
 
 static void forbid_to_read(struct world *w, const char *plural)
@@ -61,7 +69,7 @@ static void follow(struct world *w, const char *plural)
 static void join(struct world *w)
 {
     fake_set_judge(w->fake, NULL, NULL);
-    world_run(w, 10 * SECOND_MS);
+    world_run(w, MINUTE_MS);
 }
 
 /* Another instance of that name has to wait for the pod of the first. */
@@ -180,5 +188,36 @@ TEST(what_is_left_out_delays_nobody)
     }
     world_run(&w, SECOND_MS);
     CHECK_INT(w.operators[1]->burst.n_starting, 0);
+    world_done(&w);
+}
+
+TEST(what_is_left_out_is_asked_for_now_and_then)
+{
+    struct world w;
+
+    begin(&w, true);
+    follow(&w, "pods");
+    n_forbidden = 0;
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK(n_forbidden >= 20 && n_forbidden <= 40);
+    world_done(&w);
+}
+
+/* Who has left it out does nothing there, whatever the last leader wrote. */
+TEST(a_planned_hand_over_does_not_wait_for_what_is_left_out)
+{
+    struct world w;
+
+    set_up(&w);
+    world_start(&w, 0);
+    world_deploy(&w, "job", HOURLY);
+    world_run(&w, MINUTE_MS);
+    fake_set_judge(w.fake, forbid_all, w.identities[1]);
+    world_start(&w, 1);
+    world_run(&w, 3 * MINUTE_MS);
+    CHECK(operator_leading(w.operators[0]));
+    world_stop(&w, 0);
+    world_run(&w, SECOND_MS);
+    CHECK(operator_leading(w.operators[1]));
     world_done(&w);
 }

@@ -545,6 +545,10 @@ TEST(only_the_latest_is_caught_up)
 {
     DECIDE("create 2026-01-01T05", LATEST, AT_5, "2026-01-01T06:00Z");
     DECIDE("create 2026-01-01T05", LATEST, AT_5, "2026-01-01T06:59:59Z");
+    /* Somebody wished for it earlier than it falls due by itself. */
+    DECIDE("create 2026-01-01T05", LATEST, CURSOR("05:00:00", "05:31:00"), "2026-01-01T05:31Z");
+    DECIDE("until 2026-01-01T05:31:00Z", LATEST, CURSOR("05:00:00", "05:31:00"),
+           "2026-01-01T05:30Z");
     DECIDE("store next=2026-01-01T06:00:00Z|due=2026-01-01T07:00:00Z"
            "|decision=2026-01-01T05 Skipped CatchUp" MISSED
            "2026-01-01T05:00:00Z..2026-01-01T05:00:00Z 1",
