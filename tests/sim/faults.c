@@ -497,6 +497,7 @@ static const struct mishap rows[] = {
     {"crowd", 0, storm_crowd, 0, "much is triggered at once, and what was made is told late"},
     {"unsaid-cursor", 0, storm_unsaid_cursor, 0, "cursors move, nobody is told, a leader goes"},
     {"unsaid-run", 0, storm_unsaid_run, 0, "runs go on, nobody is told, a leader goes"},
+    {"unsaid-trigger", 0, storm_unsaid_trigger, 0, "a trigger is late, a leader goes, all changes"},
     {"hurry", 0, hurry, 0, "no try may wait for long, from now on"},
     {"account", 0, storm_lose_account, 0, "the service account of a workflow is gone, for good"},
     {"sleep", 4, sleep_one, 0, "an operator's machine sleeps"},

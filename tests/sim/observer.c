@@ -361,12 +361,12 @@ static void check_wish(struct observer *o, const struct workflow *before,
                        const struct workflow *after)
 {
     const struct cursor_wish *wish = &before->set_next;
-    const char *done = after->status.set_next_id;
+    const char *was = before->status.set_next_id, *is = after->status.set_next_id;
     char text[PARTITION_TEXT_MAX];
     struct timing timing;
 
-    if (!wish->id || !done || strcmp(wish->id, done) != 0 || wish->next != INSTANT_NONE ||
-        after->status.cursor.next != before->status.cursor.next ||
+    if (!wish->id || !is || strcmp(wish->id, is) != 0 || (was && strcmp(was, is) == 0) ||
+        wish->next != INSTANT_NONE || after->status.cursor.next != before->status.cursor.next ||
         !workflow_observed_timing(before, &timing))
         return;
     partition_print(&timing.schedule, before->status.cursor.next, text);

@@ -76,6 +76,7 @@ struct storm {
     int64_t crowd_until;
     const struct k8s_resource *unsaid; /* what is stored of these meets this fault */
     enum fake_fault unsaid_fault;
+    char *unsaid_of; /* whose trigger is late; NULL: none is */
     int n_wishes, n_acts, n_new;
     size_t memory_early, memory_late; /* in use after a quarter of the time, and at its end */
 };
@@ -142,6 +143,7 @@ void storm_refusal_end(struct storm *s);
 void storm_crowd(struct storm *s);
 void storm_unsaid_cursor(struct storm *s);
 void storm_unsaid_run(struct storm *s);
+void storm_unsaid_trigger(struct storm *s);
 
 /* account.c */
 void storm_lose_account(struct storm *s);

@@ -4,6 +4,9 @@
  * or late, or its answer does not, and events come late, too.  What was triggered meanwhile is
  * deleted, or triggered once more by somebody else; and then the leader dies, or loses its lease
  * and is the one who takes it back.  What happened has happened all the same.
+ *
+ * Or a schedule triggers, that takes effect late, its leader goes, and the next one would rather
+ * pass by what fell due.
  */
 #include "sim/storm.h"
 
@@ -65,6 +68,16 @@ static int leader(const struct storm *s)
     return -1;
 }
 
+static void end_leader(struct storm *s)
+{
+    int i = leader(s);
+
+    if (i >= 0 && storm_one_of(s, 2))
+        lose_lease(s, i);
+    else if (i >= 0)
+        storm_kill(s, i);
+}
+
 static void begin(struct storm *s, const struct k8s_resource *resource)
 {
     static const enum fake_fault faults[] = {FAKE_LOSE_REPLY, FAKE_REFUSE, FAKE_LATE};
@@ -78,11 +91,7 @@ static void begin(struct storm *s, const struct k8s_resource *resource)
         meddle(s);
     if (storm_one_of(s, 2)) /* what was triggered again may end */
         world_run(&s->w, storm_between(s, 10 * SECOND_MS, MINUTE_MS));
-    int i = leader(s);
-    if (i >= 0 && storm_one_of(s, 2))
-        lose_lease(s, i);
-    else if (i >= 0)
-        storm_kill(s, i);
+    end_leader(s);
     s->aim = NULL;
 }
 
@@ -96,4 +105,61 @@ void storm_unsaid_run(struct storm *s)
 {
     if (!s->aim)
         begin(s, &instance_resource);
+}
+
+/* ---- triggers ---- */
+
+static int see_trigger(struct storm *s, const struct k8s_request *r, int i)
+{
+    struct error ignored;
+    CLEANUP(json_decref) json_t *object = NULL;
+
+    (void) i;
+    if (r->verb != K8S_CREATE || r->resource != &instance_resource || s->unsaid_of ||
+        !json_parse(r->body, strlen(r->body), &object, &ignored))
+        return -1;
+    s->unsaid_of = xstrdup(json_text_at(object, "spec.workflow"));
+    return FAKE_LATE;
+}
+
+static bool is_seen(void *arg)
+{
+    const struct storm *s = arg;
+
+    return s->unsaid_of != NULL;
+}
+
+/* Each lets what is due be passed by. */
+static void pass_by(struct storm *s, const char *workflow)
+{
+    static const char *const edits[] = {
+        "{'spec': {'schedule': '*/3 * * * *'}}", "{'spec': {'schedule': '1-59/2 * * * *'}}",
+        "{'spec': {'offset': 'PT1M'}}",          "{'spec': {'template': {'image': null}}}",
+        "{'spec': {'suspend': true}}",
+    };
+    size_t i = rng_below(&s->rng, ARRAY_SIZE(edits));
+
+    storm_note(s, "is edited", workflow);
+    world_patch(&s->w, &workflow_resource, workflow, edits[i]);
+    if (!strstr(edits[i], "suspend"))
+        return;
+    world_run(&s->w, storm_between(s, SECOND_MS, 10 * SECOND_MS));
+    world_patch(&s->w, &workflow_resource, workflow, "{'spec': {'suspend': false}}");
+}
+
+void storm_unsaid_trigger(struct storm *s)
+{
+    if (s->aim)
+        return;
+    s->aim = see_trigger;
+    world_run_till(&s->w, 2 * MINUTE_MS, is_seen, s);
+    s->aim = NULL;
+    if (!s->unsaid_of)
+        return;
+    fake_set_lag(s->w.fake, &instance_resource, MINUTE_MS, 2 * MINUTE_MS);
+    end_leader(s);
+    world_run(&s->w, storm_between(s, 0, 5 * SECOND_MS));
+    if (world_get(&s->w, &workflow_resource, s->unsaid_of))
+        pass_by(s, s->unsaid_of);
+    free(TAKE(s->unsaid_of));
 }
