@@ -514,16 +514,18 @@ static const char *named_workflow(const struct instance *inst)
                                              : inst->trigger.workflow_uid;
 }
 
-/* All the time that the instance was there. */
+/* Since it was named by its UID, or else all the time that the instance was there. */
 static bool workflow_was_there(struct observer *o, const struct instance *inst)
 {
     const char *uid = named_workflow(inst);
     const struct seen_workflow *wf = see_workflow(o, inst->workflow);
     const struct seen_instance *seen = find_instance(o, inst->id.name);
 
-    return wf->wf && wf->made_at <= seen->made_at &&
-           (wf->gone_at == 0 || wf->gone_at < seen->made_at) &&
-           (!uid || strcmp(uid, wf->wf->id.uid) == 0);
+    if (!wf->wf || wf->wf->id.deleting)
+        return false;
+    if (uid)
+        return strcmp(uid, wf->wf->id.uid) == 0;
+    return wf->made_at <= seen->made_at && (wf->gone_at == 0 || wf->gone_at < seen->made_at);
 }
 
 /* By a wish, or because its workflow is not there, not another, or not fit any more. */

@@ -297,6 +297,31 @@ static void run_named(struct storm *s, const char *workflow)
         world_create(&s->w, &instance_resource, text);
 }
 
+/* One that was made by hand has had its first trigger with that. */
+static void trigger_for(struct storm *s, const struct instance *inst, const char *uid)
+{
+    int id = ++s->n_wishes;
+    CLEANUP(free) char *patch = xasprintf("{'spec': {'trigger': {'seq': %" PRId64
+                                          ", 'type': 'adhoc', 'id': 'again-%d', 'key': 'again-%d',"
+                                          " 'workflowUID': %s, 'env': null}}}",
+                                          instance_last_seq(inst) + 1, id, id, uid);
+    patch_instance(s, inst, patch);
+}
+
+void storm_trigger_again(struct storm *s, const struct instance *inst)
+{
+    trigger_for(s, inst, "null");
+}
+
+/* As the API does: for the workflow that is there. */
+static void trigger_named(struct storm *s, const struct instance *inst)
+{
+    CLEANUP(free) char *uid =
+        xasprintf("'%s'", world_text(&s->w, &workflow_resource, inst->workflow, "metadata.uid"));
+
+    trigger_for(s, inst, uid);
+}
+
 /* Another object of the name, perhaps another workflow by its id, before our watch can have told of
  * that: and at once a run of it, or an older run of the name again. */
 static void remake(struct storm *s)
@@ -314,19 +339,12 @@ static void remake(struct storm *s)
         run_one(s, "hand");
     else
         run_named(s, "hand");
-    if (inst && strcmp(inst->workflow, "hand") == 0)
+    if (!inst || strcmp(inst->workflow, "hand") != 0)
+        return;
+    if (storm_one_of(s, 2))
+        trigger_named(s, inst);
+    else
         storm_halt_and_trigger(s, inst);
-}
-
-/* One that was made by hand has had its first trigger with that. */
-void storm_trigger_again(struct storm *s, const struct instance *inst)
-{
-    int id = ++s->n_wishes;
-    CLEANUP(free) char *patch = xasprintf("{'spec': {'trigger': {'seq': %" PRId64
-                                          ", 'type': 'adhoc', 'id': 'again-%d', 'key': 'again-%d',"
-                                          " 'workflowUID': null, 'env': null}}}",
-                                          instance_last_seq(inst) + 1, id, id);
-    patch_instance(s, inst, patch);
 }
 
 static void trigger_again(struct storm *s)
