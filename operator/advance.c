@@ -25,11 +25,12 @@ int64_t advance_pod_seq(const struct instance *inst, const struct run *run)
 }
 
 /* Whether a create took effect is known when it was sent again, and not before (design, section 4):
- * until then no other attempt may begin. */
+ * until then no other attempt may begin.  If that is never answered, time settles it: what follows
+ * is not stored before (unsettled.h). */
 static bool must_settle(const struct advance_view *v)
 {
-    return v->create_unsettled && v->run->state == RUN_SUBMITTING && v->run->description &&
-           !v->pod && v->wf && !v->old_pod_lives;
+    return v->create_unsettled && !v->create_hopeless && v->run->state == RUN_SUBMITTING &&
+           v->run->description && !v->pod && v->wf && !v->old_pod_lives;
 }
 
 struct step advance_halt(const struct advance_view *v, char *message_take)

@@ -166,7 +166,7 @@ static struct step in_submitting(const struct advance_view *v, const struct sett
                                                   .runner_id = xstrdup(settings->runner_id)});
     if (too_far_ahead(v))
         return step_only(STEP_STORE);
-    if (!v->create_unsettled && has_passed(v, limit))
+    if ((!v->create_unsettled || v->create_hopeless) && has_passed(v, limit))
         return timed_out(v, v->old_pod_lives ? OLD_POD : NULL);
     if (v->old_pod_lives) /* another reign's, if this is stored by a write of it that was late */
         return has_passed(v, limit) ? step_none() : step_wait_for(v, limit);
@@ -214,8 +214,12 @@ static struct step until_pod_deadline(const struct advance_view *v, const struct
                                    settings->unschedulable_limit_ms);
     else
         limit = v->run->since + running_limit(v, settings);
+    if (limit != INSTANT_NONE && limit < v->patient_until)
+        limit = v->patient_until;
     if (limit == INSTANT_NONE || !has_passed(v, limit))
         return step_wait_for(v, limit);
+    if (v->pod_read_at < limit) /* the copy may not know yet that it has ended */
+        return step_only(STEP_FIND_POD);
     CLEANUP(free) char *detail = v->run->state == RUN_SUBMITTED ? not_started(pod, settings) : NULL;
     return timed_out(v, detail);
 }

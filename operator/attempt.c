@@ -6,7 +6,9 @@
 
 #include <string.h>
 
-#define MAX_STEPS_IN_MEMORY 32 /* between two looks; more would be a busy loop */
+#define MAX_STEPS_IN_MEMORY 32    /* between two looks; more would be a busy loop */
+#define PATIENCE_MS         30000 /* until nodes have told what happened while nobody could hear it */
+#define OLD_POD_LOOK_MS     10000 /* it may be of an instance of another name */
 
 /* ---- life ---- */
 
@@ -57,6 +59,7 @@ static struct attempt_ctl *ctl_new(struct operator *op, const struct k8s_object 
     ctl->uid = xstrdup(object->meta.uid);
     work_init(&ctl->work, &op->attempt_queue);
     map_add(&op->attempts, &ctl->by_key, ctl->key);
+    ctl->pod_read_at = INSTANT_NONE;
     unsettled_suspect(&ctl->unsettled, inst, op->settled_at);
     ghosts_find(&op->ghosts, ctl->key, &ctl->unsettled, op->settling.shown);
     attempt_set_starting(ctl, inst->run.state == RUN_NEW);
@@ -124,11 +127,13 @@ static const char *pod_name(struct attempt_ctl *ctl, const struct instance *inst
     int64_t seq = advance_pod_seq(inst, &ctl->run);
     int attempt = advance_pod_attempt(&ctl->run);
 
-    if (!*ctl->pod_name || seq != ctl->pod_seq || attempt != ctl->pod_attempt)
-        attempt_execution_id(ctl->uid, seq, attempt, ctl->pod_name);
+    if (*ctl->pod_name && seq == ctl->pod_seq && attempt == ctl->pod_attempt)
+        return ctl->pod_name;
     ctl->pod_seq = seq;
     ctl->pod_attempt = attempt;
-    return ctl->pod_name;
+    ctl->pod_read_at = INSTANT_NONE;
+    ctl->n_unanswered = 0;
+    return attempt_execution_id(ctl->uid, seq, attempt, ctl->pod_name);
 }
 
 /* While it runs, the workflow of that name is its own; history is told under the pair when the
@@ -142,6 +147,14 @@ static void note_pair(struct run *run, const struct workflow *wf)
          (strcmp(run->component_id, component) == 0 && strcmp(run->workflow_id, id) == 0)))
         return;
     run_set_pair(run, component, id);
+}
+
+/* Whoever begins to lead may have heard nothing for long; nor could anybody be heard. */
+static instant patient_until(struct operator *op)
+{
+    int64_t left = op->led_since + PATIENCE_MS - loop_now(op->loop, LOOP_MONOTONIC);
+
+    return left > 0 ? clock_now(op) + left : INSTANT_NONE;
 }
 
 struct advance_view attempt_gather(struct attempt_ctl *ctl, const struct instance *inst)
@@ -179,7 +192,10 @@ struct advance_view attempt_gather(struct attempt_ctl *ctl, const struct instanc
         .pod_absent = ctl->pod_absent,
         .pod_lost = pod && reap_is_lost(op, pod),
         .create_refused = ctl->create_refused,
+        .pod_read_at = ctl->pod_read_at,
+        .patient_until = patient_until(op),
         .create_unsettled = unsettled_is_of(&ctl->unsettled, name, shown),
+        .create_hopeless = ctl->n_unanswered >= HOPELESS,
         .old_pod_lives = other_may_come || other_pod_lives(ctl, inst, wf ? wf->value : NULL, pod),
         .now = clock_now(op),
         .clock_wrong = clock_wrong(op),
@@ -262,8 +278,13 @@ static enum work_result do_step(struct attempt_ctl *ctl, const struct k8s_object
     case STEP_NOTE:
         break;
     }
+    int64_t now = loop_now(ctl->op->loop, LOOP_MONOTONIC);
     if (step->look_again_at != INSTANT_NONE && !view->clock_wrong) /* then all is looked at */
         work_add_at(&ctl->work, LOOP_OF_DAY, step->look_again_at);
+    if (ctl->ahead && view->clock_wrong)
+        work_add_at(&ctl->work, LOOP_MONOTONIC, now + ctl->op->settings->coalesce_ms);
+    if (view->old_pod_lives && wanted(view->inst))
+        work_add_at(&ctl->work, LOOP_MONOTONIC, now + OLD_POD_LOOK_MS);
     if (is_unsettled(ctl) && (view->old_pod_lives || !wanted(view->inst)))
         await_settled(ctl);
     return WORK_DONE;

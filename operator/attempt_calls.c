@@ -142,6 +142,7 @@ static bool is_back_pressure(const struct k8s_reply *reply)
 {
     return reply->error.code == ERROR_FORBIDDEN &&
            (strstr(reply->error.text, "exceeded quota") ||
+            strstr(reply->error.text, "status unknown for quota") ||
             strstr(reply->error.text, "cannot create resource \"pods\""));
 }
 
@@ -188,11 +189,21 @@ static void note_made(struct attempt_ctl *ctl, const struct k8s_reply *reply)
         unsettled_end(&ctl->unsettled);
 }
 
+/* In words that stay the same: what is answered each time may not. */
+static void note_unanswered(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+{
+    bool asked = reply->error.code == ERROR_UNKNOWN || reply->http_status != 0;
+
+    if (asked && ++ctl->n_unanswered >= HOPELESS)
+        note_refusal(ctl, "the request for its pod fails; the operator's log says how");
+}
+
 static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
     switch (reply->error.code) {
     case ERROR_NONE:
         ctl->made_pod = true;
+        ctl->n_unanswered = 0;
         ctl->op->counters.pods_created++;
         k8s_informer_observe(ctl->op->pods, reply->object);
         note_made(ctl, reply);
@@ -200,6 +211,7 @@ static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
     case ERROR_UNKNOWN:
         unsettled_begin(&ctl->unsettled, ctl->run.execution_id,
                         loop_now(ctl->op->loop, LOOP_MONOTONIC));
+        note_unanswered(ctl, reply);
         return;
     case ERROR_FORBIDDEN:
         if (is_back_pressure(reply)) { /* the queue's back-off asks again */
@@ -211,17 +223,28 @@ static void on_created(struct attempt_ctl *ctl, const struct k8s_reply *reply)
     case ERROR_TOO_LARGE:
         refused(ctl, reply);
         return;
+    case ERROR_CONFLICT:
+    case ERROR_FENCED:
+    case ERROR_THROTTLED:
+        return;
     default:
+        note_unanswered(ctl, reply);
         return;
     }
 }
 
-static void on_pod_found(struct attempt_ctl *ctl, const struct k8s_reply *reply)
+/* False if somebody has changed its record: it is not touched, and looked for again later. */
+static bool on_pod_found(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
-    if (reply->error.code == ERROR_NONE)
+    bool there = reply->error.code == ERROR_NONE;
+
+    if (there)
         k8s_informer_observe(ctl->op->pods, reply->object);
-    else if (reply->error.code == ERROR_NOT_FOUND)
-        ctl->pod_absent = true;
+    ctl->pod_absent = reply->error.code == ERROR_NOT_FOUND;
+    if (there || ctl->pod_absent)
+        ctl->pod_read_at = clock_now(ctl->op);
+    CLEANUP(pod_free) struct pod *pod = there ? pod_decode(reply->object) : NULL;
+    return !there || (pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0);
 }
 
 static void relabel(struct attempt_ctl *ctl, const json_t *object)
@@ -351,9 +374,8 @@ static void on_reply(const struct k8s_reply *reply, void *arg)
         k8s_informer_refused(ctl->op->instances, ctl->key);
     else if (kind == CALL_CREATE)
         on_created(ctl, reply);
-    else if (kind == CALL_FIND_POD)
-        on_pod_found(ctl, reply);
-    if ((kind == CALL_FIND_WORKFLOW && !on_workflow_found(ctl, reply)) ||
+    if ((kind == CALL_FIND_POD && !on_pod_found(ctl, reply)) ||
+        (kind == CALL_FIND_WORKFLOW && !on_workflow_found(ctl, reply)) ||
         (kind == CALL_ADOPT && !on_adopted(ctl, reply)) ||
         (kind == CALL_READ_INSTANCE && !on_instance_read(ctl, reply))) {
         work_finish(&ctl->work, WORK_RETRY);

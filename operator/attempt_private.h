@@ -13,6 +13,8 @@
 #include "operator/operator.h"
 #include "operator/unsettled.h"
 
+#define HOPELESS 3 /* creates in a row without an answer */
+
 enum call_kind {
     CALL_NONE,
     CALL_STORE,
@@ -49,6 +51,8 @@ struct attempt_ctl {
     int64_t wf_asked_at;  /* the instance's generation; what was read before is of another time */
     char *wf_asked_uid;   /* of the copy's workflow when it was asked for; "": it had none */
     char *create_refused; /* by a quota, in the server's words, or the name is taken; NULL: no */
+    int n_unanswered;     /* creates in a row that neither made the pod nor were refused */
+    instant pod_read_at;  /* INSTANT_NONE: it was not */
     struct unsettled unsettled;
     bool must_read; /* its instance: what was in doubt may have changed it, and the copy lags */
     struct k8s_call *call;

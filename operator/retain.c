@@ -126,6 +126,8 @@ static struct retain_step decide(const struct retain_view *v)
         return keep_until(INSTANT_NONE);
     if (!v->inst || strcmp(v->inst->id.uid, pod->owner_uid) != 0)
         return v->inst_absent ? of_owner_gone(v) : only(RETAIN_FIND_INSTANCE);
+    if (v->inst->id.deleting && v->inst->orphans && !pod->orphaned)
+        return keep_until(INSTANT_NONE); /* the garbage collector will say so */
     if (v->inst->id.deleting)
         return of_owner_gone(v);
     if (!outcome_stored(pod, v->inst))

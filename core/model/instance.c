@@ -260,12 +260,24 @@ static bool decode(const json_t *object, struct instance *inst, struct error *er
     return true;
 }
 
+static bool orphans(const json_t *object)
+{
+    size_t i;
+    json_t *finalizer;
+
+    json_array_foreach (json_at(object, "metadata.finalizers"), i, finalizer)
+        if (json_is_string(finalizer) && strcmp(json_string_value(finalizer), "orphan") == 0)
+            return true;
+    return false;
+}
+
 struct instance *instance_decode(const json_t *object)
 {
     struct instance *inst = NEW(struct instance);
     struct error err;
 
     identity_decode(object, &inst->id);
+    inst->orphans = orphans(object);
     run_init(&inst->run);
     if (!decode(object, inst, &err))
         inst->problem = xstrdup(err.text);

@@ -11,6 +11,7 @@
 struct instance {
     struct identity id;
     char *problem; /* why it could not be decoded; NULL: it could */
+    bool orphans;  /* if it is being deleted, its pods are to stay (--cascade=orphan) */
 
     char *workflow; /* object name, same namespace */
     char *parameter;

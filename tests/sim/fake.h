@@ -121,6 +121,7 @@ enum fake_fault {
     FAKE_CONFLICT,    /* 409 Conflict */
     FAKE_EXPIRE,      /* 410 */
     FAKE_FORBID,      /* 403 exceeded quota */
+    FAKE_NEW_QUOTA,   /* 403 of a quota that was just made: nobody has counted yet */
     FAKE_NO_RIGHT,    /* 403 of the authorizer: as just after the start, before it knows any role */
     FAKE_NO_ACCOUNT,  /* 403 error looking up service account */
     FAKE_NO_PRIORITY, /* 403 no PriorityClass */

@@ -41,6 +41,8 @@ static const struct fault {
     [FAKE_EXPIRE] = {HITS_WATCHES, false, 410, "Expired"},
     [FAKE_FORBID] = {HITS_CREATES, false, 403, "Forbidden",
                      "%s is forbidden: exceeded quota: q, requested: pods=1"},
+    [FAKE_NEW_QUOTA] = {HITS_CREATES, true, 403, "Forbidden",
+                        "%s is forbidden: status unknown for quota: q, resources: pods"},
     [FAKE_NO_RIGHT] = {HITS_CREATES, false, 403, "Forbidden",
                        "%s is forbidden: User \"operator\" cannot create resource \"pods\" in API "
                        "group \"\" in the namespace \"kharon\""},

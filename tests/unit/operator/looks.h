@@ -70,9 +70,10 @@ struct look {
     const char *pod_more;    /* more annotations of it */
     const char *metadata;    /* more of the instance's */
     const char *now;
-    bool no_wf, wf_absent, wf_lags, no_such_pod, no_record, unsettled, old_pod, clock_wrong,
-        pod_lost;
-    const char *refused; /* why the pod cannot be created for now */
+    bool no_wf, wf_absent, wf_lags, no_such_pod, no_record, unsettled, hopeless, old_pod,
+        clock_wrong, pod_lost, pod_lags;
+    const char *patient_until; /* NULL: not at all */
+    const char *refused;       /* why the pod cannot be created for now */
     const char *component_ns;
     bool elder;
     struct settings *settings;
@@ -216,7 +217,10 @@ TEST_UNUSED static void look_begin(int line, const struct look *look, struct loo
         .pod = l->pod,
         .pod_absent = look->no_such_pod,
         .pod_lost = look->pod_lost,
+        .pod_read_at = look->pod_lags ? INSTANT_NONE : INSTANT_MAX,
+        .patient_until = look->patient_until ? instant_at(line, look->patient_until) : INSTANT_NONE,
         .create_unsettled = look->unsettled,
+        .create_hopeless = look->hopeless,
         .old_pod_lives = look->old_pod,
         .create_refused = look->refused,
         .now = instant_at(line, strchr(OR(look->now, ""), 'Z') ? look->now : now),

@@ -223,6 +223,7 @@ TEST(a_pod_that_does_not_start_times_out)
     DECIDE("timeout: Timed out in SUBMITTED: ContainerCreating: slow"
            " (limit: --timeouts=submitted=PT10M)",
            SUBMITTED, .pod = PULLING, .now = "01:10:00");
+    DECIDE("find pod", SUBMITTED, .pod = PENDING, .now = "01:10:00", .pod_lags = true);
     DECIDE("until 01:15:00", SUBMITTED, .pod = SCHEDULED_AT("01:05:00"), .now = "01:10:00");
     DECIDE("timeout: Timed out in SUBMITTED: (limit: --timeouts=submitted=PT10M)", SUBMITTED,
            .pod = SCHEDULED_AT("01:05:00"), .now = "01:15:00");
@@ -272,6 +273,13 @@ TEST(a_pod_that_runs_for_too_long_times_out)
     DECIDE("until 2026-01-02T13:00:00Z", RUNNING, .pod = POD_RUNS, .wf = LIMITED("PT36H"));
     DECIDE("until 2026-01-03T01:00:00Z", RUNNING, .pod = POD_RUNS, .wf = LIMITED("PT72H"));
     DECIDE("until 2026-01-02T01:00:00Z", RUNNING, .pod = POD_RUNS, .wf = LIMITED("2h"));
+    /* Our copy may not know yet that it has ended in time, nor may its node have told. */
+    DECIDE("find pod", RUNNING, .pod = POD_RUNS, .wf = LIMITED("PT30M"), .now = "01:30:00",
+           .pod_lags = true);
+    DECIDE("until 01:30:20", RUNNING, .pod = POD_RUNS, .wf = LIMITED("PT30M"), .now = "01:30:00",
+           .patient_until = "2026-01-01T01:30:20Z");
+    DECIDE("timeout: Timed out in RUNNING", RUNNING, .pod = POD_RUNS, .wf = LIMITED("PT30M"),
+           .now = "01:30:00", .patient_until = "2026-01-01T01:29:20Z");
     /* What ended counts, however late it is seen. */
     DECIDE("terminate 0: Exit code: 0", RUNNING, .pod = POD_EXITS("0"),
            .now = "2026-02-01T00:00:00Z");

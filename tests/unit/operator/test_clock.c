@@ -196,3 +196,18 @@ TEST(runs_go_on_with_a_clock_that_is_wrong)
     CHECK_INT(world_pods(&w), 0);
     world_done(&w);
 }
+
+/* Nor does a wrong clock hide what the pod tells. */
+TEST(what_runs_is_stored_with_a_clock_that_is_wrong)
+{
+    struct world w;
+
+    begin(&w, "job", "{'schedule': 'yearly', 'template': {'image': 'b:1'}}");
+    w.plan.run_ms = FAKE_NEVER;
+    world_run(&w, 2 * MINUTE_MS);
+    fake_set_skew(w.fake, 8 * SECOND_MS);
+    world_run(&w, 10 * SECOND_MS);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, 10 * SECOND_MS, "job.2025", "RUNNING"));
+    world_done(&w);
+}

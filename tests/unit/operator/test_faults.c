@@ -249,3 +249,140 @@ TEST(a_trigger_of_the_schedule_is_known_behind_a_later_one)
     CHECK_STR(world_text(&w, &workflow_resource, "job", "status.lastDecision.result"), "Triggered");
     world_done(&w);
 }
+
+/* ---- a create that is never answered, as behind a webhook that hangs ---- */
+
+/* `arg`: after how many creates one takes effect, late; 0: none does. */
+static int answer_no_create(const char *user, const struct k8s_request *r, void *arg)
+{
+    static int n;
+
+    (void) user;
+    if (r->verb != K8S_CREATE || r->resource != &pod_resource)
+        return -1;
+    return *(int *) arg && ++n % *(int *) arg == 0 ? FAKE_LATE : FAKE_LOSE_REQUEST;
+}
+
+static void begin_without_answers(struct world *w, uint64_t seed, int *late)
+{
+    world_init(w, seed);
+    w->plan.run_ms = FAKE_NEVER;
+    fake_set_judge(w->fake, answer_no_create, late);
+    world_start(w, 0);
+    world_deploy(w, "job", SPEC);
+    world_run_by_hand(w, "job", "2025");
+}
+
+static bool says_why(void *arg)
+{
+    const char *text = world_text(arg, &instance_resource, "job.2025", "status.message.line");
+
+    return text && strstr(text, "the request for its pod fails");
+}
+
+TEST(a_create_that_is_never_answered_does_not_keep_a_halt_waiting)
+{
+    int never = 0;
+    struct world w;
+
+    begin_without_answers(&w, test_seed(), &never);
+    CHECK(world_run_till(&w, 2 * MINUTE_MS, says_why, &w));
+    world_patch(&w, &instance_resource, "job.2025", "{'spec': {'haltThrough': 1}}");
+    CHECK(world_run_until(&w, 3 * MINUTE_MS, "job.2025", "ERROR"));
+    CHECK_INT(json_int_at(world_get(&w, &instance_resource, "job.2025"), "status.haltedThrough", 0),
+              1);
+    world_done(&w);
+}
+
+TEST(a_create_that_is_never_answered_times_out)
+{
+    int never = 0;
+    struct world w;
+
+    begin_without_answers(&w, test_seed(), &never);
+    w.settings[0].state_limits_ms[RUN_SUBMITTING] = 5 * MINUTE_MS;
+    CHECK(world_run_until(&w, 10 * MINUTE_MS, "job.2025", "QUEUED")); /* for another try */
+    CHECK_INT(json_int_at(world_get(&w, &instance_resource, "job.2025"), "status.attempt", 0), 1);
+    world_done(&w);
+}
+
+TEST(what_was_not_waited_for_may_come)
+{
+    for (uint64_t i = 0; i < 10; i++) {
+        int fourth = 4;
+        struct world w;
+
+        begin_without_answers(&w, test_seed() + i, &fourth);
+        world_run(&w, 20 * SECOND_MS);
+        halt_and_trigger(&w);
+        world_run(&w, 5 * MINUTE_MS);
+        CHECK(w.n_most_at_once <= 1);
+        fake_set_judge(w.fake, NULL, NULL);
+        check_runs_once_at_a_time(__LINE__, &w, 5 * MINUTE_MS);
+        world_done(&w);
+    }
+}
+
+/* ---- what is seen of pods ---- */
+
+TEST(what_ended_in_time_does_not_time_out)
+{
+    struct world w;
+
+    world_init(&w, test_seed());
+    w.plan.run_ms = 2 * MINUTE_MS;
+    world_start(&w, 0);
+    world_deploy(&w, "job", SPEC);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    fake_set_lag(w.fake, &pod_resource, 10 * MINUTE_MS, 10 * MINUTE_MS);
+    CHECK(world_run_until(&w, 5 * MINUTE_MS, "job.2025", "DONE"));
+    CHECK_INT(w.n_started, 1);
+    world_done(&w);
+}
+
+/* The same workflow by another name of its object. */
+TEST(a_run_waits_for_the_pod_of_another_object_and_goes_on)
+{
+    static const char other[] = "{'schedule': 'yearly', 'workflowId': 'job',"
+                                " 'template': {'image': 'b:1'}}";
+    struct world w;
+
+    world_init(&w, test_seed());
+    w.plan = (struct fake_plan) {.run_ms = FAKE_NEVER, .stop_ms = 20 * SECOND_MS};
+    world_start(&w, 0);
+    world_deploy(&w, "job", SPEC);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    world_run(&w, 2 * MINUTE_MS);
+    world_delete(&w, &workflow_resource, "job");
+    world_deploy(&w, "other", other);
+    world_run_by_hand(&w, "other", "2025");
+    world_run(&w, 10 * SECOND_MS);
+    CHECK_INT(w.n_started, 1);
+    CHECK(world_run_until(&w, 2 * MINUTE_MS, "other.2025", "RUNNING"));
+    CHECK_INT(w.n_most_at_once, 1);
+    world_done(&w);
+}
+
+/* Somebody has changed its record: it is not ours any more, and not asked for all the time. */
+TEST(a_pod_that_is_not_ours_any_more_is_no_storm)
+{
+    struct world w;
+
+    world_init(&w, test_seed());
+    w.plan.run_ms = FAKE_NEVER;
+    world_start(&w, 0);
+    world_deploy(&w, "job", "{'schedule': 'yearly', 'template': {'image': 'b:1'}}");
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
+    CLEANUP(free) char *pod =
+        xstrdup(world_text(&w, &instance_resource, "job.2025", "status.executionId"));
+    world_patch(&w, &pod_resource, pod, "{'metadata': {'annotations': {'kharon.dev/seq': '7'}}}");
+    world_run(&w, 10 * MINUTE_MS);
+    CHECK(fake_count_requests(w.fake, K8S_GET, "pods") < 40);
+    world_delete(&w, &pod_resource, pod);
+    world_run(&w, 5 * MINUTE_MS);
+    CHECK_INT(w.n_most_at_once, 1);
+    world_done(&w);
+}

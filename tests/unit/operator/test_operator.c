@@ -673,13 +673,17 @@ static void begin_refused(struct world *w, enum fake_fault fault, int n)
 /* A quota is back-pressure, not a failure. */
 TEST(a_quota_is_waited_for)
 {
-    struct world w;
+    static const enum fake_fault faults[] = {FAKE_FORBID, FAKE_NEW_QUOTA};
 
-    begin_refused(&w, FAKE_FORBID, 5);
-    world_run(&w, 5 * MINUTE_MS);
-    CHECK_STR(state_of(&w, "job.2025"), "DONE");
-    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.retryCostTenths"), "0");
-    world_done(&w);
+    for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+        struct world w;
+
+        begin_refused(&w, faults[i], 5);
+        world_run(&w, 5 * MINUTE_MS);
+        CHECK_STR(state_of(&w, "job.2025"), "DONE");
+        CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.attempt"), "1");
+        world_done(&w);
+    }
 }
 
 /* A create that may have taken effect, and none that does: that is found out in time. */

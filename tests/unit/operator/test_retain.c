@@ -61,15 +61,19 @@ static struct pod *pod_of(int line, const struct look *look)
 #define GONE   "gone"
 #define UNSEEN "unseen"
 
+#define DELETING ", 'deletionTimestamp': '2026-01-01T02:00:00Z'"
+
 /* `owner`: members of its status, or that it is gone or not in the cache. */
 static struct instance *instance_of(int line, const char *owner)
 {
-    CLEANUP(free) char *text = xasprintf(
-        "{'metadata': {'name': 'i', 'namespace': 'team', 'uid': '%s' %s},"
-        " 'spec': {'workflow': 'w', 'parameter': 'p'}, 'status': {%s}}",
-        strcmp(owner, "another") == 0 ? "other" : UID,
-        strcmp(owner, "deleting") == 0 ? ", 'deletionTimestamp': '2026-01-01T02:00:00Z'" : "",
-        strchr(owner, ':') ? owner : "");
+    CLEANUP(free) char *text =
+        xasprintf("{'metadata': {'name': 'i', 'namespace': 'team', 'uid': '%s' %s},"
+                  " 'spec': {'workflow': 'w', 'parameter': 'p'}, 'status': {%s}}",
+                  strcmp(owner, "another") == 0 ? "other" : UID,
+                  strcmp(owner, "deleting") == 0  ? DELETING
+                  : strcmp(owner, "orphans") == 0 ? DELETING ", 'finalizers': ['orphan']"
+                                                  : "",
+                  strchr(owner, ':') ? owner : "");
 
     if (strcmp(owner, GONE) == 0 || strcmp(owner, UNSEEN) == 0)
         return NULL;
@@ -247,6 +251,8 @@ TEST(an_owner_that_is_not_there_is_looked_for)
 /* Somebody deleted the instance and wants the pod to go on. */
 TEST(an_orphan_is_let_go)
 {
+    RETAIN(POD("Running", RUNS), "orphans", "01:00:01", "keep", NONE);
+    RETAIN(POD("Running", RUNS, .owner = ""), "orphans", "01:00:01", "release", NONE);
     RETAIN(POD("Running", RUNS, .owner = ""), UNSEEN, "01:00:01", "find", NONE);
     RETAIN(POD("Running", RUNS, .owner = ""), GONE, "01:00:01", "release", NONE);
     RETAIN(POD("Running", RUNS, .owner = "", .finalizers = ""), GONE, "05:00:00", "keep", NONE);
