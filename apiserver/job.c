@@ -4,6 +4,7 @@
 #include "base/log.h"
 
 #include <assert.h>
+#include <string.h>
 
 static void end(void *work)
 {
@@ -96,15 +97,29 @@ bool job_timed_out(const struct job *job)
     return job->timer.on_time && !loop_timer_armed(&job->timer);
 }
 
-/* That our own token is refused is no fault of the client, whom a 401 would ask for its own. */
-static int status_of(enum error_code code)
+/* What the authorizer says of us; an API server that has just started says it of everybody, until
+ * it has read the roles.  Quotas and admissions speak of the object instead. */
+static bool lacks_a_right(const struct error *err)
 {
-    return code == ERROR_UNAUTHORIZED || code == ERROR_FENCED ? 503 : error_http_status(code);
+    const char *user =
+        err->code == ERROR_FORBIDDEN ? strstr(err->text, "forbidden: User \"") : NULL;
+    const char *verb = user ? strstr(user, "\" cannot ") : NULL;
+
+    return verb && strstr(verb, " resource \"");
+}
+
+/* That our own token is refused, or has no right, is no fault of the client, whom a 401 would ask
+ * for its own, and a 403 would send away. */
+static int status_of(const struct error *err)
+{
+    bool ours = err->code == ERROR_UNAUTHORIZED || err->code == ERROR_FENCED || lacks_a_right(err);
+
+    return ours ? 503 : error_http_status(err->code);
 }
 
 void job_fail(struct job *job, const struct k8s_reply *reply, const char *what)
 {
-    struct reply answer = {.status = status_of(reply->error.code)};
+    struct reply answer = {.status = status_of(&reply->error)};
     CLEANUP(free) char *text = xasprintf("%s: %s", what, reply->error.text);
 
     log_warning("request failed", KV("request_id", job->req->id), KV("what", what),

@@ -42,3 +42,43 @@ TEST(what_may_work_later_says_so)
     CHECK_STR(w.last->retry_after, NULL);
     tear_down();
 }
+
+/* An API server that has just started knows no roles: that is over in a moment, and no fault of the
+ * client.  What a quota or an admission says is about its own request. */
+TEST(only_a_right_that_we_lack_is_told_as_a_failure_of_ours)
+{
+    static const struct {
+        int line, status;
+        const char *text;
+    } rows[] = {
+        {__LINE__, 503,
+         "workflowinstances.kharon.dev is forbidden: User \"system:serviceaccount:kharon:api\" "
+         "cannot create resource \"workflowinstances\" in API group \"kharon.dev\" in the "
+         "namespace "
+         "\"billing\""},
+        {__LINE__, 503,
+         "workflows.kharon.dev \"x\" is forbidden: User \"api\" cannot get resource \"workflows\" "
+         "in "
+         "API group \"kharon.dev\" in the namespace \"billing\": RBAC: role.rbac.authorization."
+         "k8s.io \"api\" not found"},
+        {__LINE__, 403,
+         "workflows.kharon.dev \"x\" is forbidden: exceeded quota: q, requested: "
+         "count/workflows=1, "
+         "used: count/workflows=1, limited: count/workflows=1"},
+        {__LINE__, 403,
+         "workflows.kharon.dev \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' "
+         "denied request: a team cannot use resource \"gpu\""},
+        {__LINE__, 403,
+         "admission webhook \"a.b\" denied the request: User \"api\" cannot create resource \"x\""},
+    };
+
+    set_up();
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct answer *a = failed(ERROR_FORBIDDEN, rows[i].text);
+
+        CHECK_INT_AT(rows[i].line, a->status, rows[i].status);
+        CHECK_HAS_AT(rows[i].line, a->reason, rows[i].text);
+        CHECK_STR_AT(rows[i].line, a->retry_after, rows[i].status == 503 ? "1" : NULL);
+    }
+    tear_down();
+}

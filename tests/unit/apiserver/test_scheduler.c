@@ -229,6 +229,7 @@ TEST(triggers_survive_faults)
         {__LINE__, FAKE_REFUSE, 1, K8S_CREATE, false, 503},
         {__LINE__, FAKE_THROTTLE, 1, K8S_CREATE, false, 429},
         {__LINE__, FAKE_FORBID, 1, K8S_CREATE, false, 403},
+        {__LINE__, FAKE_NO_RIGHT, 1, K8S_CREATE, false, 503},
         {__LINE__, FAKE_LOSE_REPLY, 1, K8S_PATCH, true, 200},
         {__LINE__, FAKE_LOSE_REQUEST, 1, K8S_PATCH, true, 200},
         {__LINE__, FAKE_LATE, 1, K8S_PATCH, true, 200},
@@ -488,6 +489,7 @@ TEST(halts_survive_faults)
         {__LINE__, FAKE_CONFLICT, 2, K8S_PATCH, 200},
         {__LINE__, FAKE_CONFLICT, 100, K8S_PATCH, 409},
         {__LINE__, FAKE_REFUSE, 1, K8S_PATCH, 503},
+        {__LINE__, FAKE_NO_RIGHT, 1, K8S_PATCH, 503},
         {__LINE__, FAKE_REFUSE, 1, K8S_GET, 503},
     };
 

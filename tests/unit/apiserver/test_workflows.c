@@ -295,6 +295,7 @@ TEST(deployments_survive_faults)
         {__LINE__, FAKE_REFUSE, 1, K8S_APPLY, 503},
         {__LINE__, FAKE_THROTTLE, 1, K8S_APPLY, 429},
         {__LINE__, FAKE_FORBID, 1, K8S_APPLY, 403},
+        {__LINE__, FAKE_NO_RIGHT, 1, K8S_APPLY, 503},
         {__LINE__, FAKE_REFUSE, 1, K8S_GET, 503},
     };
 
@@ -525,6 +526,7 @@ TEST(no_fault_leaves_half_a_patch)
         {__LINE__, FAKE_CONFLICT, 100, K8S_PATCH, 409},
         {__LINE__, FAKE_REFUSE, 1, K8S_PATCH, 503},
         {__LINE__, FAKE_FORBID, 1, K8S_PATCH, 403},
+        {__LINE__, FAKE_NO_RIGHT, 1, K8S_PATCH, 503},
         {__LINE__, FAKE_REFUSE, 1, K8S_GET, 503},
     };
 
