@@ -12,6 +12,9 @@
 
 #define NOT_CONFIRMED "Accepted, not yet confirmed by the operator"
 #define BAD_BODY      "Invalid payload."
+#define LOST_FROM_SIGHT                                                                            \
+    "The answer of Kubernetes was lost, and somebody else has set what comes next since: whether " \
+    "this was done before is not known"
 
 void workflow_state_get(struct request *req)
 {
@@ -31,7 +34,21 @@ struct patch {
     bool has_enabled, enabled;
     instant next, next_offset; /* INSTANT_NONE: as it is */
     char id[UUID_TEXT_SIZE];   /* of the wish */
+    char *replaces;            /* the id of the wish in whose place it was written; may be NULL */
 };
+
+static void patch_end(struct job *job)
+{
+    struct patch *p = (struct patch *) job;
+
+    free(p->replaces);
+    live_end(job);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
 
 static bool has_wish(const struct patch *p)
 {
@@ -45,9 +62,7 @@ static const struct workflow *stored(const struct patch *p)
 
 static bool is_confirmed(const struct patch *p, const struct workflow *wf)
 {
-    const char *done = wf->status.set_next_id;
-
-    return !has_wish(p) || (done && strcmp(done, p->id) == 0);
+    return !has_wish(p) || same_text(wf->status.set_next_id, p->id);
 }
 
 static void confirm(struct job *job)
@@ -78,12 +93,19 @@ static bool moves_suspend(const struct patch *p, const json_t *object)
     return p->has_enabled && json_bool_at(object, "spec.suspend", false) == p->enabled;
 }
 
-/* False also when it was written and the answer lost. */
-static bool wish_is_missing(const struct patch *p, const json_t *object)
+/* It was, if the answer was lost: the whole patch, whatever somebody has changed since. */
+static bool is_written(const struct patch *p, const json_t *object)
 {
-    const char *id = json_text_at(object, "spec.setNext.id");
+    return same_text(json_text_at(object, "spec.setNext.id"), p->id) ||
+           same_text(json_text_at(object, "status.setNextId"), p->id);
+}
 
-    return has_wish(p) && !(id && strcmp(id, p->id) == 0);
+/* A third wish is there.  Ours may have been done before it, and is not to be done again after it:
+ * the partitions from there on would run a second time. */
+static bool is_lost_from_sight(const struct patch *p, const json_t *object)
+{
+    return has_wish(p) && p->live.in_doubt &&
+           !same_text(json_text_at(object, "spec.setNext.id"), p->replaces);
 }
 
 /* NULL if the operator has done it, or there is none. */
@@ -92,7 +114,7 @@ static const json_t *unanswered_wish(const json_t *object)
     const char *id = json_text_at(object, "spec.setNext.id"),
                *done = json_text_at(object, "status.setNextId");
 
-    return id && !(done && strcmp(id, done) == 0) ? json_at(object, "spec.setNext") : NULL;
+    return id && !same_text(id, done) ? json_at(object, "spec.setNext") : NULL;
 }
 
 /* What is not wished is as an earlier wish has it that was accepted and not done, else null: it
@@ -125,9 +147,25 @@ static json_t *encode_spec(const struct patch *p, const json_t *object)
 
     if (moves_suspend(p, object))
         json_set_bool(spec, "suspend", !p->enabled);
-    if (wish_is_missing(p, object))
+    if (has_wish(p))
         json_set_take(spec, "setNext", encode_wish(p, object));
     return spec;
+}
+
+static void write_patch(struct patch *p, const json_t *object)
+{
+    CLEANUP(free) char *owners =
+        moves_suspend(p, object) ? owner_foreign_text(object, "suspend") : NULL;
+    CLEANUP(json_decref) json_t *spec = encode_spec(p, object);
+
+    free(p->replaces);
+    p->replaces = xstrdup(json_text_at(object, "spec.setNext.id"));
+    if (owners)
+        live_refuse_owners(&p->live, owners);
+    else if (json_object_size(spec) == 0)
+        confirm(&p->live.job);
+    else
+        live_patch_take(&p->live, json_pack("{s:O}", "spec", spec), on_written);
 }
 
 /* Now, and again when the object changed under our hands or an answer was lost. */
@@ -135,19 +173,14 @@ static void on_known(struct live *live, const json_t *object)
 {
     struct patch *p = (struct patch *) live;
 
-    if (!object || json_text_at(object, "metadata.deletionTimestamp")) {
+    if (!object || json_text_at(object, "metadata.deletionTimestamp"))
         reply_error(live->job.req, 404, "workflow not found");
-        return;
-    }
-    CLEANUP(free) char *owners =
-        moves_suspend(p, object) ? owner_foreign_text(object, "suspend") : NULL;
-    CLEANUP(json_decref) json_t *spec = encode_spec(p, object);
-    if (owners)
-        live_refuse_owners(live, owners);
-    else if (json_object_size(spec) == 0)
+    else if (is_written(p, object))
         confirm(&live->job);
+    else if (is_lost_from_sight(p, object))
+        reply_error(live->job.req, 504, "%s", LOST_FROM_SIGHT);
     else
-        live_patch_take(live, json_pack("{s:O}", "spec", spec), on_written);
+        write_patch(p, object);
 }
 
 static bool read_patch(const json_t *body, struct patch *p, struct error *err)
@@ -184,7 +217,7 @@ void workflow_state_patch(struct request *req)
         refuse_body(req, &err);
         return;
     }
-    struct patch *p = job_new(req, sizeof(*p), live_end);
+    struct patch *p = job_new(req, sizeof(*p), patch_end);
     p->has_enabled = read.has_enabled;
     p->enabled = read.enabled;
     p->next = read.next;

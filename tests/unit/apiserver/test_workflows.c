@@ -642,6 +642,52 @@ TEST(wishes_replace_each_other)
     tear_down();
 }
 
+#define MOVE(day) "{\"next_natural_trigger\":\"2026-01-" day "T00:00:00Z\"}"
+
+/* Written a second time it would set the cursor back a second time, and the partitions from there
+ * on would run again. */
+TEST(a_wish_whose_answer_was_lost_is_not_done_twice)
+{
+    static const struct {
+        int line;
+        enum fake_fault fault;
+        bool replaced, obeyed; /* by another wish, before ours is looked for; that is done, too */
+        int status;
+        const char *next;
+    } rows[] = {
+        {__LINE__, FAKE_LOSE_REPLY, false, false, 200, "2026-01-05T00:00:00Z"},
+        {__LINE__, FAKE_LOSE_REQUEST, false, false, 200, "2026-01-05T00:00:00Z"},
+        {__LINE__, FAKE_LOSE_REPLY, true, true, 504, "2026-01-07T00:00:00Z"},
+        {__LINE__, FAKE_LOSE_REQUEST, true, true, 504, "2026-01-07T00:00:00Z"},
+        /* The status still tells that ours was done. */
+        {__LINE__, FAKE_LOSE_REPLY, true, false, 200, "2026-01-07T00:00:00Z"},
+        {__LINE__, FAKE_LOSE_REQUEST, true, false, 504, "2026-01-07T00:00:00Z"},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        set_up();
+        make(&workflow_resource, "billing", "report", "{\"schedule\":\"daily\"}", CURSOR);
+        settle();
+        ASK("PATCH", V3 "/workflows/billing/report/state", MOVE("06"), 200, NULL);
+        fake_fail_next(w.fake, rows[i].fault, 1, K8S_PATCH, "workflows");
+        struct answer *a = begin("PATCH", V3 "/workflows/billing/report/state", MOVE("05"));
+        fake_run(w.fake, 100);
+        CHECK_AT(rows[i].line, !a->answered);
+        w.operator_works = rows[i].obeyed || !rows[i].replaced;
+        if (rows[i].replaced)
+            CHECK_INT_AT(rows[i].line,
+                         ask("PATCH", V3 "/workflows/billing/report/state", MOVE("07"))->status,
+                         rows[i].obeyed ? 200 : 202);
+        fake_run(w.fake, ANSWER_WITHIN_MS);
+        CHECK_INT_AT(rows[i].line, a->status, rows[i].status);
+        CHECK_STR_AT(rows[i].line,
+                     object_text(&workflow_resource, "billing", "report", "spec.setNext.next"),
+                     rows[i].next);
+        answer_free(a);
+        tear_down();
+    }
+}
+
 /* A client that leaves while its request is being worked on leaves nothing behind. */
 TEST(a_request_may_end_at_any_time)
 {
