@@ -160,9 +160,12 @@ void workflow_post(struct request *req)
 
 /* DELETE ------------------------------------------------------------------------------------- */
 
+/* The workflow is read live: the copy may lag behind one that was made anew, and would name an
+ * object that has gone. */
 struct removal {
     struct job job;
     char *ns, *name, *uid;
+    bool in_doubt; /* the answer to a delete was lost: it may have been done */
 };
 
 static void removal_end(struct job *job)
@@ -174,30 +177,49 @@ static void removal_end(struct job *job)
     free(r->uid);
 }
 
-static void send_delete(struct removal *r);
+static void reply_gone(struct removal *r)
+{
+    store_workflow_gone(r->job.api->store, r->ns, r->name, r->uid);
+    if (r->in_doubt)
+        reply_empty(r->job.req, 204);
+    else
+        reply_error(r->job.req, 404, "Workflow does not exist");
+}
+
+static void reply_deleted(struct removal *r, const json_t *object)
+{
+    /* Somebody's finalizer keeps the object: it is there, and it counts as gone. */
+    if (json_text_at(object, "metadata.deletionTimestamp"))
+        store_observe_workflow(r->job.api->store, object);
+    else
+        store_workflow_gone(r->job.api->store, r->ns, r->name, r->uid);
+    reply_empty(r->job.req, 204);
+}
+
+static void look(struct removal *r);
 
 static void on_deleted(struct job *job, const struct k8s_reply *reply)
 {
     struct removal *r = (struct removal *) job;
 
-    if (reply->error.code == ERROR_UNKNOWN && job_again(job)) {
-        send_delete(r);
+    r->in_doubt |= reply->error.code == ERROR_UNKNOWN;
+    switch (reply->error.code) {
+    case ERROR_NONE:
+        reply_deleted(r, reply->object);
         return;
-    }
-    if (reply->error.code != ERROR_NONE && reply->error.code != ERROR_NOT_FOUND) {
+    case ERROR_NOT_FOUND:
+        reply_gone(r);
+        return;
+    case ERROR_CONFLICT:
+    case ERROR_UNKNOWN:
+        if (job_again(job)) {
+            look(r);
+            return;
+        }
+        __attribute__((fallthrough));
+    default:
         job_fail(job, reply, "Could not delete the workflow");
-        return;
     }
-    /* Somebody's finalizer keeps the object: it is there, and it counts as gone. */
-    if (reply->error.code == ERROR_NONE &&
-        json_text_at(reply->object, "metadata.deletionTimestamp"))
-        store_observe_workflow(job->api->store, reply->object);
-    else
-        store_workflow_gone(job->api->store, r->ns, r->name, r->uid);
-    if (reply->error.code == ERROR_NOT_FOUND && job->attempts == 0)
-        reply_error(job->req, 404, "Workflow does not exist");
-    else
-        reply_empty(job->req, 204);
 }
 
 static void send_delete(struct removal *r)
@@ -214,6 +236,42 @@ static void send_delete(struct removal *r)
              on_deleted);
 }
 
+/* Not another one's that has its name; nor the next one's, if ours may have been deleted. */
+static bool is_meant(const struct removal *r, const struct workflow *wf)
+{
+    return strcmp(workflow_component(wf), r->job.req->params[0]) == 0 &&
+           strcmp(workflow_id(wf), r->job.req->params[1]) == 0 &&
+           !(r->in_doubt && strcmp(wf->id.uid, r->uid) != 0);
+}
+
+static void on_looked(struct job *job, const struct k8s_reply *reply)
+{
+    struct removal *r = (struct removal *) job;
+
+    if (reply->error.code == ERROR_NOT_FOUND) {
+        reply_gone(r);
+        return;
+    }
+    if (reply->error.code != ERROR_NONE) {
+        job_fail(job, reply, "Could not read the workflow");
+        return;
+    }
+    CLEANUP(workflow_free) struct workflow *wf = workflow_decode(reply->object);
+    store_observe_workflow(job->api->store, reply->object);
+    if (!is_meant(r, wf)) {
+        reply_gone(r);
+        return;
+    }
+    free(r->uid);
+    r->uid = xstrdup(wf->id.uid);
+    send_delete(r);
+}
+
+static void look(struct removal *r)
+{
+    job_get(&r->job, &workflow_resource, r->ns, r->name, on_looked);
+}
+
 void workflow_delete(struct request *req)
 {
     const struct workflow *wf = store_workflow(req->api->store, req->params[0], req->params[1]);
@@ -226,5 +284,5 @@ void workflow_delete(struct request *req)
     r->ns = xstrdup(wf->id.ns);
     r->name = xstrdup(wf->id.name);
     r->uid = xstrdup(wf->id.uid);
-    send_delete(r);
+    look(r);
 }

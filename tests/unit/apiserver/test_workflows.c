@@ -345,20 +345,98 @@ TEST(an_object_that_a_finalizer_keeps_counts_as_deleted)
     tear_down();
 }
 
-TEST(deletions_survive_faults)
+static void set_up_report(void)
 {
     set_up();
     make_workflow("billing", "report", "{\"schedule\":\"daily\"}");
     settle();
-    fake_fail_next(w.fake, FAKE_LOSE_REPLY, 1, K8S_DELETE, "workflows");
-    ASK("DELETE", V3 "/workflows/billing/report", NULL, 204, "");
-    make_workflow("billing", "report", "{\"schedule\":\"daily\"}");
-    settle();
-    /* Another object under the same name, of which the copy in memory does not know yet. */
+}
+
+/* Somebody deletes the workflow and makes it again: another object under the same name. */
+static void make_anew(const char *spec)
+{
     fake_delete(w.fake, &workflow_resource, "billing", "report");
-    make_workflow("billing", "report", "{\"schedule\":\"hourly\"}");
-    CHECK_INT(ask("DELETE", V3 "/workflows/billing/report", NULL)->status, 409);
+    make_workflow("billing", "report", spec);
+}
+
+TEST(deletions_survive_faults)
+{
+    static const struct {
+        int line;
+        enum fake_fault fault;
+        int n, verb, status;
+    } rows[] = {
+        {__LINE__, FAKE_LOSE_REPLY, 1, K8S_DELETE, 204},
+        {__LINE__, FAKE_LOSE_REQUEST, 1, K8S_DELETE, 204},
+        {__LINE__, FAKE_HANG_UP, 1, K8S_DELETE, 204},
+        {__LINE__, FAKE_NO_LEADER, 1, K8S_DELETE, 204},
+        {__LINE__, FAKE_CONFLICT, 2, K8S_DELETE, 204},
+        {__LINE__, FAKE_CONFLICT, 100, K8S_DELETE, 409},
+        {__LINE__, FAKE_REFUSE, 1, K8S_DELETE, 503},
+        {__LINE__, FAKE_NO_RIGHT, 1, K8S_DELETE, 503},
+        {__LINE__, FAKE_REFUSE, 1, K8S_GET, 503},
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        for (int stale = 0; stale < 2; stale++) {
+            set_up_report();
+            if (stale) /* the copy in memory does not know of it yet */
+                make_anew("{\"schedule\":\"hourly\"}");
+            fake_fail_next(w.fake, rows[i].fault, rows[i].n, rows[i].verb, "workflows");
+            CHECK_INT_AT(rows[i].line, ask("DELETE", V3 "/workflows/billing/report", NULL)->status,
+                         rows[i].status);
+            CHECK_INT_AT(rows[i].line, fake_count_objects(w.fake, &workflow_resource),
+                         rows[i].status != 204);
+            tear_down();
+        }
+}
+
+/* Its answer was lost, and the workflow is there again before it is repeated: it was done all the
+ * same, and what is there now is not meant. */
+TEST(a_deletion_that_is_repeated_means_the_same_workflow)
+{
+    static const enum fake_fault faults[] = {FAKE_LOSE_REPLY, FAKE_LOSE_REQUEST};
+
+    for (size_t i = 0; i < ARRAY_SIZE(faults); i++) {
+        set_up_report();
+        fake_fail_next(w.fake, faults[i], 1, K8S_DELETE, "workflows");
+        struct answer *a = begin("DELETE", V3 "/workflows/billing/report", NULL);
+        fake_run(w.fake, 100);
+        CHECK(!a->answered);
+        make_anew("{\"schedule\":\"hourly\"}");
+        fake_run(w.fake, ANSWER_WITHIN_MS);
+        CHECK_INT(a->status, 204);
+        CHECK_INT(fake_count_objects(w.fake, &workflow_resource), 1);
+        ASK("GET", V3 "/workflows/billing/report", NULL, 200,
+            WORKFLOW("billing", "report", "hours", "null"));
+        answer_free(a);
+        tear_down();
+    }
+}
+
+/* The copy does not know yet that it has gone, and that another workflow's object has its name. */
+TEST(a_deletion_does_not_hit_another_workflow_of_that_name)
+{
+    set_up_report();
+    make_anew("{\"componentId\":\"billing\",\"workflowId\":\"other\",\"schedule\":\"daily\"}");
+    REFUSED("DELETE", V3 "/workflows/billing/report", NULL, 404, "Workflow does not exist");
     CHECK_INT(fake_count_objects(w.fake, &workflow_resource), 1);
+    CHECK_INT(ask("GET", V3 "/workflows/billing/other", NULL)->status, 200);
+    tear_down();
+}
+
+/* Between our look and our delete. */
+TEST(a_deletion_meets_a_workflow_that_is_made_anew)
+{
+    set_up_report();
+    fake_set_latency(w.fake, 100, 100);
+    struct answer *a = begin("DELETE", V3 "/workflows/billing/report", NULL);
+    fake_run(w.fake, 250);
+    make_anew("{\"schedule\":\"hourly\"}");
+    fake_run(w.fake, 2000);
+    CHECK_INT(a->status, 204);
+    CHECK_INT(fake_count_objects(w.fake, &workflow_resource), 0);
+    answer_free(a);
     tear_down();
 }
 
