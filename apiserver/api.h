@@ -16,6 +16,8 @@ struct store;
 
 /* How long a request waits for the operator to do what it wished (design, section 4). */
 #define API_CONFIRM_MS 2000
+/* Said when it has not done so by then. */
+#define API_NOT_CONFIRMED "Accepted, not yet confirmed by the operator"
 /* How often a write is tried again that met a newer version of the object, or whose fate is
  * unknown. */
 #define API_MAX_ATTEMPTS 5

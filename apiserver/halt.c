@@ -15,8 +15,6 @@
 
 #include <string.h>
 
-#define NOT_CONFIRMED "Accepted, not yet confirmed by the operator"
-
 struct halt {
     struct job job;
     struct named_instance named;
@@ -58,7 +56,8 @@ static void confirm(struct job *job);
 static void wait_or_give_up(struct halt *h)
 {
     if (job_timed_out(&h->job))
-        reply_json_reason_take(h->job.req, 202, NOT_CONFIRMED, named_instance_encode(&h->named));
+        reply_json_reason_take(h->job.req, 202, API_NOT_CONFIRMED,
+                               named_instance_encode(&h->named));
     else
         job_wait_instance(&h->job, h->ns, h->name, API_CONFIRM_MS, confirm);
 }

@@ -10,8 +10,7 @@
 
 #include <string.h>
 
-#define NOT_CONFIRMED "Accepted, not yet confirmed by the operator"
-#define BAD_BODY      "Invalid payload."
+#define BAD_BODY "Invalid payload."
 #define LOST_FROM_SIGHT                                                                            \
     "The answer of Kubernetes was lost, and somebody else has set what comes next since: whether " \
     "this was done before is not known"
@@ -79,7 +78,7 @@ static void confirm(struct job *job)
     else if (!job_timed_out(job))
         job_wait_workflow(job, p->live.ns, p->live.name, API_CONFIRM_MS, confirm);
     else
-        reply_json_reason_take(req, 202, NOT_CONFIRMED, styx_workflow_state(wf, now));
+        reply_json_reason_take(req, 202, API_NOT_CONFIRMED, styx_workflow_state(wf, now));
 }
 
 static void on_written(struct live *live, const json_t *object)
