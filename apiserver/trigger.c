@@ -20,6 +20,10 @@
 
 #include <string.h>
 
+#define LOST_FROM_SIGHT                                                                            \
+    "The answer of Kubernetes was lost, and somebody else has triggered the instance since: "      \
+    "whether "                                                                                     \
+    "this was done before is not known"
 #define ALREADY_TRIGGERED                                                                          \
     "This workflow instance is already triggered. Did you want to `retry` running it instead?"
 
@@ -28,6 +32,7 @@ struct trigger {
     struct named_instance named;
     bool has_parameters;
     bool counted;               /* in n_triggering */
+    bool in_doubt;              /* the answer to it was lost: it may have been taken */
     struct run_trigger trigger; /* seq 1, or the one after the last */
     char effective[PARTITION_TEXT_MAX];
     char *ns, *workflow, *name; /* of objects */
@@ -76,6 +81,7 @@ static void on_triggered_again(struct job *job, const struct k8s_reply *reply)
 {
     struct trigger *t = (struct trigger *) job;
 
+    t->in_doubt |= reply->error.code == ERROR_UNKNOWN;
     switch (reply->error.code) {
     case ERROR_NONE:
         store_observe_instance(job->api->store, reply->object);
@@ -123,6 +129,17 @@ static bool is_in_the_way(const struct instance *inst, const struct run_trigger 
     return instance_active(inst) && !instance_held(inst) && inst->halt_through < wanted->seq;
 }
 
+static bool was_taken(const struct trigger *t, const struct instance *inst)
+{
+    for (size_t i = 0; i < inst->run.n_events; i++) {
+        const struct run_trigger *taken = &inst->run.events[i].trigger;
+
+        if (taken->id && strcmp(taken->id, t->trigger.id) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void on_looked(struct job *job, const struct k8s_reply *reply)
 {
     struct trigger *t = (struct trigger *) job;
@@ -143,12 +160,16 @@ static void on_looked(struct job *job, const struct k8s_reply *reply)
     bool busy = is_in_the_way(inst, &wanted);
     run_trigger_done(&wanted);
 
-    t->trigger.seq = instance_last_seq(inst) + 1;
+    int64_t last = instance_last_seq(inst);
+    bool overtaken = t->in_doubt && last > t->trigger.seq;
+    t->trigger.seq = last + 1;
     if (!inst->parameter || strcmp(inst->parameter, t->effective) != 0)
         reply_error(job->req, 409, "The object %s is for another parameter: %s", t->name,
                     inst->parameter ? inst->parameter : "none");
-    else if (ours)
+    else if (ours || (overtaken && was_taken(t, inst)))
         reply_triggered(t);
+    else if (overtaken)
+        reply_error(job->req, 504, LOST_FROM_SIGHT);
     else if (inst->id.deleting)
         reply_error(job->req, 409, "The instance is being deleted");
     else if (busy)
@@ -166,6 +187,7 @@ static void on_created(struct job *job, const struct k8s_reply *reply)
 {
     struct trigger *t = (struct trigger *) job;
 
+    t->in_doubt |= reply->error.code == ERROR_UNKNOWN;
     if (reply->error.code == ERROR_NONE) {
         store_observe_instance(job->api->store, reply->object);
         reply_triggered(t);

@@ -133,6 +133,39 @@ static void finish(const char *state)
     fake_patch_status(w.fake, &instance_resource, "billing", "report.2026-01-05", status);
 }
 
+/* Its answer was lost, it has run, and so has the next one: it is not to run once more. */
+static void check_overtaken(int line, const char *taken, int want)
+{
+    set_up_report();
+    w.operator_works = false;
+    fake_fail_next(w.fake, FAKE_LOSE_REPLY, 1, K8S_CREATE, "workflowinstances");
+    struct answer *a = begin("POST", TRIGGER, BODY("billing", "report", "2026-01-05"));
+    for (int i = 0; i < 1000 && !instance(); i++)
+        fake_run(w.fake, 1);
+    const char *id = json_text_at(instance(), "spec.trigger.id");
+    CLEANUP(free) char *status = xasprintf(
+        "{\"status\":{\"state\":\"DONE\",\"active\":false,\"seq\":2,\"counter\":9,\"events\":[{"
+        "\"counter\":0,\"at\":1767225600000,\"type\":\"triggerExecution\",\"triggerType\":"
+        "\"adhoc\","
+        "\"triggerId\":\"%s\"}]}}",
+        taken ? taken : id);
+    fake_patch(
+        w.fake, &instance_resource, "billing", "report.2026-01-05",
+        "{\"spec\":{\"trigger\":{\"seq\":2,\"type\":\"adhoc\",\"id\":\"x\",\"key\":\"x\"}}}");
+    fake_patch_status(w.fake, &instance_resource, "billing", "report.2026-01-05", status);
+    fake_run(w.fake, 10000);
+    CHECK_INT_AT(line, a->status, want);
+    CHECK_INT_AT(line, json_int_at(instance(), "spec.trigger.seq", 0), 2);
+    answer_free(a);
+    tear_down();
+}
+
+TEST(a_trigger_that_was_overtaken_is_not_repeated)
+{
+    check_overtaken(__LINE__, NULL, 200);
+    check_overtaken(__LINE__, "somebody-elses", 504);
+}
+
 /* STYX-TRG-02 */
 TEST(a_finished_instance_runs_again)
 {
