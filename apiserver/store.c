@@ -338,6 +338,15 @@ static bool is_meant(const struct store *store, const struct workflow *wf)
     return store_workflow(store, workflow_component(wf), workflow_id(wf)) == wf;
 }
 
+static int compare_pairs(const void *a, const void *b)
+{
+    const struct workflow *x = *(const struct workflow *const *) a,
+                          *y = *(const struct workflow *const *) b;
+    int order = strcmp(workflow_component(x), workflow_component(y));
+
+    return order ? order : strcmp(workflow_id(x), workflow_id(y));
+}
+
 size_t store_workflows(const struct store *store, const char *component,
                        const struct workflow ***ret)
 {
@@ -356,6 +365,7 @@ size_t store_workflows(const struct store *store, const char *component,
             if (is_meant(store, workflow_of(o)))
                 list[n++] = workflow_of(o);
     }
+    qsort(list, n, sizeof(list[0]), compare_pairs);
     *ret = list;
     return n;
 }
