@@ -45,8 +45,8 @@ const struct workflow *store_workflow_by_name(const struct store *store, const c
                                               const char *name);
 /* The name of the pair's object, or the one it would have had; the caller frees. */
 char *store_workflow_name(const struct store *store, const char *component, const char *id);
-/* All that are meant by their pair, in the order of that, which is the same in every replica; component
- * NULL: all.  The array is the caller's to free. */
+/* All that are meant by their pair, in the order of that, which is the same in every replica;
+ * component NULL: all.  The array is the caller's to free. */
 size_t store_workflows(const struct store *store, const char *component,
                        const struct workflow ***ret);
 

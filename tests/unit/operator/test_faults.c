@@ -323,6 +323,39 @@ TEST(what_was_not_waited_for_may_come)
     }
 }
 
+/* The first one takes effect, late; all others are refused. */
+static int refuse_all_but_one(const char *user, const struct k8s_request *r, void *arg)
+{
+    int *n = arg;
+
+    (void) user;
+    if (r->verb != K8S_CREATE || r->resource != &pod_resource)
+        return -1;
+    return (*n)++ == 0 ? FAKE_LATE : FAKE_NO_ACCOUNT;
+}
+
+/* A list shows it while the last request is on its way to be refused. */
+TEST(a_pod_that_was_seen_is_not_given_up_by_a_refusal)
+{
+    for (uint64_t i = 0; i < 60; i++) {
+        int n = 0;
+        struct world w;
+
+        world_init(&w, test_seed() + i);
+        w.plan.run_ms = FAKE_NEVER;
+        world_start(&w, 0);
+        world_deploy(&w, "job", SPEC);
+        world_run(&w, 2 * MINUTE_MS);
+        fake_set_judge(w.fake, refuse_all_but_one, &n);
+        fake_set_lag(w.fake, &pod_resource, 10 * MINUTE_MS, 10 * MINUTE_MS);
+        fake_set_latency(w.fake, 300, 450);
+        world_run_by_hand(&w, "job", "2025");
+        CHECK(world_run_until(&w, 8 * MINUTE_MS, "job.2025", "RUNNING"));
+        CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.attempt"), "1");
+        world_done(&w);
+    }
+}
+
 /* ---- what is seen of pods ---- */
 
 TEST(what_ended_in_time_does_not_time_out)
