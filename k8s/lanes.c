@@ -14,15 +14,16 @@ void lanes_init(struct lanes *l, int max_in_flight, int64_t slow_ms)
         list_init(&l->waiting[i]);
 }
 
-void lanes_add(struct lanes *l, enum k8s_lane lane, struct list *link)
+void lanes_add(struct lanes *l, enum k8s_lane lane, struct lanes_place *place, int64_t now)
 {
-    list_push_back(&l->waiting[lane], link);
+    place->since = now;
+    list_push_back(&l->waiting[lane], &place->link);
     l->n_waiting[lane]++;
 }
 
-void lanes_remove(struct lanes *l, enum k8s_lane lane, struct list *link)
+void lanes_remove(struct lanes *l, enum k8s_lane lane, struct lanes_place *place)
 {
-    list_remove(link);
+    list_remove(&place->link);
     l->n_waiting[lane]--;
 }
 
@@ -34,20 +35,63 @@ static bool has_room(const struct lanes *l, int lane)
            (lane != K8S_LANE_READ || l->reads < ((int) l->window + 1) / 2);
 }
 
-struct list *lanes_next(struct lanes *l, int64_t now)
+static bool may_go(const struct lanes *l, int lane, int64_t now)
 {
-    for (int lane = 0; lane < K8S_N_LANES; lane++) {
-        if (list_empty(&l->waiting[lane]) || !has_room(l, lane) || l->closed_until[lane] > now)
-            continue;
-        struct list *link = l->waiting[lane].next;
+    return !list_empty(&l->waiting[lane]) && has_room(l, lane) && l->closed_until[lane] <= now;
+}
 
-        lanes_remove(l, (enum k8s_lane) lane, link);
-        if (lane != K8S_LANE_LEASE)
-            l->in_flight++;
-        l->reads += lane == K8S_LANE_READ;
-        return link;
+static struct lanes_place *first_of(const struct lanes *l, int lane)
+{
+    return list_entry(l->waiting[lane].next, struct lanes_place, link);
+}
+
+/* -1: none may go. */
+static int most_important(const struct lanes *l, int64_t now)
+{
+    for (int lane = 0; lane < K8S_N_LANES; lane++)
+        if (may_go(l, lane, now))
+            return lane;
+    return -1;
+}
+
+/* Whose request has waited for too long behind this lane's; its turn comes after the last such
+ * lane's, since an order among them would starve the last ones again.  -1: none. */
+static int late_behind(const struct lanes *l, int before, int64_t now)
+{
+    for (int i = 1; i <= K8S_N_LANES; i++) {
+        int lane = (l->last_late + i) % K8S_N_LANES;
+
+        if (lane > before && may_go(l, lane, now) &&
+            now - first_of(l, lane)->since >= LANES_PATIENCE_MS)
+            return lane;
     }
-    return NULL;
+    return -1;
+}
+
+static int choose(struct lanes *l, int64_t now)
+{
+    int lane = most_important(l, now);
+    int late = lane > K8S_LANE_LEASE && !l->gave_way ? late_behind(l, lane, now) : -1;
+
+    if (lane > K8S_LANE_LEASE)
+        l->gave_way = late >= 0;
+    if (late >= 0)
+        l->last_late = late;
+    return late >= 0 ? late : lane;
+}
+
+struct lanes_place *lanes_next(struct lanes *l, int64_t now)
+{
+    int lane = choose(l, now);
+
+    if (lane < 0)
+        return NULL;
+    struct lanes_place *place = first_of(l, lane);
+    lanes_remove(l, (enum k8s_lane) lane, place);
+    if (lane != K8S_LANE_LEASE)
+        l->in_flight++;
+    l->reads += lane == K8S_LANE_READ;
+    return place;
 }
 
 int64_t lanes_opens_at(const struct lanes *l, int64_t now)

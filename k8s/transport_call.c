@@ -308,12 +308,12 @@ void transport_take_turns(void *arg)
 {
     struct transport *t = arg;
     int64_t now = loop_now(t->loop, LOOP_MONOTONIC);
-    struct list *link;
+    struct lanes_place *place;
 
     transport_expire(t);
     transport_free_given_up(t);
-    while ((link = lanes_next(&t->lanes, now)))
-        send_call(list_entry(link, struct call, waiting));
+    while ((place = lanes_next(&t->lanes, now)))
+        send_call(container_of(place, struct call, waiting));
     int64_t opens = lanes_opens_at(&t->lanes, now);
     if (opens >= 0)
         loop_timer_set(t->loop, &t->lane_opens, LOOP_MONOTONIC, opens);
@@ -363,7 +363,7 @@ struct k8s_call *transport_call(struct k8s *k8s, const struct k8s_request *reque
     c->least_ms = k8s_verb_writes(request->verb) ? time_for(t, request) / LEAST_PART : 1;
     c->least_ms = c->least_ms > 1 ? c->least_ms : 1;
     if (uses_lane(c)) {
-        lanes_add(&t->lanes, c->request.lane, &c->waiting);
+        lanes_add(&t->lanes, c->request.lane, &c->waiting, loop_now(t->loop, LOOP_MONOTONIC));
         loop_task_queue(t->loop, &t->pump);
     } else {
         t->stats.watches++;

@@ -63,7 +63,7 @@ struct call {
     struct k8s_handler handler;
     void *arg;
     enum call_state state;
-    struct list waiting;
+    struct lanes_place waiting;
     struct heap_node deadline;
     struct loop_task task; /* hand on what has come, and finish */
     struct line *line;

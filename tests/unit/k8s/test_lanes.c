@@ -4,18 +4,23 @@
 #include "k8s/lanes.h"
 
 static struct lanes lanes;
-static struct list links[64];
+static struct lanes_place places[64];
+
+static void add_at(int64_t now, int i, enum k8s_lane lane)
+{
+    lanes_add(&lanes, lane, &places[i], now);
+}
 
 static void add(int i, enum k8s_lane lane)
 {
-    lanes_add(&lanes, lane, &links[i]);
+    add_at(0, i, lane);
 }
 
 static int next(int64_t now)
 {
-    struct list *link = lanes_next(&lanes, now);
+    struct lanes_place *place = lanes_next(&lanes, now);
 
-    return link ? (int) (link - links) : -1;
+    return place ? (int) (place - places) : -1;
 }
 
 static void done_at(int64_t now, enum k8s_lane lane, struct lanes_end end)
@@ -64,7 +69,7 @@ TEST(one_that_waits_may_leave)
     lanes_init(&lanes, 2, 500);
     add(0, K8S_LANE_POD);
     add(1, K8S_LANE_POD);
-    lanes_remove(&lanes, K8S_LANE_POD, &links[0]);
+    lanes_remove(&lanes, K8S_LANE_POD, &places[0]);
     CHECK_INT(next(0), 1);
     CHECK_INT(lanes_waiting(&lanes), 0);
 }
@@ -178,4 +183,75 @@ TEST(reads_have_half_of_it)
     lanes_init(&lanes, 1, 500); /* and one of one */
     add(0, K8S_LANE_READ);
     CHECK_INT(next(0), 0);
+}
+
+/* Who has waited for long gets every other turn, lane after lane; the others go by importance. */
+TEST(what_has_waited_for_long_goes_now_and_then)
+{
+    static const int first[] = {9, 0, 6, 1, 7, 2, 8, 3, 4, -1};
+
+    lanes_init(&lanes, 20, 500);
+    for (int i = 0; i < 5; i++)
+        add(i, K8S_LANE_POD);
+    add(9, K8S_LANE_TRIGGER);
+    add(6, K8S_LANE_STATUS);
+    add(7, K8S_LANE_READ);
+    add(8, K8S_LANE_EVENT);
+    for (size_t i = 0; i < ARRAY_SIZE(first); i++)
+        CHECK_INT(next(LANES_PATIENCE_MS), first[i]);
+}
+
+TEST(what_has_not_waited_for_long_goes_by_importance)
+{
+    lanes_init(&lanes, 20, 500);
+    add_at(1, 0, K8S_LANE_READ);
+    for (int i = 1; i < 4; i++)
+        add_at(0, i, K8S_LANE_POD);
+    for (int i = 1; i < 4; i++)
+        CHECK_INT(next(LANES_PATIENCE_MS), i);
+    CHECK_INT(next(LANES_PATIENCE_MS), 0);
+}
+
+/* A lane that is closed, or has its half, gives its turn to others; the lease takes nobody's. */
+TEST(a_turn_is_for_who_may_go)
+{
+    lanes_init(&lanes, 2, 500);
+    lanes.closed_until[K8S_LANE_STATUS] = 1000;
+    lanes.reads = 1;
+    add(0, K8S_LANE_POD);
+    add(1, K8S_LANE_STATUS);
+    add(2, K8S_LANE_READ);
+    add(3, K8S_LANE_DELETE);
+    add(4, K8S_LANE_LEASE);
+    CHECK_INT(next(500), 4);
+    CHECK_INT(next(500), 3);
+    CHECK_INT(next(500), 0);
+}
+
+/* Slow answers, and pods without end: the rest goes before it is too late. */
+TEST(no_lane_starves)
+{
+    static const enum k8s_lane lower[] = {K8S_LANE_STATUS, K8S_LANE_READ};
+    int went = 0;
+
+    lanes_init(&lanes, 64, 500);
+    lanes.window = LANES_MIN_WINDOW;
+    for (int i = 0; i < 40; i++)
+        add(i, i % 2 ? K8S_LANE_POD : K8S_LANE_TRIGGER);
+    for (int i = 0; i < 2; i++)
+        add(40 + i, lower[i]);
+    for (int64_t now = 0; now < 2000; now += 500) {
+        enum k8s_lane lane[LANES_MIN_WINDOW];
+
+        for (int i = 0; i < LANES_MIN_WINDOW; i++) {
+            int who = next(now);
+
+            went += who >= 40;
+            lane[i] = who >= 40 ? lower[who - 40] : K8S_LANE_POD;
+        }
+        for (int i = 0; i < LANES_MIN_WINDOW; i++)
+            done_at(now + 500, lane[i], (struct lanes_end) {.answered = true, .took_ms = 500});
+    }
+    CHECK_INT(went, 2);
+    CHECK_INT(lanes.window, LANES_MIN_WINDOW);
 }
