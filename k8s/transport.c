@@ -6,7 +6,8 @@
 #include <signal.h>
 #include <string.h>
 
-#define SLOW_PART 4 /* of the time for an answer: slower answers narrow the window */
+#define SLOW_PART      4   /* of the time for an answer: slower answers narrow the window */
+#define WATCHES_A_LINE 100 /* what the API server allows on one connection */
 
 /* ---- wires ---- */
 
@@ -17,13 +18,12 @@ static void expire_on(void *arg)
 
 static struct line *line_new(struct transport *t, enum wire_use use)
 {
-    static const long connections[N_WIRES] = {
-        [WIRE_LEASE] = 2, [WIRE_WATCHES] = 4, [WIRE_LISTS] = 4, [WIRE_REQUESTS] = 4};
     static const struct wire_handler handler = {expire_on, call_over};
     struct line *line = NEW(struct line);
 
     line->transport = t;
-    line->wire = wire_new(t->loop, connections[use], &handler, line);
+    line->wire = wire_new(t->loop, use == WIRE_LEASE ? 2 : 4, &handler, line);
+    list_push_back(&t->lines[use], &line->link);
     return line;
 }
 
@@ -34,24 +34,42 @@ static void line_free(struct line *line)
     free(line);
 }
 
-void transport_give_up(struct transport *t, const struct line *line)
+/* libcurl opens as many connections as it may, one for each transfer that finds no place on those
+ * that are open; so a wire gets no more watches than one connection bears. */
+static bool has_room(const struct line *line, enum wire_use use)
 {
-    for (int i = 0; i < N_WIRES; i++) {
-        if (t->lines[i] != line)
-            continue;
-        list_push_back(&t->given_up, &t->lines[i]->link);
-        t->lines[i] = line_new(t, (enum wire_use) i);
-        loop_task_queue(t->loop, &t->pump);
-    }
+    return use != WIRE_WATCHES || wire_count(line->wire) < WATCHES_A_LINE;
+}
+
+struct line *transport_line(struct transport *t, enum wire_use use)
+{
+    struct line *line;
+
+    list_foreach (line, &t->lines[use], link)
+        if (has_room(line, use))
+            return line;
+    return line_new(t, use);
+}
+
+void transport_give_up(struct transport *t, struct line *line)
+{
+    list_remove(&line->link);
+    list_push_back(&t->given_up, &line->link);
+    loop_task_queue(t->loop, &t->pump);
+}
+
+static void free_unused(struct list *lines)
+{
+    struct line *line;
+
+    list_foreach (line, lines, link)
+        if (wire_count(line->wire) == 0)
+            line_free(line);
 }
 
 void transport_free_given_up(struct transport *t)
 {
-    struct line *line;
-
-    list_foreach (line, &t->given_up, link)
-        if (wire_count(line->wire) == 0)
-            line_free(line);
+    free_unused(&t->given_up);
 }
 
 /* ---- the rest ---- */
@@ -62,8 +80,8 @@ static void on_free(struct k8s *k8s)
 
     assert(t->n_calls == 0);
     for (int i = 0; i < N_WIRES; i++)
-        line_free(t->lines[i]);
-    transport_free_given_up(t);
+        free_unused(&t->lines[i]);
+    free_unused(&t->given_up);
     loop_timer_cancel(t->loop, &t->deadline);
     loop_timer_cancel(t->loop, &t->lane_opens);
     loop_timer_cancel(t->loop, &t->token_due);
@@ -179,7 +197,7 @@ static struct transport *transport_new(struct loop *loop, const struct k8s_confi
     t->target.connect_ms = (long) t->limits.connect_ms;
     t->target.dead_peer_ms = (int) t->limits.dead_peer_ms;
     for (int i = 0; i < N_WIRES; i++)
-        t->lines[i] = line_new(t, (enum wire_use) i);
+        list_init(&t->lines[i]);
     return t;
 }
 

@@ -2,10 +2,10 @@
 /*
  * The real Kubernetes behind the seam of client.h: HTTP/2 over TLS by libcurl, on our loop.
  *
- * Four wires (connections of their own), since streams on one connection starve each other: the
- * lease's, the watches', the lists' (HTTP/1.1, one at a time on each connection; see transfer.c),
- * and that of all other requests.  Requests wait for their turn by lane (see lanes.h); each but a
- * watch has, from k8s_call on, a time in which it must be answered:
+ * Wires (connections of their own), since streams on one connection starve each other: the lease's,
+ * the watches' (another one for each hundred of them), the lists' (HTTP/1.1, one at a time on each
+ * connection; see transfer.c), and that of all other requests.  Requests wait for their turn by
+ * lane (see lanes.h); each but a watch has, from k8s_call on, a time in which it must be answered:
  *
  *  - not sent within it: ERROR_UNAVAILABLE, nothing was done;
  *  - sent, not answered: ERROR_UNKNOWN.  The server is told the time as well (?timeout=).

@@ -280,7 +280,7 @@ static void transmit(struct call *c, int64_t left)
     transfer_begin(x, new_handle(t), &t->target, method->name, path, method->content_type,
                    TAKE(c->body), t->limits.max_reply);
     curl_easy_setopt(x->easy, CURLOPT_PRIVATE, c);
-    c->line = t->lines[wire_of(c)];
+    c->line = transport_line(t, wire_of(c));
     c->sent_at = c->heard_at = boot(t);
     c->state = CALL_SENT;
     wire_add(c->line->wire, x->easy);

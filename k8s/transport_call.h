@@ -22,7 +22,7 @@ enum wire_use { WIRE_LEASE, WIRE_WATCHES, WIRE_LISTS, WIRE_REQUESTS, N_WIRES };
 
 /* A wire and when it last brought anything. */
 struct line {
-    struct list link; /* when it is given up */
+    struct list link; /* in lines or given_up */
     struct wire *wire;
     struct transport *transport;
     int64_t heard_at; /* BOOT */
@@ -39,7 +39,7 @@ struct transport {
     const struct k8s_config *config;
     struct k8s_limits limits;
     struct target target;
-    struct line *lines[N_WIRES];
+    struct list lines[N_WIRES];
     struct list given_up;
     struct lanes lanes;
     struct heap deadlines; /* BOOT; of all calls */
@@ -95,8 +95,10 @@ void transport_expire(void *transport);
 /* Sends what may be sent. */
 void transport_take_turns(void *transport);
 
+/* One that has room for one more; opened if there is none. */
+struct line *transport_line(struct transport *t, enum wire_use use);
 /* Nothing comes on this line any more: later calls get a new one; it is freed when it is empty. */
-void transport_give_up(struct transport *t, const struct line *line);
+void transport_give_up(struct transport *t, struct line *line);
 void transport_free_given_up(struct transport *t);
 /* The token may have been renewed. */
 void transport_read_token(struct transport *t);

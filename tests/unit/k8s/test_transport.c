@@ -469,6 +469,22 @@ TEST(a_watch_comes_line_by_line)
     tear_down();
 }
 
+/* One connection bears a hundred of them: what is beyond would wait for ever. */
+TEST(many_watches_get_more_connections)
+{
+    struct k8s_call *calls[101];
+
+    set_up((struct k8s_limits) {0});
+    behave = begin_watch;
+    for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+        calls[i] = call((struct k8s_request) {.verb = K8S_WATCH});
+    wait_until(&n_held, 5); /* a wire has four, and HTTP/1.1 one watch on each */
+    CHECK_INT(k8s_transport_stats(k8s).watches, 101);
+    for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+        k8s_cancel(calls[i]);
+    tear_down();
+}
+
 TEST(an_error_event_ends_a_watch)
 {
     set_up((struct k8s_limits) {0});
