@@ -18,7 +18,9 @@ static const struct option_row rows[] = {
      .offset = AT(namespaces),
      .placeholder = "NAMES",
      .high = 1000,
-     .help = "Namespaces that are watched besides the installation's."},
+     .help =
+         "Namespaces that are watched besides the installation's. If their names have more than "
+         "50000 characters together, a planned hand-over may take as long as one after a crash."},
     {.name = "installation-namespace",
      .type = OPTION_TEXT,
      .offset = AT(installation_ns),

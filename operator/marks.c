@@ -63,7 +63,8 @@ char *marks_print(const struct marks *m)
     snprintf(text, sizeof(text), "%" PRId64, m->doubt_ms);
     if (m->doubt_ms > 0)
         json_set_text(object, DOUBT, text);
-    return json_print(object);
+    CLEANUP(free) char *printed = json_print(object);
+    return strlen(printed) > MARKS_TEXT_MAX ? xstrdup("") : TAKE(printed);
 }
 
 static bool parse_one(struct marks *m, const char *key, const json_t *value)

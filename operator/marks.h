@@ -14,7 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define MARKS_MAX       1000   /* kinds and namespaces; more have no text */
+#define MARKS_MAX       3003   /* three kinds in as many namespaces as can be watched */
+#define MARKS_TEXT_MAX  250000 /* bytes; Kubernetes: 256 KiB for all annotations of an object */
 #define MARKS_DOUBT_MAX 600000 /* ms; nobody is in doubt for longer */
 
 struct marks {
@@ -32,7 +33,8 @@ void marks_init(struct marks *marks);
 void marks_clear(struct marks *marks); /* also when done */
 /* Raises the mark; never lowers it. */
 void marks_note(struct marks *marks, const char *plural, const char *ns, uint64_t version);
-/* The caller frees; "" if there is none, or too many. */
+/* The caller frees; "" if there is none, if they are too many, or the text too long: a leader that
+ * finds no text lists everything. */
 char *marks_print(const struct marks *marks);
 /* Into cleared marks; false, and they stay clear, if it is not such a text or has none. */
 bool marks_parse(struct marks *marks, const char *text);

@@ -73,3 +73,50 @@ TEST(too_many_have_no_text)
     marks_clear(&m);
     map_done(&m.by_key);
 }
+
+static void note_all(struct marks *m, int n_namespaces, int width)
+{
+    static const char *const plurals[] = {"workflows", "workflowinstances", "pods"};
+
+    for (int i = 0; i < n_namespaces; i++)
+        for (size_t k = 0; k < ARRAY_SIZE(plurals); k++) {
+            CLEANUP(free) char *ns = xasprintf("%0*d", width, i);
+
+            marks_note(m, plurals[k], ns, UINT64_C(999999999000) + (uint64_t) i);
+        }
+}
+
+/* As many namespaces as can be watched: more of them would make a crash of each hand-over. */
+TEST(a_thousand_namespaces_have_one)
+{
+    struct marks m;
+
+    marks_init(&m);
+    note_all(&m, 1001, 50);
+    m.doubt_ms = MARKS_DOUBT_MAX;
+    CLEANUP(free) char *text = marks_print(&m);
+    CHECK(*text);
+    CHECK(strlen(text) < 256 * 1024 - 4096); /* Kubernetes: all annotations of an object */
+    marks_clear(&m);
+    CHECK(marks_parse(&m, text));
+    CHECK_INT(m.by_key.n, 3003);
+    CHECK_INT(m.doubt_ms, MARKS_DOUBT_MAX);
+    marks_clear(&m);
+    map_done(&m.by_key);
+}
+
+TEST(a_text_that_is_too_long_is_none)
+{
+    struct marks m;
+
+    marks_init(&m);
+    note_all(&m, 1001, 63);
+    CLEANUP(free) char *text = marks_print(&m);
+    CHECK_STR(text, "");
+    marks_clear(&m);
+    note_all(&m, 900, 63);
+    CLEANUP(free) char *shorter = marks_print(&m);
+    CHECK(*shorter);
+    marks_clear(&m);
+    map_done(&m.by_key);
+}
