@@ -38,7 +38,7 @@ struct stream {
     uint64_t list;   /* the number of the list in progress, or of the last one */
     bool even_older; /* the server went back in time: believe this list */
     bool back;       /* it has: what was known when the list began is newer than what it shows */
-    bool listed;     /* since the start or the last resync, or left out */
+    bool listed;     /* since the start or the last resync; or left out */
     bool left_out;   /* it may not be listed, and keeps nobody waiting */
     int64_t forbidden_since; /* 0: it is not, as far as is known */
     int failures;            /* in a row, to reach the server */
@@ -254,7 +254,7 @@ static bool page_may_come(const struct stream *s, enum error_code code)
 static bool any_listed(const struct k8s_informer *inf)
 {
     for (size_t i = 0; i < inf->n_streams; i++)
-        if (inf->streams[i].listed)
+        if (inf->streams[i].listed && !inf->streams[i].left_out)
             return true;
     return false;
 }
@@ -497,7 +497,7 @@ void k8s_informer_resync(struct k8s_informer *inf)
     inf->told_synced = false;
     for (size_t i = 0; i < inf->n_streams; i++) {
         stop(&inf->streams[i]);
-        inf->streams[i].listed = false;
+        inf->streams[i].listed = inf->streams[i].left_out;
         list_anew(&inf->streams[i], 0);
     }
 }

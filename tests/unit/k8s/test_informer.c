@@ -234,6 +234,12 @@ static int forbid_b(const char *user, const struct k8s_request *request, void *a
     return request->ns && strcmp(request->ns, "b") == 0 ? (int) FAKE_FORBID : -1;
 }
 
+static int forbid_all(const char *user, const struct k8s_request *request, void *arg)
+{
+    (void) user, (void) request, (void) arg;
+    return (int) FAKE_FORBID;
+}
+
 /* Somebody deleted one of the namespaces, and the role in it: the others go on. */
 TEST(a_namespace_that_may_not_be_listed_keeps_nobody_waiting)
 {
@@ -271,6 +277,63 @@ TEST(a_copy_of_nothing_is_no_copy)
     start(&kind, one);
     fake_run(fake, 600000);
     CHECK(!k8s_informer_synced(informer));
+    tear_down();
+}
+
+static const char *const namespaces[] = {"a", "b", NULL};
+
+/* With so much in the other one that its list ends after the answer that this one is forbidden. */
+static void start_without_b(void)
+{
+    char name[16];
+
+    set_up();
+    for (int i = 0; i < 1203; i++) {
+        snprintf(name, sizeof(name), "x%04d", i);
+        add(name, i);
+    }
+    fake_set_judge(fake, forbid_b, NULL);
+    start(&kind, namespaces);
+    fake_run(fake, 90000);
+    CHECK_INT(synced, 1);
+}
+
+/* Whoever is to lead lists everything again, and has no half minute. */
+TEST(what_was_left_out_keeps_nobody_waiting_again)
+{
+    start_without_b();
+    add_in("b", "y", 2);
+    for (int i = 0; i < 5; i++) {
+        k8s_informer_resync(informer);
+        CHECK(!k8s_informer_synced(informer));
+        fake_run(fake, 1000);
+        CHECK(k8s_informer_synced(informer));
+        CHECK_INT(synced, 2 + i);
+    }
+    CHECK(!k8s_informer_knows(informer, "b"));
+    CHECK_INT(n_joined, 0);
+    fake_set_judge(fake, NULL, NULL);
+    k8s_informer_resync(informer);
+    fake_run(fake, 1000);
+    CHECK(k8s_informer_knows(informer, "b"));
+    CHECK_INT(n_joined, 1);
+    CHECK_INT(synced, 7);
+    check_copy();
+    tear_down();
+}
+
+/* That one is left out is no list of the others. */
+TEST(a_copy_without_all_is_no_copy)
+{
+    start_without_b();
+    fake_set_judge(fake, forbid_all, NULL);
+    k8s_informer_resync(informer);
+    fake_run(fake, 600000);
+    CHECK(!k8s_informer_synced(informer));
+    CHECK(k8s_informer_knows(informer, "a"));
+    fake_set_judge(fake, forbid_b, NULL);
+    fake_run(fake, 3000);
+    CHECK(k8s_informer_synced(informer));
     tear_down();
 }
 

@@ -221,3 +221,27 @@ TEST(a_planned_hand_over_does_not_wait_for_what_is_left_out)
     CHECK(operator_leading(w.operators[1]));
     world_done(&w);
 }
+
+static bool second_leads(void *arg)
+{
+    return operator_leading(((struct world *) arg)->operators[1]);
+}
+
+/* It has left it out before: lists of the others are all that it can wait for. */
+TEST(nor_does_a_take_over_after_a_crash)
+{
+    for (int i = 0; i < 5; i++) {
+        struct world w;
+
+        set_up(&w);
+        world_start(&w, 0);
+        world_deploy(&w, "job", HOURLY);
+        world_run(&w, MINUTE_MS);
+        forbid_to_read(&w, NULL);
+        world_start(&w, 1);
+        world_run(&w, 3 * MINUTE_MS + 7 * i * SECOND_MS);
+        world_kill(&w, 0);
+        CHECK(world_run_till(&w, 8 * SECOND_MS, second_leads, &w));
+        world_done(&w);
+    }
+}
