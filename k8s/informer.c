@@ -21,7 +21,7 @@
 #define SILENCE_MS     60000 /* a healthy watch has sent a bookmark by then */
 #define CERTAIN_MS     30000 /* no answer is on its way for so long */
 #define FORBIDDEN_MS   60000 /* then that is no start of a server any more */
-#define LEFT_OUT_MS    30000 /* until it is tried again */
+#define LEFT_OUT_MS    30000 /* until it is tried again, and a watch that is forbidden as well */
 
 enum stream_state { STREAM_STOPPED, STREAM_LISTING, STREAM_WATCHING };
 
@@ -259,20 +259,35 @@ static bool any_listed(const struct k8s_informer *inf)
     return false;
 }
 
+static bool forbidden_for_long(const struct stream *s)
+{
+    int64_t now = loop_now(s->informer->loop, LOOP_MONOTONIC);
+
+    return s->forbidden_since != 0 && now - s->forbidden_since >= FORBIDDEN_MS;
+}
+
+static void note_whether_forbidden(struct stream *s, enum error_code code)
+{
+    if (code != ERROR_FORBIDDEN)
+        s->forbidden_since = 0;
+    else if (s->forbidden_since == 0)
+        s->forbidden_since = loop_now(s->informer->loop, LOOP_MONOTONIC);
+}
+
+/* A role that is not there is not asked for all the time. */
+static int64_t rarely_ms(struct stream *s, int64_t delay)
+{
+    return delay >= LEFT_OUT_MS / 2 ? delay
+                                    : rng_between(s->informer->rng, LEFT_OUT_MS / 2, LEFT_OUT_MS);
+}
+
 /* A namespace that is gone, and the role in it with it: nothing can be done there, and the others
  * need not wait. */
-static void note_forbidden(struct stream *s, const struct error *error)
+static void leave_out(struct stream *s, const struct error *error)
 {
     struct k8s_informer *inf = s->informer;
-    int64_t now = loop_now(inf->loop, LOOP_MONOTONIC);
 
-    if (error->code != ERROR_FORBIDDEN) {
-        s->forbidden_since = 0;
-        return;
-    }
-    if (s->forbidden_since == 0)
-        s->forbidden_since = now;
-    if (s->listed || now - s->forbidden_since < FORBIDDEN_MS || !any_listed(inf))
+    if (s->listed || !forbidden_for_long(s) || !any_listed(inf))
         return;
     s->listed = s->left_out = true;
     log_warning("a namespace may not be listed, and is left out",
@@ -285,10 +300,11 @@ static void list_failed(struct stream *s, const struct k8s_reply *reply)
 {
     int64_t delay = retry_ms(s, reply);
 
-    note_forbidden(s, &reply->error);
+    note_whether_forbidden(s, reply->error.code);
+    leave_out(s, &reply->error);
     note_error(s, &reply->error);
-    if (s->left_out && delay < LEFT_OUT_MS / 2)
-        delay = rng_between(s->informer->rng, LEFT_OUT_MS / 2, LEFT_OUT_MS);
+    if (s->left_out)
+        delay = rarely_ms(s, delay);
     if (page_may_come(s, reply->error.code))
         enter(s, STREAM_LISTING, delay);
     else
@@ -399,6 +415,9 @@ static void on_watch_reply(const struct k8s_reply *reply, void *arg)
     if (reply->error.code != ERROR_NONE && !expired)
         note_error(s, &reply->error);
     int64_t delay = reply->error.code == ERROR_NONE && stood ? 0 : retry_ms(s, reply);
+    note_whether_forbidden(s, reply->error.code);
+    if (forbidden_for_long(s))
+        delay = rarely_ms(s, delay);
     if (expired || silent)
         list_anew(s, delay);
     else
@@ -439,6 +458,8 @@ static void go_on(void *arg)
 
 static void stop(struct stream *s)
 {
+    if (s->state == STREAM_WATCHING && s->call)
+        s->forbidden_since = 0; /* as a rule it was let in */
     k8s_cancel(s->call);
     k8s_cancel(s->check);
     s->call = s->check = NULL;

@@ -228,10 +228,15 @@ TEST(a_page_that_has_expired_starts_the_list_over)
     tear_down();
 }
 
+static int n_forbidden;
+
 static int forbid_b(const char *user, const struct k8s_request *request, void *arg)
 {
+    bool hit = request->ns && strcmp(request->ns, "b") == 0;
+
     (void) user, (void) arg;
-    return request->ns && strcmp(request->ns, "b") == 0 ? (int) FAKE_FORBID : -1;
+    n_forbidden += hit;
+    return hit ? (int) FAKE_FORBID : -1;
 }
 
 static int forbid_all(const char *user, const struct k8s_request *request, void *arg)
@@ -334,6 +339,70 @@ TEST(a_copy_without_all_is_no_copy)
     fake_set_judge(fake, forbid_b, NULL);
     fake_run(fake, 3000);
     CHECK(k8s_informer_synced(informer));
+    tear_down();
+}
+
+static void start_and_lose_b(void)
+{
+    set_up();
+    add_in("a", "x", 1);
+    add_in("b", "x", 2);
+    start(&kind, namespaces);
+    fake_run(fake, 1000);
+    CHECK_INT(synced, 1);
+    fake_set_judge(fake, forbid_b, NULL);
+    fake_end_watches(fake, true);
+    n_forbidden = 0;
+}
+
+/* A role that was deleted is not asked for by every stream every second. */
+TEST(a_watch_that_is_forbidden_is_asked_for_now_and_then)
+{
+    start_and_lose_b();
+    fake_run(fake, 50000);
+    CHECK(n_forbidden >= 50); /* a server that has just started forbids, too */
+    fake_run(fake, 20000);
+    n_forbidden = 0;
+    fake_run(fake, 600000);
+    CHECK(n_forbidden >= 20 && n_forbidden <= 40);
+    add_in("b", "y", 3);
+    fake_set_judge(fake, NULL, NULL);
+    fake_run(fake, 31000);
+    check_copy();
+    n_forbidden = 0; /* and the next time it is a start again */
+    fake_set_judge(fake, forbid_b, NULL);
+    fake_end_watches(fake, true);
+    fake_run(fake, 50000);
+    CHECK(n_forbidden >= 50);
+    tear_down();
+}
+
+TEST(a_watch_that_is_forbidden_keeps_nobody_waiting)
+{
+    start_and_lose_b();
+    fake_run(fake, 90000);
+    k8s_informer_resync(informer);
+    fake_run(fake, 3000);
+    CHECK_INT(synced, 2);
+    CHECK(!k8s_informer_knows(informer, "b"));
+    tear_down();
+}
+
+/* It was let in, and is forbidden now: that is not for long yet. */
+TEST(a_watch_that_was_forbidden_before_is_no_reason)
+{
+    start_and_lose_b();
+    fake_run(fake, 10000);
+    fake_set_judge(fake, NULL, NULL);
+    fake_run(fake, 55000);
+    fake_set_judge(fake, forbid_b, NULL);
+    k8s_informer_resync(informer);
+    fake_run(fake, 30000);
+    CHECK(!k8s_informer_synced(informer));
+    fake_set_judge(fake, NULL, NULL);
+    fake_run(fake, 3000);
+    CHECK(k8s_informer_synced(informer));
+    CHECK_INT(n_joined, 0);
     tear_down();
 }
 
