@@ -597,16 +597,18 @@ const struct map *k8s_informer_map(const struct k8s_informer *inf)
     return &inf->store.objects;
 }
 
-/* Is there a reason not to add an object that the store does not have? */
+/* Not one of those that are copied. */
 static bool is_foreign(const struct k8s_informer *inf, const struct k8s_meta *meta,
                        const json_t *object)
 {
-    const struct stream *s = stream_of(inf, meta->ns);
+    return !stream_of(inf, meta->ns) || !k8s_selector_matches(inf->store.kind->label_selector,
+                                                              json_at(object, "metadata.labels"));
+}
 
-    return !s ||
-           meta->resource_version <= s->version /* the watch has been there: it was deleted since */
-           || !k8s_selector_matches(inf->store.kind->label_selector,
-                                    json_at(object, "metadata.labels"));
+/* The watch has been there, and told of no such object or of its end. */
+static bool is_passed(const struct k8s_informer *inf, const struct k8s_meta *meta)
+{
+    return meta->resource_version <= stream_of(inf, meta->ns)->version;
 }
 
 /* ---- a server that has gone back in time ---- */
@@ -615,6 +617,16 @@ static bool is_foreign(const struct k8s_informer *inf, const struct k8s_meta *me
 static bool is_certain(const struct k8s_informer *inf, const struct k8s_object *o)
 {
     return loop_now(inf->loop, LOOP_MONOTONIC) - o->known_since >= CERTAIN_MS;
+}
+
+/* A live answer is older than the copy, or of something that the copy should have.  Answers and
+ * events of a watch overtake each other, but not by long. */
+static bool contradicts(const struct k8s_informer *inf, const struct k8s_meta *meta,
+                        const struct k8s_object *known)
+{
+    if (known)
+        return meta->resource_version < known->meta.resource_version && is_certain(inf, known);
+    return is_passed(inf, meta) && !k8s_store_has_left(&inf->store, meta->uid, CERTAIN_MS);
 }
 
 /* The copy is wrong: it is listed again, but not all the time if it is the watch that lags. */
@@ -670,8 +682,12 @@ void k8s_informer_observe(struct k8s_informer *inf, const json_t *object)
         k8s_meta_done(&meta);
         return;
     }
-    if (known && meta.resource_version < known->meta.resource_version && is_certain(inf, known))
+    if (contradicts(inf, &meta, known))
         mistrust(stream_of(inf, meta.ns));
+    if (!known && is_passed(inf, &meta)) { /* it was deleted since, or is listed now */
+        k8s_meta_done(&meta);
+        return;
+    }
     if (meta.resource_version > inf->stats.newest_version)
         inf->stats.newest_version = meta.resource_version;
     k8s_store_put(&inf->store, &meta, object, false);

@@ -24,10 +24,12 @@
  * A reply that arrives after the watch has told of the object's deletion does not revive it.
  *
  * When a list, or a live answer, is older than what was known before it was asked for (etcd was
- * restored from a backup), everything is listed once more and believed.  A watch from a version
- * that does not exist yet is silent for ever, so one that ends without having said anything, not
- * even a bookmark, is followed by a list.  And if the versions of before are soon reached again, a
- * watch has missed what they stand for now: k8s_informer_refused finds out.
+ * restored from a backup), everything is listed once more and believed.  So it is when the answer
+ * is about something that the watch should have told of: what has left lately is remembered, so
+ * that an answer which is overtaken by a deletion is no reason.  A watch from a version that does
+ * not exist yet is silent for ever, so one that ends without having said anything, not even a
+ * bookmark, is followed by a list.  And if the versions of before are soon reached again, a watch
+ * has missed what they stand for now: k8s_informer_refused finds out.
  *
  * Objects are owned by the informer and borrowed until control returns to the loop, except that an
  * object given to on_change as `old` is freed when on_change returns.  An object keeps its address
@@ -114,7 +116,8 @@ uint64_t k8s_informer_reached(const struct k8s_informer *informer, const char *n
  * it has not listed since. */
 uint64_t k8s_informer_told(const struct k8s_informer *informer, const char *ns);
 
-/* Puts in what a write of ours returned, or a live GET; ignored if something newer is known. */
+/* Puts in what a write of ours returned, or a live GET; ignored if something newer is known.  If it
+ * shows that the copy is wrong, that is listed again, at most every 30 s. */
 void k8s_informer_observe(struct k8s_informer *informer, const json_t *object);
 /* A write of the version that the copy has was refused as a conflict.  As a rule the watch tells
  * why in a moment; what the copy has had for long is read again. */

@@ -52,8 +52,29 @@ static void unlink_object(struct k8s_store *s, struct k8s_object *o)
         map_remove(&s->indexes[i], &o->indexes[i].node);
 }
 
+static void note_left(struct k8s_store *s, const char *uid)
+{
+    size_t i = s->n_left++ % K8S_STORE_LEFT;
+
+    s->left[i].uid = hash_text(uid);
+    s->left[i].at = loop_now(s->loop, LOOP_MONOTONIC);
+}
+
+bool k8s_store_has_left(const struct k8s_store *s, const char *uid, int64_t ms)
+{
+    size_t n = s->n_left < K8S_STORE_LEFT ? s->n_left : K8S_STORE_LEFT;
+    int64_t since = loop_now(s->loop, LOOP_MONOTONIC) - ms;
+    uint64_t hash = hash_text(uid);
+
+    for (size_t i = 0; i < n; i++)
+        if (s->left[i].uid == hash && s->left[i].at > since)
+            return true;
+    return false;
+}
+
 void k8s_store_remove(struct k8s_store *s, struct k8s_object *o)
 {
+    note_left(s, o->meta.uid);
     unlink_object(s, o);
     s->on_change(o, NULL, s->arg);
     object_free(s->kind, o);

@@ -14,12 +14,19 @@
 
 #include "k8s/informer.h"
 
+#define K8S_STORE_LEFT 256 /* that are remembered when they have left */
+
 struct k8s_store {
     const struct k8s_kind *kind;
     struct loop *loop;
     struct map objects;
     struct map indexes[K8S_MAX_INDEXES];
     struct map gone; /* proven gone, but the watch has not come to it; by UID */
+    struct {
+        uint64_t uid; /* its hash */
+        int64_t at;   /* LOOP_MONOTONIC */
+    } left[K8S_STORE_LEFT];
+    size_t n_left; /* ever; the oldest ones are written over */
     void (*on_change)(const struct k8s_object *old, const struct k8s_object *new, void *arg);
     void *arg;
 };
@@ -46,5 +53,9 @@ void k8s_store_bury(struct k8s_store *store, const char *key, const char *uid);
 void k8s_store_forget_buried(struct k8s_store *store, const char *ns);
 
 void k8s_store_remove(struct k8s_store *store, struct k8s_object *object);
+
+/* Whether it was here and has left within the last `ms`.  Of very many that left, the last ones are
+ * known only. */
+bool k8s_store_has_left(const struct k8s_store *store, const char *uid, int64_t ms);
 
 #endif

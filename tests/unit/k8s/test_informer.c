@@ -904,6 +904,70 @@ TEST(a_live_answer_that_is_older_than_the_copy_is_believed)
     tear_down();
 }
 
+/* The versions of before are far away: what is made meanwhile seems to be older than the copy. */
+TEST(a_live_answer_that_the_copy_should_have_is_believed)
+{
+    set_up();
+    add("x", 1);
+    for (int i = 0; i < 300; i++)
+        add("y", i), drop("y");
+    add("z", 1);
+    restored = true;
+    start(&kind, NULL);
+    fake_run(fake, 40000);
+    fake_restore(fake);
+    fake_run(fake, 1000);
+    k8s_informer_observe(informer, add("w", 3));
+    fake_run(fake, 1000);
+    check_copy();
+    CHECK_INT(n_back, 1);
+    tear_down();
+}
+
+static uint64_t n_lists(void)
+{
+    return fake_count_requests(fake, K8S_LIST, "things");
+}
+
+/* It was deleted while the answer was on its way, as pods are when their finalizer is taken off. */
+TEST(a_live_answer_to_what_has_left_since_is_no_reason_to_list)
+{
+    static const int64_t later[] = {0, 100, 29000};
+
+    for (size_t i = 0; i < ARRAY_SIZE(later); i++) {
+        set_up();
+        add("x", 1);
+        start(&kind, NULL);
+        fake_run(fake, 40000);
+        CLEANUP(json_decref) json_t *late = json_incref((json_t *) (uintptr_t) change("x", 2));
+        if (i == 0)
+            k8s_informer_observe_gone(informer, "a", "x", json_text_at(late, "metadata.uid"));
+        drop("x");
+        fake_run(fake, 100 + later[i]);
+        k8s_informer_observe(informer, late);
+        fake_run(fake, 1000);
+        CHECK_INT(n_lists(), 1);
+        fake_run(fake, 31000); /* no answer is on its way for so long: it is there again */
+        k8s_informer_observe(informer, late);
+        fake_run(fake, 1000);
+        CHECK_INT(n_lists(), 2);
+        tear_down();
+    }
+}
+
+TEST(what_is_not_ours_is_no_reason_to_list)
+{
+    set_up();
+    add("x", 1);
+    fake_patch(fake, &things, "a", "x", "{\"metadata\":{\"labels\":{\"l\":\"2\"}}}");
+    start(&labelled, NULL);
+    fake_run(fake, 40000);
+    k8s_informer_observe(informer, fake_get(fake, &things, "a", "x"));
+    fake_run(fake, 1000);
+    CHECK_INT(n_lists(), 1);
+    tear_down();
+}
+
 /* The watch is about to tell of it: nothing is asked for. */
 TEST(a_young_copy_that_is_refused_is_not_read)
 {
