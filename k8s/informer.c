@@ -251,10 +251,12 @@ static bool page_may_come(const struct stream *s, enum error_code code)
     return away && loop_now(s->informer->loop, LOOP_MONOTONIC) < s->list_began + LIST_MAX_MS;
 }
 
-static bool any_listed(const struct k8s_informer *inf)
+static bool another_is_listed(const struct stream *s)
 {
+    const struct k8s_informer *inf = s->informer;
+
     for (size_t i = 0; i < inf->n_streams; i++)
-        if (inf->streams[i].listed && !inf->streams[i].left_out)
+        if (&inf->streams[i] != s && inf->streams[i].listed && !inf->streams[i].left_out)
             return true;
     return false;
 }
@@ -281,13 +283,13 @@ static int64_t rarely_ms(struct stream *s, int64_t delay)
                                     : rng_between(s->informer->rng, LEFT_OUT_MS / 2, LEFT_OUT_MS);
 }
 
-/* A namespace that is gone, and the role in it with it: nothing can be done there, and the others
- * need not wait. */
+/* A namespace that is gone, and the role in it with it: nothing can be done there, the others need
+ * not wait, and what was known grows old. */
 static void leave_out(struct stream *s, const struct error *error)
 {
     struct k8s_informer *inf = s->informer;
 
-    if (s->listed || !forbidden_for_long(s) || !any_listed(inf))
+    if (s->left_out || !forbidden_for_long(s) || !another_is_listed(s))
         return;
     s->listed = s->left_out = true;
     log_warning("a namespace may not be listed, and is left out",
@@ -416,9 +418,10 @@ static void on_watch_reply(const struct k8s_reply *reply, void *arg)
         note_error(s, &reply->error);
     int64_t delay = reply->error.code == ERROR_NONE && stood ? 0 : retry_ms(s, reply);
     note_whether_forbidden(s, reply->error.code);
+    leave_out(s, &reply->error);
     if (forbidden_for_long(s))
         delay = rarely_ms(s, delay);
-    if (expired || silent)
+    if (expired || silent || s->left_out)
         list_anew(s, delay);
     else
         enter(s, STREAM_WATCHING, delay);

@@ -129,13 +129,14 @@ TEST(no_try_is_begun_from_what_was_known_before)
     world_run_by_hand(&w, "job", "2025-01-01T00");
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025-01-01t00", "QUEUED"));
     w.plan.exit_code = 0;
-    forbid_to_read(&w, "workflowinstances");
+    int leads = operator_leading(w.operators[0]) ? 0 : 1;
+    fake_set_judge(w.fake, forbid_all, w.identities[1 - leads]);
     CHECK(world_run_until(&w, 15 * MINUTE_MS, "job.2025-01-01t00", "DONE"));
     CHECK_INT(w.n_started, 2);
     world_run(&w, 3 * MINUTE_MS);
-    world_kill(&w, 0);
+    world_kill(&w, leads);
     world_run(&w, 5 * MINUTE_MS);
-    CHECK(operator_leading(w.operators[1]));
+    CHECK(operator_leading(w.operators[1 - leads]));
     CHECK_INT(w.n_started, 2);
     world_done(&w);
 }
@@ -147,7 +148,7 @@ TEST(nothing_is_triggered_by_a_workflow_as_it_was_before)
     stand_by(&w, HOURLY);
     forbid_to_read(&w, NULL);
     world_run(&w, 10 * MINUTE_MS); /* by then the watches have ended */
-    world_kill(&w, 0);
+    world_kill(&w, operator_leading(w.operators[0]) ? 0 : 1);
     world_run(&w, MINUTE_MS);
     world_patch(&w, &workflow_resource, "job", "{'spec': {'suspend': true}}");
     world_run(&w, 2 * HOUR_MS);
@@ -244,4 +245,24 @@ TEST(nor_does_a_take_over_after_a_crash)
         CHECK(world_run_till(&w, 8 * SECOND_MS, second_leads, &w));
         world_done(&w);
     }
+}
+
+/* Nor does who leads all the time decide from what grows old. */
+TEST(nothing_is_triggered_from_a_watch_that_is_forbidden)
+{
+    struct world w;
+
+    set_up(&w);
+    world_start(&w, 0);
+    world_deploy(&w, "job", HOURLY);
+    world_run(&w, MINUTE_MS);
+    forbid_to_read(&w, "workflows");
+    world_run(&w, 10 * MINUTE_MS); /* by then the watches have ended */
+    world_patch(&w, &workflow_resource, "job", "{'spec': {'suspend': true}}");
+    world_run(&w, 2 * HOUR_MS);
+    CHECK_INT(world_count(&w, NULL), 0);
+    join(&w);
+    world_patch(&w, &workflow_resource, "job", "{'spec': {'suspend': false}}");
+    CHECK(world_run_till(&w, 65 * MINUTE_MS, one_is_there, &w));
+    world_done(&w);
 }
