@@ -611,7 +611,9 @@ static bool is_foreign(const struct k8s_informer *inf, const struct k8s_meta *me
 /* The watch has been there, and told of no such object or of its end. */
 static bool is_passed(const struct k8s_informer *inf, const struct k8s_meta *meta)
 {
-    return meta->resource_version <= stream_of(inf, meta->ns)->version;
+    const struct stream *s = stream_of(inf, meta->ns);
+
+    return s && meta->resource_version <= s->version;
 }
 
 /* ---- a server that has gone back in time ---- */
