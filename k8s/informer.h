@@ -15,9 +15,9 @@
  * that came back under its name with another UID is told as a removal and an addition.
  *
  * A namespace that may not be listed, or watched, for a minute, while others are, is left out, and
- * counts as listed: it was deleted, as a rule, and the others need not wait for it, nor when all are
- * listed again.  What was known of it stays, and when it may be listed again its objects turn up
- * without on_synced, and on_joined tells that all did.
+ * counts as listed: it was deleted, as a rule, and the others need not wait for it, nor when all
+ * are listed again.  What was known of it stays, and when it may be listed again its objects turn
+ * up without on_synced, and on_joined tells that all did.
  *
  * The copy lags.  What is absent here is not proven absent (design, section 4); what the program
  * itself wrote is put in at once with k8s_informer_observe, and older news about it is ignored.

@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define MAX_STEPS_IN_MEMORY 32    /* between two looks; more would be a busy loop */
-#define PATIENCE_MS         30000 /* until nodes have told what happened while nobody could hear it */
+#define PATIENCE_MS         30000 /* until nodes have told what nobody could hear before */
 #define OLD_POD_LOOK_MS     10000 /* it may be of an instance of another name */
 
 /* ---- life ---- */
