@@ -6,7 +6,7 @@
  * and is the one who takes it back.  What happened has happened all the same.
  *
  * Or a schedule triggers, that takes effect late, its leader goes, and the next one would rather
- * pass by what fell due.
+ * pass by what fell due; or it stays, and is asked for what may not run beside that.
  */
 #include "sim/storm.h"
 
@@ -147,6 +147,21 @@ static void pass_by(struct storm *s, const char *workflow)
     world_patch(&s->w, &workflow_resource, workflow, "{'spec': {'suspend': false}}");
 }
 
+/* What is asked for now has to wait for what may be made yet. */
+static void go_back(struct storm *s, const char *workflow)
+{
+    int64_t now = loop_now(s->w.loop, LOOP_OF_DAY) / MINUTE_MS * MINUTE_MS;
+    char text[INSTANT_TEXT_MAX];
+
+    instant_print(now - 20 * MINUTE_MS, text);
+    CLEANUP(free) char *patch =
+        xasprintf("{'spec': {'maxActive': 1, 'setNext': {'next': '%s', 'nextOffset': '%s',"
+                  " 'id': 'back-%d'}}}",
+                  text, text, ++s->n_wishes);
+    storm_note(s, "goes back", workflow);
+    world_patch(&s->w, &workflow_resource, workflow, patch);
+}
+
 void storm_unsaid_trigger(struct storm *s)
 {
     if (s->aim)
@@ -156,10 +171,12 @@ void storm_unsaid_trigger(struct storm *s)
     s->aim = NULL;
     if (!s->unsaid_of)
         return;
+    bool stays = storm_one_of(s, 3);
     fake_set_lag(s->w.fake, &instance_resource, MINUTE_MS, 2 * MINUTE_MS);
-    end_leader(s);
+    if (!stays)
+        end_leader(s);
     world_run(&s->w, storm_between(s, 0, 5 * SECOND_MS));
     if (world_get(&s->w, &workflow_resource, s->unsaid_of))
-        pass_by(s, s->unsaid_of);
+        (stays ? go_back : pass_by)(s, s->unsaid_of);
     free(TAKE(s->unsaid_of));
 }
