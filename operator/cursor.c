@@ -408,14 +408,17 @@ static bool is_there(const struct cursor_ctl *ctl, const struct workflow *wf, co
            is_trigger_of(inst, wf, parameter, wf->status.cursor.epoch);
 }
 
-/* It is passed by, or what a wish leaves as it is depends on whether it was triggered. */
-static bool passes_by(const struct trigger_step *step, const struct workflow *wf)
+/* It is passed by, or the cursor is set away from it.  What of it is triggered, or will be yet, has
+ * to be known: it takes a place, and what a wish leaves as it is depends on it.  What is not due by
+ * any clock that may have been a leader's is not. */
+static bool passes_by(const struct trigger_step *step, const struct trigger_view *v)
 {
-    const struct cursor_wish *wish = &wf->set_next;
-    bool set = step->kind == TRIGGER_STORE && step->status.cursor.epoch > wf->status.cursor.epoch;
-    bool partly = wish->id && (wish->next == INSTANT_NONE || wish->next_offset == INSTANT_NONE);
+    const struct cursor *from = &v->wf->status.cursor, *to = &step->status.cursor;
 
-    return step->kind == TRIGGER_STORE && (step->status.n_passed > 0 || (set && partly));
+    if (step->kind != TRIGGER_STORE)
+        return false;
+    return step->status.n_passed > 0 ||
+           (to->epoch > from->epoch && cursor_due(from, v->now + CLOCK_WRONG_MS));
 }
 
 /* What was asked for before the cursor was set may be made yet.  With another create its place
@@ -434,7 +437,7 @@ static bool is_seen_to(const struct cursor_ctl *ctl, const struct workflow *wf)
 static struct trigger_step decide(struct cursor_ctl *ctl, const struct trigger_view *view)
 {
     struct trigger_step step = trigger_decide(view, ctl->op->settings);
-    bool asks = step.blocked || step.kind == TRIGGER_CREATE || passes_by(&step, view->wf);
+    bool asks = step.blocked || step.kind == TRIGGER_CREATE || passes_by(&step, view);
     char next[PARTITION_TEXT_MAX];
 
     if (!asks || is_seen_to(ctl, view->wf) || other_may_come(ctl, view->wf) ||
@@ -450,13 +453,13 @@ static struct trigger_step decide(struct cursor_ctl *ctl, const struct trigger_v
 /* An earlier leader may have triggered what is to be passed by, and our copy not show it yet; and
  * what is in doubt may be made yet.  True if that has to be known before.  What has no name, since
  * the cursor was never set, was not triggered under it. */
-static bool must_prove(const struct cursor_ctl *ctl, const struct workflow *wf,
+static bool must_prove(const struct cursor_ctl *ctl, const struct trigger_view *v,
                        const struct trigger_step *step)
 {
     char ignored[PARTITION_TEXT_MAX];
-    bool known = is_seen_to(ctl, wf) || (ctl->asked.absent && still_there(ctl, wf));
+    bool known = is_seen_to(ctl, v->wf) || (ctl->asked.absent && still_there(ctl, v->wf));
 
-    return passes_by(step, wf) && (ctl->doubt_until > 0 || (!known && print_next(wf, ignored)));
+    return passes_by(step, v) && (ctl->doubt_until > 0 || (!known && print_next(v->wf, ignored)));
 }
 
 /* What is read proves nothing before all that was sent has had its effect. */
@@ -496,7 +499,7 @@ static enum work_result look(struct work *work)
         list_push_back(&ctl->op->cursors_wait, &ctl->waits);
     if (step.kind == TRIGGER_STORE && store_waits(ctl)) {
         burst_check(ctl->op);
-    } else if (must_prove(ctl, view.wf, &step)) {
+    } else if (must_prove(ctl, &view, &step)) {
         result = prove_absent(ctl, view.wf);
     } else if (step.kind == TRIGGER_STORE) {
         ctl->news = trigger_news(&view.wf->status, &step.status);

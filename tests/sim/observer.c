@@ -16,6 +16,8 @@ struct seen_workflow {
     int64_t made_at;
     int64_t gone_at; /* or replaced by another of its name; 0: never */
     int n_natural;   /* active runs that the schedule triggered */
+    int most_before; /* maxActive, before that was lowered */
+    int64_t lowered_at;
 };
 
 struct seen_instance {
@@ -400,6 +402,10 @@ static void on_workflow(struct observer *o, const json_t *old, const json_t *new
     seen->wf = new ? workflow_decode(new) : NULL;
     if (before && seen->wf)
         check_cursor(o, before, seen->wf);
+    if (before && seen->wf && seen->wf->max_active < before->max_active) {
+        seen->most_before = before->max_active;
+        seen->lowered_at = monotonic(o);
+    }
     if (!seen->wf || seen->wf->id.deleting)
         seen->gone_at = monotonic(o);
     if (!old)
@@ -425,12 +431,20 @@ static void forget_suspicion(struct observer *o)
     free(TAKE(o->given_up));
 }
 
+/* What is under way when it is lowered is sent again. */
+static int most_natural(const struct observer *o, const struct seen_workflow *seen)
+{
+    bool lately = seen->most_before > 0 && monotonic(o) - seen->lowered_at < 2 * MINUTE_MS;
+
+    return lately ? seen->most_before : seen->wf->max_active;
+}
+
 /* Whether that is a mistake depends on who does it: a create that was late may come too late. */
 static void check_natural(struct observer *o, const struct instance *inst)
 {
     const struct seen_workflow *seen = see_workflow(o, inst->workflow);
 
-    if (seen->wf && (seen->n_natural >= seen->wf->max_active ||
+    if (seen->wf && (seen->n_natural >= most_natural(o, seen) ||
                      o->n_natural >= o->world->settings[0].max_unfinished))
         o->excess = xstrdup(inst->id.name);
 }

@@ -103,9 +103,9 @@ static void mend_one(struct storm *s, int i)
 {
     CLEANUP(free) char *name = NULL;
     const char *spec = spec_of(s, i, &name);
-    CLEANUP(free) char *patch =
-        xasprintf("{'spec': {'suspend': null,%s %s}",
-                  strstr(spec, "'offset'") ? "" : " 'offset': null,", spec + 1);
+    CLEANUP(free) char *patch = xasprintf(
+        "{'spec': {'suspend': null,%s%s %s}", strstr(spec, "'offset'") ? "" : " 'offset': null,",
+        strstr(spec, "'maxActive'") ? "" : " 'maxActive': null,", spec + 1);
 
     if (world_get(&s->w, &workflow_resource, name))
         world_patch(&s->w, &workflow_resource, name, patch);
@@ -121,7 +121,7 @@ void storm_mend_all(struct storm *s)
         CLEANUP(free) char *name = xasprintf("new-%d", i);
         if (world_get(&s->w, &workflow_resource, name))
             world_patch(&s->w, &workflow_resource, name,
-                        "{'spec': {'schedule': 'yearly', 'offset': null}}");
+                        "{'spec': {'schedule': 'yearly', 'offset': null, 'maxActive': null}}");
     }
 }
 
@@ -190,6 +190,9 @@ static void edit_workflow(struct storm *s)
         "{'spec': {'offset': 'PT1M'}}",
         "{'spec': {'template': {'args': [" LONG_ARGS "]}}}",
         "{'spec': {'template': {'args': null}}}",
+        "{'spec': {'maxActive': 1}}",
+        "{'spec': {'maxActive': 1}}",
+        "{'spec': {'maxActive': null}}",
         "{'spec': {'offset': 'not one'}}",
         "{'spec': {'offset': null}}",
         "{'spec': {'offset': null}}",
