@@ -347,6 +347,8 @@ static void check_rescheduled(struct observer *o, const struct workflow *before,
     if ((same && strcmp(before->status.observed_offset, after->status.observed_offset) == 0) ||
         !workflow_observed_timing(before, &timing))
         return;
+    if (!same && before->status.cursor.next_offset >= since)
+        return; /* somebody put it off */
     while (same ? t < after->status.cursor.next : offset_add(t, &timing.offset) < since) {
         partition_print(&timing.schedule, t, text);
         check_skip(o, before, after, t, text);

@@ -148,6 +148,32 @@ TEST(a_create_in_doubt_keeps_its_place_when_the_cursor_moves)
     }
 }
 
+/* Nor if its leader dies, too, and the next one knows nothing of it. */
+TEST(a_create_in_doubt_keeps_its_place_when_its_leader_dies)
+{
+    for (uint64_t i = 0; i < 10; i++) {
+        struct world w;
+
+        world_init(&w, test_seed() + i);
+        w.plan.run_ms = FAKE_NEVER;
+        world_start(&w, 0);
+        world_deploy(&w, "job",
+                     "{'schedule': 'hourly', 'maxActive': 1, 'template': {'image': 'busybox:1'}}");
+        fake_fail_next(w.fake, FAKE_LATE, 1, K8S_CREATE, "workflowinstances");
+        world_run(&w, HOUR_MS - loop_now(w.loop, LOOP_OF_DAY) % HOUR_MS + SECOND_MS);
+        fake_set_lag(w.fake, &instance_resource, 5 * MINUTE_MS, 5 * MINUTE_MS);
+        world_kill(&w, 0);
+        world_start(&w, 1);
+        world_patch(&w, &workflow_resource, "job",
+                    "{'spec': {'setNext': {'next': '2025-12-31T12:00:00Z',"
+                    " 'nextOffset': '2025-12-31T13:00:00Z', 'id': 'again'}}}");
+        world_run(&w, 10 * MINUTE_MS);
+        CHECK_INT(world_count(&w, NULL), 1);
+        CHECK_STR(world_text(&w, &workflow_resource, "job", "status.setNextId"), "again");
+        world_done(&w);
+    }
+}
+
 static int refuse_reads(const char *user, const struct k8s_request *request, void *arg)
 {
     bool hit =
