@@ -436,7 +436,7 @@ static void forget_suspicion(struct observer *o)
 /* What is under way when it is lowered is sent again. */
 static int most_natural(const struct observer *o, const struct seen_workflow *seen)
 {
-    bool lately = seen->most_before > 0 && monotonic(o) - seen->lowered_at < 2 * MINUTE_MS;
+    bool lately = seen->most_before > 0 && monotonic(o) - seen->lowered_at < MINUTE_MS;
 
     return lately ? seen->most_before : seen->wf->max_active;
 }

@@ -147,6 +147,21 @@ static void pass_by(struct storm *s, const char *workflow)
     world_patch(&s->w, &workflow_resource, workflow, "{'spec': {'suspend': false}}");
 }
 
+static void note_name(const json_t *object, void *arg)
+{
+    texts_add(arg, json_text_at(object, "metadata.name"));
+}
+
+static void allow_one(struct storm *s)
+{
+    struct texts names = {0};
+
+    fake_foreach(s->w.fake, &workflow_resource, note_name, &names);
+    for (size_t i = 0; i < names.n; i++)
+        world_patch(&s->w, &workflow_resource, names.items[i], "{'spec': {'maxActive': 1}}");
+    texts_done(&names);
+}
+
 /* What is asked for now has to wait for what may be made yet. */
 static void go_back(struct storm *s, const char *workflow)
 {
@@ -155,8 +170,7 @@ static void go_back(struct storm *s, const char *workflow)
 
     instant_print(now - 20 * MINUTE_MS, text);
     CLEANUP(free) char *patch =
-        xasprintf("{'spec': {'maxActive': 1, 'setNext': {'next': '%s', 'nextOffset': '%s',"
-                  " 'id': 'back-%d'}}}",
+        xasprintf("{'spec': {'setNext': {'next': '%s', 'nextOffset': '%s', 'id': 'back-%d'}}}",
                   text, text, ++s->n_wishes);
     storm_note(s, "goes back", workflow);
     world_patch(&s->w, &workflow_resource, workflow, patch);
@@ -164,14 +178,17 @@ static void go_back(struct storm *s, const char *workflow)
 
 void storm_unsaid_trigger(struct storm *s)
 {
+    bool stays = storm_one_of(s, 2);
+
     if (s->aim)
         return;
+    if (stays)
+        allow_one(s);
     s->aim = see_trigger;
     world_run_till(&s->w, 2 * MINUTE_MS, is_seen, s);
     s->aim = NULL;
     if (!s->unsaid_of)
         return;
-    bool stays = storm_one_of(s, 3);
     fake_set_lag(s->w.fake, &instance_resource, MINUTE_MS, 2 * MINUTE_MS);
     if (!stays)
         end_leader(s);
