@@ -128,3 +128,11 @@ void job_fail(struct job *job, const struct k8s_reply *reply, const char *what)
         answer.headers[answer.n_headers++] = (struct request_pair) {"retry-after", "1"};
     reply_refusal(job->req, &answer, text);
 }
+
+void job_lose_sight(struct job *job, const char *what_was_done)
+{
+    reply_error(job->req, 504,
+                "The answer of Kubernetes was lost, and somebody else has %s since: whether this "
+                "was done before is not known",
+                what_was_done);
+}

@@ -59,5 +59,7 @@ bool job_timed_out(const struct job *job);
 
 /* Answers with a failed call; `what` says what was to be done. */
 void job_fail(struct job *job, const struct k8s_reply *reply, const char *what);
+/* Answers that a write whose answer was lost may have been done before somebody did this. */
+void job_lose_sight(struct job *job, const char *what_was_done);
 
 #endif

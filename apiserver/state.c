@@ -5,15 +5,11 @@
 #include "apiserver/live.h"
 #include "apiserver/owner.h"
 #include "base/hash.h"
+#include "base/text.h"
 #include "model/field.h"
 #include "model/styxjson.h"
 
-#include <string.h>
-
 #define BAD_BODY "Invalid payload."
-#define LOST_FROM_SIGHT                                                                            \
-    "The answer of Kubernetes was lost, and somebody else has set what comes next since: whether " \
-    "this was done before is not known"
 
 void workflow_state_get(struct request *req)
 {
@@ -44,11 +40,6 @@ static void patch_end(struct job *job)
     live_end(job);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a && b ? strcmp(a, b) == 0 : a == b;
-}
-
 static bool has_wish(const struct patch *p)
 {
     return p->next != INSTANT_NONE || p->next_offset != INSTANT_NONE;
@@ -61,7 +52,7 @@ static const struct workflow *stored(const struct patch *p)
 
 static bool is_confirmed(const struct patch *p, const struct workflow *wf)
 {
-    return !has_wish(p) || same_text(wf->status.set_next_id, p->id);
+    return !has_wish(p) || text_equal(wf->status.set_next_id, p->id);
 }
 
 static void confirm(struct job *job)
@@ -95,8 +86,8 @@ static bool moves_suspend(const struct patch *p, const json_t *object)
 /* It was, if the answer was lost: the whole patch, whatever somebody has changed since. */
 static bool is_written(const struct patch *p, const json_t *object)
 {
-    return same_text(json_text_at(object, "spec.setNext.id"), p->id) ||
-           same_text(json_text_at(object, "status.setNextId"), p->id);
+    return text_equal(json_text_at(object, "spec.setNext.id"), p->id) ||
+           text_equal(json_text_at(object, "status.setNextId"), p->id);
 }
 
 /* A third wish is there.  Ours may have been done before it, and is not to be done again after it:
@@ -104,7 +95,7 @@ static bool is_written(const struct patch *p, const json_t *object)
 static bool is_lost_from_sight(const struct patch *p, const json_t *object)
 {
     return has_wish(p) && p->live.in_doubt &&
-           !same_text(json_text_at(object, "spec.setNext.id"), p->replaces);
+           !text_equal(json_text_at(object, "spec.setNext.id"), p->replaces);
 }
 
 /* NULL if the operator has done it, or there is none. */
@@ -113,7 +104,7 @@ static const json_t *unanswered_wish(const json_t *object)
     const char *id = json_text_at(object, "spec.setNext.id"),
                *done = json_text_at(object, "status.setNextId");
 
-    return id && !same_text(id, done) ? json_at(object, "spec.setNext") : NULL;
+    return id && !text_equal(id, done) ? json_at(object, "spec.setNext") : NULL;
 }
 
 /* What is not wished is as an earlier wish has it that was accepted and not done, else null: it
@@ -177,7 +168,7 @@ static void on_known(struct live *live, const json_t *object)
     else if (is_written(p, object))
         confirm(&live->job);
     else if (is_lost_from_sight(p, object))
-        reply_error(live->job.req, 504, "%s", LOST_FROM_SIGHT);
+        job_lose_sight(&live->job, "set what comes next");
     else
         write_patch(p, object);
 }

@@ -20,10 +20,6 @@
 
 #include <string.h>
 
-#define LOST_FROM_SIGHT                                                                            \
-    "The answer of Kubernetes was lost, and somebody else has triggered the instance since: "      \
-    "whether "                                                                                     \
-    "this was done before is not known"
 #define ALREADY_TRIGGERED                                                                          \
     "This workflow instance is already triggered. Did you want to `retry` running it instead?"
 
@@ -169,7 +165,7 @@ static void on_looked(struct job *job, const struct k8s_reply *reply)
     else if (ours || (overtaken && was_taken(t, inst)))
         reply_triggered(t);
     else if (overtaken)
-        reply_error(job->req, 504, LOST_FROM_SIGHT);
+        job_lose_sight(job, "triggered the instance");
     else if (inst->id.deleting)
         reply_error(job->req, 409, "The instance is being deleted");
     else if (busy)

@@ -268,14 +268,6 @@ static bool forbidden_for_long(const struct stream *s)
     return s->forbidden_since != 0 && now - s->forbidden_since >= FORBIDDEN_MS;
 }
 
-static void note_whether_forbidden(struct stream *s, enum error_code code)
-{
-    if (code != ERROR_FORBIDDEN)
-        s->forbidden_since = 0;
-    else if (s->forbidden_since == 0)
-        s->forbidden_since = loop_now(s->informer->loop, LOOP_MONOTONIC);
-}
-
 /* A role that is not there is not asked for all the time. */
 static int64_t rarely_ms(struct stream *s, int64_t delay)
 {
@@ -285,10 +277,14 @@ static int64_t rarely_ms(struct stream *s, int64_t delay)
 
 /* A namespace that is gone, and the role in it with it: nothing can be done there, the others need
  * not wait, and what was known grows old. */
-static void leave_out(struct stream *s, const struct error *error)
+static void note_whether_forbidden(struct stream *s, const struct error *error)
 {
     struct k8s_informer *inf = s->informer;
 
+    if (error->code != ERROR_FORBIDDEN)
+        s->forbidden_since = 0;
+    else if (s->forbidden_since == 0)
+        s->forbidden_since = loop_now(inf->loop, LOOP_MONOTONIC);
     if (s->left_out || !forbidden_for_long(s) || !another_is_listed(s))
         return;
     s->listed = s->left_out = true;
@@ -302,8 +298,7 @@ static void list_failed(struct stream *s, const struct k8s_reply *reply)
 {
     int64_t delay = retry_ms(s, reply);
 
-    note_whether_forbidden(s, reply->error.code);
-    leave_out(s, &reply->error);
+    note_whether_forbidden(s, &reply->error);
     note_error(s, &reply->error);
     if (s->left_out)
         delay = rarely_ms(s, delay);
@@ -417,8 +412,7 @@ static void on_watch_reply(const struct k8s_reply *reply, void *arg)
     if (reply->error.code != ERROR_NONE && !expired)
         note_error(s, &reply->error);
     int64_t delay = reply->error.code == ERROR_NONE && stood ? 0 : retry_ms(s, reply);
-    note_whether_forbidden(s, reply->error.code);
-    leave_out(s, &reply->error);
+    note_whether_forbidden(s, &reply->error);
     if (forbidden_for_long(s))
         delay = rarely_ms(s, delay);
     if (expired || silent || s->left_out)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "k8s/store.h"
 
+#include "base/text.h"
+
 #include <string.h>
 
 struct grave {
@@ -13,17 +15,12 @@ static char *key_of(const struct k8s_meta *meta)
     return xasprintf("%s/%s", meta->ns, meta->name);
 }
 
-static bool same_text(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
-
 static void index_object(struct k8s_store *s, struct k8s_object *o)
 {
     for (int i = 0; i < K8S_MAX_INDEXES; i++) {
         char *key = s->kind->index_key[i] ? s->kind->index_key[i](o) : NULL;
 
-        if (same_text(key, o->indexes[i].key)) {
+        if (text_equal(key, o->indexes[i].key)) {
             free(key);
             continue;
         }

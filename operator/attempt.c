@@ -90,7 +90,7 @@ static const struct pod *find_pod(struct attempt_ctl *ctl, const struct instance
     if (strcmp(name, ctl->unsettled.pod) == 0)
         unsettled_end(&ctl->unsettled); /* the name is taken for good */
     const struct pod *pod = object->value;
-    return pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0 ? pod : NULL;
+    return attempt_owns(ctl, pod) ? pod : NULL;
 }
 
 static bool other_is_among(struct operator *op, int index, const char *key,

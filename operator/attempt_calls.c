@@ -174,8 +174,7 @@ static bool is_hidden(struct attempt_ctl *ctl, const struct k8s_reply *reply)
     if (reply->error.code != ERROR_NONE)
         return false;
     CLEANUP(pod_free) struct pod *pod = pod_decode(reply->object);
-    return pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0 &&
-           !k8s_informer_get(ctl->op->pods, pod->id.ns, pod->id.name);
+    return attempt_owns(ctl, pod) && !k8s_informer_get(ctl->op->pods, pod->id.ns, pod->id.name);
 }
 
 /* Its pod is there, and will be seen, unless the copy does not take it: just after etcd was
@@ -244,7 +243,7 @@ static bool on_pod_found(struct attempt_ctl *ctl, const struct k8s_reply *reply)
     if (there || ctl->pod_absent)
         ctl->pod_read_at = clock_now(ctl->op);
     CLEANUP(pod_free) struct pod *pod = there ? pod_decode(reply->object) : NULL;
-    return !there || (pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0);
+    return !there || attempt_owns(ctl, pod);
 }
 
 static void relabel(struct attempt_ctl *ctl, const json_t *object)
@@ -339,7 +338,7 @@ static bool on_adopted(struct attempt_ctl *ctl, const struct k8s_reply *reply)
         return true; /* still unsettled: the same create is sent again */
     pod = pod_decode(reply->object);
     k8s_informer_observe(ctl->op->pods, reply->object);
-    if (pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0) {
+    if (attempt_owns(ctl, pod)) {
         note_made(ctl, reply);
         return true;
     }

@@ -13,6 +13,8 @@
 #include "operator/operator.h"
 #include "operator/unsettled.h"
 
+#include <string.h>
+
 #define HOPELESS 3 /* creates in a row without an answer */
 
 enum call_kind {
@@ -58,6 +60,12 @@ struct attempt_ctl {
     struct k8s_call *call;
     enum call_kind calling;
 };
+
+/* It was made for this instance. */
+static inline bool attempt_owns(const struct attempt_ctl *ctl, const struct pod *pod)
+{
+    return pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0;
+}
 
 /* All that is known of the run now.  Valid until something is stored or observed. */
 struct advance_view attempt_gather(struct attempt_ctl *ctl, const struct instance *inst);

@@ -2,6 +2,7 @@
 #include "operator/trigger.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "operator/operator.h"
 
 #include <inttypes.h>
@@ -10,11 +11,6 @@
 char *trigger_key(const struct workflow *wf, int64_t epoch)
 {
     return xasprintf("%s/%" PRId64, wf->id.uid, epoch);
-}
-
-static bool text_equal(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
 }
 
 static void set_text(char **member, const char *text)

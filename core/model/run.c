@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/run.h"
 
+#include "base/text.h"
+
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -108,11 +110,6 @@ void description_unref(struct description *d)
     free(d->running_timeout);
     free(d->retry_condition);
     free(d);
-}
-
-static bool text_equal(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
 }
 
 static bool texts_equal(const struct texts *a, const struct texts *b)

@@ -2,12 +2,9 @@
 /* What a workflow's spec and the time make of its cursor (workflow.h). */
 #include "model/workflow.h"
 
-#include <string.h>
+#include "base/text.h"
 
-static bool text_equal(const char *a, const char *b)
-{
-    return a == b || (a && b && strcmp(a, b) == 0);
-}
+#include <string.h>
 
 bool workflow_timing(const struct workflow *wf, struct timing *ret_timing, struct error *err)
 {
