@@ -290,8 +290,15 @@ class Verdict:
         return max(b - a for a, b in zip(times, times[1:]))
 
     def latest(self, begin, end):
-        """How late the latest run of that time was made."""
-        late = [w.answered - self.wanted[w.name] for w in self.created
+        """How late the latest run of that time was made, after it was due and those before it had left room for it:
+        it depends on others when their pods begin."""
+        spans = self.active()
+
+        def room(w):
+            workflow = self.by_workflow[w.name.rpartition(".")[0]]
+            ends = sorted((last for first, last in spans[workflow.name] if first < w.answered), reverse=True)
+            return ends[workflow.most - 1] if len(ends) >= workflow.most else 0
+        late = [w.answered - max(self.wanted[w.name], room(w)) for w in self.created
                 if begin <= self.wanted.get(w.name, 0) < end]
         return max(late, default=float("nan"))
 

@@ -280,6 +280,14 @@ class Figures(unittest.TestCase):
         self.assertAlmostEqual(found.gap(DUE + 5, DUE + 14), 12.51 - 7.01)
         self.assertAlmostEqual(found.latest(DUE, DUE + 60), 0.51)
 
+    def test_a_run_is_not_late_before_there_is_room(self):
+        writes = good() + [create(70, "b-1", "workflowinstances", name("a", 1))]
+        found = instances() + [instance("a", 1, uid=UIDS["a"][::-1])]
+        for most, ended, late in ((100, 69, 5.01), (1, 69, 1.01), (2, 69, 5.01), (1, 8, 5.01)):
+            ones = [judge.Workflow("a", 5, 0, DUE, most), judge.Workflow("b", 6, 1, DUE)]
+            there = judge.Found(found, DUE + 600, (), writes + [told(ended, pod("a"))])
+            self.assertAlmostEqual(judge.Verdict(there, ones, DUE + 120).latest(DUE + 60, DUE + 120), late)
+
 
 def main():
     result = unittest.TextTestRunner(stream=sys.stdout).run(
