@@ -165,7 +165,6 @@ void workflow_post(struct request *req)
 struct removal {
     struct job job;
     char *ns, *name, *uid;
-    bool in_doubt; /* the answer to a delete was lost: it may have been done */
 };
 
 static void removal_end(struct job *job)
@@ -180,7 +179,7 @@ static void removal_end(struct job *job)
 static void reply_gone(struct removal *r)
 {
     store_workflow_gone(r->job.api->store, r->ns, r->name, r->uid);
-    if (r->in_doubt)
+    if (r->job.in_doubt)
         reply_empty(r->job.req, 204);
     else
         reply_error(r->job.req, 404, "Workflow does not exist");
@@ -202,7 +201,7 @@ static void on_deleted(struct job *job, const struct k8s_reply *reply)
 {
     struct removal *r = (struct removal *) job;
 
-    r->in_doubt |= reply->error.code == ERROR_UNKNOWN;
+    job->in_doubt |= reply->error.code == ERROR_UNKNOWN;
     switch (reply->error.code) {
     case ERROR_NONE:
         reply_deleted(r, reply->object);
@@ -241,7 +240,7 @@ static bool is_meant(const struct removal *r, const struct workflow *wf)
 {
     return strcmp(workflow_component(wf), r->job.req->params[0]) == 0 &&
            strcmp(workflow_id(wf), r->job.req->params[1]) == 0 &&
-           !(r->in_doubt && strcmp(wf->id.uid, r->uid) != 0);
+           !(r->job.in_doubt && strcmp(wf->id.uid, r->uid) != 0);
 }
 
 static void on_looked(struct job *job, const struct k8s_reply *reply)

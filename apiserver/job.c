@@ -119,8 +119,10 @@ static int status_of(const struct error *err)
 
 void job_fail(struct job *job, const struct k8s_reply *reply, const char *what)
 {
-    struct reply answer = {.status = status_of(&reply->error)};
-    CLEANUP(free) char *text = xasprintf("%s: %s", what, reply->error.text);
+    struct reply answer = {.status = job->in_doubt ? 504 : status_of(&reply->error)};
+    CLEANUP(free) char *text =
+        xasprintf("%s: %s%s", what, reply->error.text,
+                  job->in_doubt ? "; whether it was done before is not known" : "");
 
     log_warning("request failed", KV("request_id", job->req->id), KV("what", what),
                 KV("code", error_code_name(reply->error.code)), KV("error", reply->error.text));

@@ -25,7 +25,8 @@
 struct job {
     struct request *req;
     struct api *api;
-    int attempts; /* for job_again */
+    int attempts;  /* for job_again */
+    bool in_doubt; /* the answer to what was asked for was lost: it may have been done */
 
     /* private */
     struct k8s_call *call;
@@ -57,7 +58,8 @@ void job_wait_instance(struct job *job, const char *ns, const char *name, int64_
                        void (*on_wake)(struct job *));
 bool job_timed_out(const struct job *job);
 
-/* Answers with a failed call; `what` says what was to be done. */
+/* Answers with a failed call; `what` says what was to be done.  In doubt that is 504, and nothing
+ * that asks the client to send it again. */
 void job_fail(struct job *job, const struct k8s_reply *reply, const char *what);
 /* Answers that a write whose answer was lost may have been done before somebody did this. */
 void job_lose_sight(struct job *job, const char *what_was_done);

@@ -146,7 +146,7 @@ static void on_written(struct job *job, const struct k8s_reply *reply)
         reply_error(job->req, 400, "Invalid workflow configuration: [%s]", reply->error.text);
         return;
     }
-    live->in_doubt |= reply->error.code == ERROR_UNKNOWN;
+    job->in_doubt |= reply->error.code == ERROR_UNKNOWN;
     if (reply->error.code != ERROR_NONE) {
         refused(live, reply, "Could not write the workflow");
         return;

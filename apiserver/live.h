@@ -22,7 +22,6 @@ struct live {
     struct job job;
     char *ns, *name;
     char *uid, *version; /* as read last; NULL: it does not exist */
-    bool in_doubt; /* the answer to a write was lost: it may have been done, and undone since */
     /* `object` is NULL if it does not exist; borrowed. */
     void (*on_known)(struct live *live, const json_t *object);
     void (*on_done)(struct live *live, const json_t *object);

@@ -94,7 +94,7 @@ static bool is_written(const struct patch *p, const json_t *object)
  * the partitions from there on would run a second time. */
 static bool is_lost_from_sight(const struct patch *p, const json_t *object)
 {
-    return has_wish(p) && p->live.in_doubt &&
+    return has_wish(p) && p->live.job.in_doubt &&
            !text_equal(json_text_at(object, "spec.setNext.id"), p->replaces);
 }
 

@@ -28,7 +28,6 @@ struct trigger {
     struct named_instance named;
     bool has_parameters;
     bool counted;               /* in n_triggering */
-    bool in_doubt;              /* the answer to it was lost: it may have been taken */
     struct run_trigger trigger; /* seq 1, or the one after the last */
     char effective[PARTITION_TEXT_MAX];
     char *ns, *workflow, *name; /* of objects */
@@ -77,7 +76,7 @@ static void on_triggered_again(struct job *job, const struct k8s_reply *reply)
 {
     struct trigger *t = (struct trigger *) job;
 
-    t->in_doubt |= reply->error.code == ERROR_UNKNOWN;
+    job->in_doubt |= reply->error.code == ERROR_UNKNOWN;
     switch (reply->error.code) {
     case ERROR_NONE:
         store_observe_instance(job->api->store, reply->object);
@@ -157,7 +156,7 @@ static void on_looked(struct job *job, const struct k8s_reply *reply)
     run_trigger_done(&wanted);
 
     int64_t last = instance_last_seq(inst);
-    bool overtaken = t->in_doubt && last > t->trigger.seq;
+    bool overtaken = job->in_doubt && last > t->trigger.seq;
     t->trigger.seq = last + 1;
     if (!inst->parameter || strcmp(inst->parameter, t->effective) != 0)
         reply_error(job->req, 409, "The object %s is for another parameter: %s", t->name,
@@ -183,7 +182,7 @@ static void on_created(struct job *job, const struct k8s_reply *reply)
 {
     struct trigger *t = (struct trigger *) job;
 
-    t->in_doubt |= reply->error.code == ERROR_UNKNOWN;
+    job->in_doubt |= reply->error.code == ERROR_UNKNOWN;
     if (reply->error.code == ERROR_NONE) {
         store_observe_instance(job->api->store, reply->object);
         reply_triggered(t);

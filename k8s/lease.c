@@ -43,11 +43,10 @@ struct lease {
     char *uid, *version, *holder, *record;
     int64_t transitions;
     int64_t holder_duration_ms;
-    int64_t seen_at;     /* BOOT: when this version was first seen */
-    bool back;           /* its version went back since we held it: etcd was restored */
-    bool blind;          /* the last look had no good answer */
-    int64_t blind_since; /* BOOT */
-    int64_t sighted_at;  /* BOOT: when it could be seen again after long */
+    int64_t seen_at;    /* BOOT: when this version was first seen */
+    bool back;          /* its version went back since we held it: etcd was restored */
+    int64_t looked_at;  /* BOOT: the last look of a candidate's that was answered */
+    int64_t sighted_at; /* BOOT: when it could be seen again after long, or at all */
 
     char *own_record, *found_record;
     bool giving_up;        /* the write under way is the release */
@@ -213,13 +212,14 @@ static bool goes_on(const struct lease *l)
            l->transitions == l->held_transitions && l->transitions < INT32_MAX;
 }
 
-static void note_look(struct lease *l, bool good)
+/* One look that fails is not long; while it holds the lease, it does not look. */
+static void note_look(struct lease *l)
 {
-    if (!good && !l->blind)
-        l->blind_since = boot(l);
-    if (good && l->blind && boot(l) - l->blind_since >= renew_period(l))
-        l->sighted_at = boot(l);
-    l->blind = !good;
+    int64_t now = boot(l);
+
+    if (now - l->looked_at >= renew_period(l) + retry_period(l))
+        l->sighted_at = now;
+    l->looked_at = now;
 }
 
 /* What kept us from looking kept the holder from renewing, so he may try first: he knows what he
@@ -400,7 +400,8 @@ static void on_seen(const struct k8s_reply *reply, void *arg)
     struct lease *l = arg;
 
     l->call = NULL;
-    note_look(l, reply->error.code == ERROR_NONE || reply->error.code == ERROR_NOT_FOUND);
+    if (reply->error.code == ERROR_NONE || reply->error.code == ERROR_NOT_FOUND)
+        note_look(l);
     if (reply->error.code == ERROR_NONE) {
         if (!is_late(l, reply->object))
             observe(l, reply->object);
@@ -468,6 +469,7 @@ struct lease *lease_new(struct loop *loop, struct k8s *k8s, struct rng *rng,
     l->handler = *handler;
     l->arg = arg;
     l->fence = (struct k8s_fence) {fence_remaining, l};
+    l->looked_at = INT64_MIN / 2;
     l->next = (struct loop_timer) {.on_time = act, .arg = l};
     l->expiry = (struct loop_timer) {.on_time = on_expiry, .arg = l};
     replace(&l->uid, NULL);
@@ -549,6 +551,11 @@ const struct k8s_fence *lease_fence(struct lease *l)
 const char *lease_holder(const struct lease *l)
 {
     return l->exists ? l->holder : "";
+}
+
+int64_t lease_sighted_at(const struct lease *l)
+{
+    return l->sighted_at;
 }
 
 void lease_set_record(struct lease *l, const char *record)

@@ -64,6 +64,10 @@ const struct k8s_fence *lease_fence(struct lease *lease);
 /* Who holds it as far as is known; "" for nobody. */
 const char *lease_holder(const struct lease *lease);
 
+/* From on_acquired on: since when (LOOP_BOOT) the API server has answered him without a long break,
+ * as far as looks at the lease tell. */
+int64_t lease_sighted_at(const struct lease *lease);
+
 /* A text of the holder's that the next one finds: the newest versions of what it wrote (design,
  * section 4).  Written with the next renewal and with the release. */
 void lease_set_record(struct lease *lease, const char *record);

@@ -30,7 +30,7 @@ struct advance_view {
     instant pod_read_at;        /* and not only seen in the cache; INSTANT_NONE: it was not */
     instant patient_until;      /* nothing times out; INSTANT_NONE: it may */
     bool create_unsettled;      /* a create was sent and its fate is not known */
-    bool create_hopeless;       /* so it is each time that it is sent */
+    bool create_hopeless;       /* so it is each time that it is sent, for long */
     const char *create_refused; /* NULL, or why the pod cannot be created for now */
     bool old_pod_lives;         /* another pod of the same run key may still run */
     instant now;

@@ -149,10 +149,10 @@ static void note_pair(struct run *run, const struct workflow *wf)
     run_set_pair(run, component, id);
 }
 
-/* Whoever begins to lead may have heard nothing for long; nor could anybody be heard. */
+/* After an outage, or a start, nothing was heard for long; nor could anybody be heard. */
 static instant patient_until(struct operator *op)
 {
-    int64_t left = op->led_since + PATIENCE_MS - loop_now(op->loop, LOOP_MONOTONIC);
+    int64_t left = lease_sighted_at(op->lease) + PATIENCE_MS - loop_now(op->loop, LOOP_BOOT);
 
     return left > 0 ? clock_now(op) + left : INSTANT_NONE;
 }
@@ -195,7 +195,7 @@ struct advance_view attempt_gather(struct attempt_ctl *ctl, const struct instanc
         .pod_read_at = ctl->pod_read_at,
         .patient_until = patient_until(op),
         .create_unsettled = unsettled_is_of(&ctl->unsettled, name, shown),
-        .create_hopeless = ctl->n_unanswered >= HOPELESS,
+        .create_hopeless = attempt_is_hopeless(ctl),
         .old_pod_lives = other_may_come || other_pod_lives(ctl, inst, wf ? wf->value : NULL, pod),
         .now = clock_now(op),
         .clock_wrong = clock_wrong(op),

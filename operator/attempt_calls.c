@@ -191,9 +191,11 @@ static void note_made(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 /* In words that stay the same: what is answered each time may not. */
 static void note_unanswered(struct attempt_ctl *ctl, const struct k8s_reply *reply)
 {
-    bool asked = reply->error.code == ERROR_UNKNOWN || reply->http_status != 0;
-
-    if (asked && ++ctl->n_unanswered >= HOPELESS)
+    if (reply->error.code != ERROR_UNKNOWN && reply->http_status == 0)
+        return; /* it was not sent */
+    if (ctl->n_unanswered++ == 0)
+        ctl->unanswered_since = loop_now(ctl->op->loop, LOOP_MONOTONIC);
+    if (attempt_is_hopeless(ctl))
         note_refusal(ctl, "the request for its pod fails; the operator's log says how");
 }
 

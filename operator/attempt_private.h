@@ -15,7 +15,9 @@
 
 #include <string.h>
 
-#define HOPELESS 3 /* creates in a row without an answer */
+/* Creates in a row without an answer, for so long. */
+#define HOPELESS    3
+#define HOPELESS_MS (30 * SECOND_MS)
 
 enum call_kind {
     CALL_NONE,
@@ -54,7 +56,8 @@ struct attempt_ctl {
     char *wf_asked_uid;   /* of the copy's workflow when it was asked for; "": it had none */
     char *create_refused; /* by a quota, in the server's words, or the name is taken; NULL: no */
     int n_unanswered;     /* creates in a row that neither made the pod nor were refused */
-    instant pod_read_at;  /* INSTANT_NONE: it was not */
+    int64_t unanswered_since; /* LOOP_MONOTONIC: the first of them */
+    instant pod_read_at;      /* INSTANT_NONE: it was not */
     struct unsettled unsettled;
     bool must_read; /* its instance: what was in doubt may have changed it, and the copy lags */
     struct k8s_call *call;
@@ -65,6 +68,14 @@ struct attempt_ctl {
 static inline bool attempt_owns(const struct attempt_ctl *ctl, const struct pod *pod)
 {
     return pod_is_ours(pod) && strcmp(pod->owner_uid, ctl->uid) == 0;
+}
+
+/* It is no use to wait until a create is answered. */
+static inline bool attempt_is_hopeless(const struct attempt_ctl *ctl)
+{
+    int64_t now = loop_now(ctl->op->loop, LOOP_MONOTONIC);
+
+    return ctl->n_unanswered >= HOPELESS && now - ctl->unanswered_since >= HOPELESS_MS;
 }
 
 /* All that is known of the run now.  Valid until something is stored or observed. */

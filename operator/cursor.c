@@ -9,7 +9,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define LOOKS_AT_ONCE 64 /* at cursors that wait for room, for one run that ends */
+/* Neither of two leaders knows that his clock is wrong (clock.h), to within a second. */
+#define CLOCKS_APART_MS (2 * (CLOCK_WRONG_MS + SECOND_MS))
+#define LOOKS_AT_ONCE   64 /* at cursors that wait for room, for one run that ends */
 
 enum call_kind {
     CALL_NONE,
@@ -418,7 +420,7 @@ static bool passes_by(const struct trigger_step *step, const struct trigger_view
     if (step->kind != TRIGGER_STORE)
         return false;
     return step->status.n_passed > 0 ||
-           (to->epoch > from->epoch && cursor_due(from, v->now + CLOCK_WRONG_MS));
+           (to->epoch > from->epoch && cursor_due(from, v->now + CLOCKS_APART_MS));
 }
 
 /* What was asked for before the cursor was set may be made yet.  With another create its place

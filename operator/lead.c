@@ -160,7 +160,6 @@ void lead_when_ready(struct operator *op)
         !handover_complete(op))
         return;
     op->leading = true;
-    op->led_since = loop_now(op->loop, LOOP_MONOTONIC);
     clock_begin(op);
     pace_begin(op);
     settling_begin(op);

@@ -75,7 +75,6 @@ struct operator {
     struct lease *lease;
     const struct k8s_fence *fence;
     bool leading;       /* holds the lease and has seen what was before */
-    int64_t led_since;  /* LOOP_MONOTONIC */
     int64_t settled_at; /* LOOP_MONOTONIC: what the last leader sent has had its effect by then */
     struct handover handover;
     struct settling settling;

@@ -510,6 +510,31 @@ TEST(a_holder_that_an_outage_ended_is_replaced_soon)
     tear_down();
 }
 
+static int64_t now(void)
+{
+    return loop_now(loop, LOOP_BOOT);
+}
+
+/* A candidate that stood by has seen it all the time, and nobody has through an outage. */
+TEST(since_when_it_was_in_sight)
+{
+    set_up();
+    begin_both();
+    int64_t began = now();
+    fake_run(fake, 60000);
+    lease_release(a.lease);
+    fake_run(fake, 1000);
+    CHECK_INT(b.acquired, 1);
+    CHECK(lease_sighted_at(b.lease) <= began + 1000);
+    end(&a);
+    fake_stop_server(fake, 60000);
+    fake_run(fake, 70000);
+    CHECK_INT(b.acquired, 2);
+    CHECK(lease_sighted_at(b.lease) >= began + 120000);
+    CHECK(lease_sighted_at(b.lease) <= b.acquired_at);
+    tear_down();
+}
+
 /* A look that fails now and then is no outage. */
 TEST(a_crashed_holder_is_replaced_in_bad_weather_too)
 {

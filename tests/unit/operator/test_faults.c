@@ -7,6 +7,11 @@
 
 #define SPEC "{'schedule': 'yearly', 'template': {'image': 'b:1', 'runningTimeout': 'PT3M'}}"
 
+static const char *line_of(struct world *w, const char *instance)
+{
+    return world_text(w, &instance_resource, instance, "status.message.line");
+}
+
 /* A run whose first pod is asked for by operator 0; the create takes effect some seconds later. */
 static void begin_late_create(struct world *w, uint64_t seed)
 {
@@ -48,6 +53,44 @@ TEST(the_last_leaders_create_and_the_next_run)
         check_runs_once_at_a_time(__LINE__, &w, 2 * MINUTE_MS);
         world_done(&w);
     }
+}
+
+static void begin_to_run(struct world *w)
+{
+    world_init(w, test_seed());
+    w->plan.run_ms = FAKE_NEVER;
+    world_start(w, 0);
+    world_deploy(w, "job", SPEC);
+    world_run_by_hand(w, "job", "2025");
+    CHECK(world_run_until(w, MINUTE_MS, "job.2025", "RUNNING"));
+    world_start(w, 1);
+}
+
+/* What the node could not tell while the API server was away, it tells first. */
+TEST(a_time_out_waits_for_what_could_not_be_heard)
+{
+    struct world w;
+
+    begin_to_run(&w);
+    fake_stop_server(w.fake, 4 * MINUTE_MS);
+    world_run(&w, 4 * MINUTE_MS + 20 * SECOND_MS);
+    CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.state"), "RUNNING");
+    CHECK(world_run_until(&w, 15 * SECOND_MS, "job.2025", "QUEUED"));
+    CHECK_STR(line_of(&w, "job.2025"), "Timed out in RUNNING");
+    world_done(&w);
+}
+
+/* Whoever stood by has heard all the time. */
+TEST(a_time_out_waits_for_no_new_leader)
+{
+    struct world w;
+
+    begin_to_run(&w);
+    world_run(&w, 3 * MINUTE_MS - 5 * SECOND_MS);
+    world_kill(&w, 0);
+    CHECK(world_run_until(&w, 13 * SECOND_MS, "job.2025", "QUEUED"));
+    CHECK_STR(line_of(&w, "job.2025"), "Timed out in RUNNING");
+    world_done(&w);
 }
 
 /* Its run has ended meanwhile without knowing that it had begun. */
@@ -291,6 +334,39 @@ TEST(a_create_that_is_never_answered_does_not_keep_a_halt_waiting)
     CHECK(world_run_until(&w, 3 * MINUTE_MS, "job.2025", "ERROR"));
     CHECK_INT(json_int_at(world_get(&w, &instance_resource, "job.2025"), "status.haltedThrough", 0),
               1);
+    world_done(&w);
+}
+
+/* The first one is lost, then there is none for a moment. */
+static int fail_for_a_moment(const char *user, const struct k8s_request *r, void *arg)
+{
+    int *n = arg;
+
+    (void) user;
+    if (r->verb != K8S_CREATE || r->resource != &pod_resource || ++*n > 4)
+        return -1;
+    return *n == 1 ? FAKE_LOSE_REQUEST : FAKE_REFUSE;
+}
+
+static bool was_sent_four_times(void *arg)
+{
+    return *(int *) arg >= 4;
+}
+
+/* It is settled by the next one. */
+TEST(a_create_that_fails_for_a_moment_does_not_keep_a_halt_waiting)
+{
+    struct world w;
+    int n = 0;
+
+    world_init(&w, test_seed());
+    fake_set_judge(w.fake, fail_for_a_moment, &n);
+    world_start(&w, 0);
+    world_deploy(&w, "job", SPEC);
+    world_run_by_hand(&w, "job", "2025");
+    CHECK(world_run_till(&w, MINUTE_MS, was_sent_four_times, &n));
+    world_patch(&w, &instance_resource, "job.2025", "{'spec': {'haltThrough': 1}}");
+    CHECK(world_run_until(&w, 20 * SECOND_MS, "job.2025", "ERROR"));
     world_done(&w);
 }
 

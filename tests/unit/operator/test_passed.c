@@ -18,13 +18,18 @@ static bool one_is_there(void *arg)
     return world_count(arg, NULL) == 1;
 }
 
-static void begin(struct world *w)
+static void begin_in(struct world *w, void (*init)(struct world *, uint64_t seed))
 {
-    world_init(w, test_seed());
+    init(w, test_seed());
     w->plan.run_ms = FAKE_NEVER;
     world_start(w, 0);
     world_deploy(w, "job", HOURLY);
     world_run(w, SECOND_MS);
+}
+
+static void begin(struct world *w)
+{
+    begin_in(w, world_init);
 }
 
 static void check_not_passed(struct world *w, const char *what)
@@ -153,6 +158,30 @@ TEST(a_wish_for_an_instant_is_for_what_was_not_triggered)
     world_start(&w, 1);
     world_run(&w, 20 * MINUTE_MS);
     CHECK(world_get(&w, &instance_resource, "job.2026-01-01t01"));
+    CHECK_INT(
+        json_int_at(world_get(&w, &instance_resource, "job.2026-01-01t00"), "spec.trigger.seq", 0),
+        1);
+    world_done(&w);
+}
+
+/* Two leaders, one whose clock is fast and one whose clock is slow, follow each other at once. */
+TEST(what_is_not_due_by_a_slow_clock_was_due_by_a_fast_one)
+{
+    struct world w;
+
+    begin_in(&w, world_init_apart);
+    w.plan.run_ms = SECOND_MS;
+    world_start(&w, 1);
+    world_step_clock(&w, 0, 4500);
+    world_step_clock(&w, 1, -4500);
+    world_run(&w, 59 * MINUTE_MS);
+    fake_fail_next(w.fake, FAKE_REFUSE, 1000, K8S_PATCH, "workflows");
+    CHECK(world_run_till(&w, 2 * MINUTE_MS, one_is_there, &w));
+    world_patch(&w, &workflow_resource, "job",
+                "{'spec': {'setNext': {'id': 'a', 'nextOffset': '2026-01-01T01:10:00Z'}}}");
+    world_stop(&w, 0);
+    fake_fail_no_more(w.fake);
+    world_run(&w, 20 * MINUTE_MS);
     CHECK_INT(
         json_int_at(world_get(&w, &instance_resource, "job.2026-01-01t00"), "spec.trigger.seq", 0),
         1);
