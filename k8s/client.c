@@ -169,6 +169,13 @@ static enum error_code judge_500(const char *message)
     return ERROR_UNKNOWN;
 }
 
+/* The API server says it before it does anything; what stands in front of it may have lost the
+ * answer. */
+static enum error_code judge_503(const struct k8s_reply *reply, const struct k8s_request *r)
+{
+    return *reply->reason || !k8s_verb_writes(r->verb) ? ERROR_UNAVAILABLE : ERROR_UNKNOWN;
+}
+
 static enum error_code judge_409(const struct k8s_reply *reply)
 {
     return strcmp(reply->reason, "AlreadyExists") == 0 ? ERROR_EXISTS : ERROR_CONFLICT;
@@ -199,7 +206,7 @@ static enum error_code judge_code(const struct k8s_reply *reply, const struct k8
     case 500:
         return judge_500(message);
     case 503:
-        return ERROR_UNAVAILABLE;
+        return judge_503(reply, r);
     default:
         return status >= 500 ? ERROR_UNKNOWN : status >= 400 ? ERROR_INVALID : ERROR_INTERNAL;
     }

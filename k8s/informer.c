@@ -127,7 +127,7 @@ static void on_change(const struct k8s_object *old, const struct k8s_object *new
     inf->handler.on_change(old, new, inf->arg);
 }
 
-/* An item as a tree with its metadata; what is neither is counted and passed over. */
+/* An item as a tree with its metadata; what is neither is told and passed over. */
 static json_t *parse_item(struct k8s_informer *inf, const char *text, size_t len,
                           struct k8s_meta *ret_meta)
 {
@@ -137,6 +137,8 @@ static json_t *parse_item(struct k8s_informer *inf, const char *text, size_t len
     if (json_parse(text, len, &json, &err) && k8s_meta_decode(json, ret_meta, &err))
         return json;
     inf->stats.decode_errors++;
+    log_warning("an object cannot be read, and is passed over",
+                KV("kind", inf->store.kind->resource->plural), KV("error", err.text));
     json_decref(json);
     return NULL;
 }

@@ -145,6 +145,8 @@ TEST(answers_are_judged)
     JUDGE(CREATE, 500, "", UNKNOWN);
     JUDGE(CREATE, 502, "<html>", UNKNOWN);
     JUDGE(CREATE, 503, STATUS("ServiceUnavailable", "m"), UNAVAILABLE);
+    JUDGE(CREATE, 503, "upstream connect error or disconnect/reset before headers", UNKNOWN);
+    JUDGE(GET, 503, "upstream connect error or disconnect/reset before headers", UNAVAILABLE);
     JUDGE(GET, 504,
           "{\"metadata\":{},\"status\":\"Failure\",\"message\":\"Timeout: "
           "m\",\"reason\":\"Timeout\",\"code\":504}",
