@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "operator/release.h"
 
+#include "base/buf.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "operator/operator.h"
 
 #include <string.h>
@@ -32,6 +34,8 @@ struct release {
     struct loop_task begin;
     struct loop_timer poll, pause;
     int64_t give_up_at;
+    char *selector;   /* of the Deployment's pods */
+    int n_operators;  /* that may still run */
     size_t at;        /* namespace */
     int passes;       /* over it that did not end well */
     int n_held;       /* pods that this pass has met */
@@ -227,25 +231,95 @@ static void on_pause_over(void *arg)
 
 /* ---- the operator's Deployment ---- */
 
+static bool took_too_long(const struct release *r)
+{
+    return loop_now(r->loop, LOOP_MONOTONIC) >= r->give_up_at;
+}
+
+static void poll(struct release *r, void (*ask)(void *arg))
+{
+    r->poll.on_time = ask;
+    loop_timer_set(r->loop, &r->poll, LOOP_MONOTONIC, loop_now(r->loop, LOOP_MONOTONIC) + POLL_MS);
+}
+
+static void ask_operators(void *arg);
+
+static void on_operator(enum k8s_event event, const char *text, size_t len, void *arg)
+{
+    CLEANUP(json_decref) json_t *object = NULL;
+    struct release *r = arg;
+    struct error ignored;
+
+    (void) event;
+    if (!json_parse(text, len, &object, &ignored))
+        return;
+    const char *phase = json_text_at(object, "status.phase");
+    r->n_operators += !text_equal(phase, "Succeeded") && !text_equal(phase, "Failed");
+}
+
+/* That of a node that is lost does not go: nobody can tell whether it runs. */
+static void on_operators(const struct k8s_reply *reply, void *arg)
+{
+    struct release *r = arg;
+    bool gone = reply->error.code == ERROR_NONE && r->n_operators == 0;
+
+    r->call = NULL;
+    if (!gone && !took_too_long(r)) {
+        poll(r, ask_operators);
+        return;
+    }
+    if (!gone)
+        log_warning("the operator may still run", KV("deployment", r->deployment_name),
+                    KV("error", reply->error.text));
+    list_page(r);
+}
+
+static void ask_operators(void *arg)
+{
+    static const struct k8s_handler handler = {.on_item = on_operator, .on_reply = on_operators};
+    struct release *r = arg;
+
+    r->n_operators = 0;
+    r->call = k8s_call(r->k8s,
+                       &(struct k8s_request) {.verb = K8S_LIST,
+                                              .resource = &pod_resource,
+                                              .lane = K8S_LANE_READ,
+                                              .ns = r->deployment_ns,
+                                              .label_selector = r->selector},
+                       &handler, r);
+}
+
+static char *print_selector(const json_t *labels)
+{
+    struct buf b = BUF_INIT;
+    const char *key;
+    json_t *value;
+
+    json_object_foreach ((json_t *) (uintptr_t) labels, key, value)
+        buf_addf(&b, "%s%s=%s", b.len ? "," : "", key, json_string_value(value));
+    return buf_take(&b);
+}
+
 static void ask_replicas(void *arg);
 
+/* A pod that has been told to end does not count as a replica, and leads on until it is told. */
 static void on_replicas(const struct k8s_reply *reply, void *arg)
 {
     struct release *r = arg;
+    bool there = reply->error.code == ERROR_NONE;
 
     r->call = NULL;
-    bool gone =
-        reply->error.code == ERROR_NOT_FOUND ||
-        (reply->error.code == ERROR_NONE && json_int_at(reply->object, "status.replicas", 0) == 0);
-    if (gone) {
+    if (reply->error.code == ERROR_NOT_FOUND) {
         list_page(r);
-    } else if (loop_now(r->loop, LOOP_MONOTONIC) >= r->give_up_at) {
+    } else if (there && json_int_at(reply->object, "status.replicas", 0) == 0) {
+        r->selector = print_selector(json_at(reply->object, "spec.selector.matchLabels"));
+        ask_operators(r);
+    } else if (took_too_long(r)) {
         error_set(&r->result.error, ERROR_UNAVAILABLE, "%s/%s still runs", r->deployment_ns,
                   r->deployment_name);
         end(r, NULL);
     } else {
-        loop_timer_set(r->loop, &r->poll, LOOP_MONOTONIC,
-                       loop_now(r->loop, LOOP_MONOTONIC) + POLL_MS);
+        poll(r, ask_replicas);
     }
 }
 
@@ -314,7 +388,7 @@ struct release *release_new(struct loop *loop, struct k8s *k8s, const struct tex
         r->deployment_name = xstrdup(slash + 1);
     }
     r->give_up_at = loop_now(loop, LOOP_MONOTONIC) + SCALE_WAIT_MS;
-    r->poll = (struct loop_timer) {.on_time = ask_replicas, .arg = r};
+    r->poll = (struct loop_timer) {.arg = r};
     r->pause = (struct loop_timer) {.on_time = on_pause_over, .arg = r};
     r->begin = (struct loop_task) {.on_turn = begin, .arg = r};
     loop_task_queue(loop, &r->begin);
@@ -331,6 +405,7 @@ void release_free(struct release *r)
     loop_timer_cancel(r->loop, &r->pause);
     forget_page(r);
     free(r->next_page);
+    free(r->selector);
     free(r->deployment_ns);
     free(r->deployment_name);
     free(r);

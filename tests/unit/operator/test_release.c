@@ -160,3 +160,92 @@ TEST(pods_that_cannot_be_released_are_named_by_their_namespace)
     CHECK_INT(got.result.n_pods, 0);
     world_done(&w);
 }
+
+/* ---- until the operator is gone ---- */
+
+static const struct k8s_resource leases = {"coordination.k8s.io", "v1", "leases", "Lease"};
+
+/* The fake has no Deployments: a Lease of the name stands for it. */
+struct front {
+    struct k8s base;
+    struct k8s *k8s;
+};
+
+static struct k8s_call *front_call(struct k8s *k8s, const struct k8s_request *request,
+                                   const struct k8s_handler *handler, void *arg)
+{
+    struct front *front = container_of(k8s, struct front, base);
+    struct k8s_request r = *request;
+
+    if (strcmp(r.resource->plural, "deployments") == 0) {
+        r.resource = &leases;
+        r.subresource = NULL;
+    }
+    return k8s_call(front->k8s, &r, handler, arg);
+}
+
+static const struct k8s_ops front_ops = {.call = front_call};
+
+static void begin_with_operator(struct world *w, int replicas)
+{
+    CLEANUP(free) char *deployment =
+        xasprintf("{\"metadata\": {\"namespace\": \"" WORLD_NS "\", \"name\": \"op\"},"
+                  " \"spec\": {\"selector\": {\"matchLabels\": {\"a\": \"op\", \"b\": \"c\"}}},"
+                  " \"status\": {\"replicas\": %d}}",
+                  replicas);
+
+    begin(w, 1);
+    w->plan = (struct fake_plan) {.run_ms = FAKE_NEVER, .stop_ms = SECOND_MS};
+    fake_create(w->fake, &leases, deployment);
+    fake_create(w->fake, &pod_resource,
+                "{\"metadata\": {\"namespace\": \"" WORLD_NS "\", \"name\": \"op-1\","
+                " \"labels\": {\"a\": \"op\", \"b\": \"c\"}},"
+                " \"spec\": {\"containers\": [{\"name\": \"op\"}]}}");
+}
+
+/* Its replicas are gone when its pod has been told to end, and that may make a pod yet. */
+TEST(pods_are_held_until_the_last_operator_is_gone)
+{
+    struct world w;
+    struct released released = {0};
+
+    begin_with_operator(&w, 0);
+    struct front front = {.base.ops = &front_ops, .k8s = fake_client(w.fake, "release")};
+    struct release *r = release_new(w.loop, &front.base, &w.settings[0].namespaces, WORLD_NS "/op",
+                                    on_end, &released);
+    world_run(&w, 20 * SECOND_MS);
+    CHECK(!released.ended);
+    CHECK_INT(finalizers(&w), 2);
+    CHECK_INT(json_int_at(fake_get(w.fake, &leases, WORLD_NS, "op"), "spec.replicas", -1), 0);
+    fake_delete(w.fake, &pod_resource, WORLD_NS, "op-1");
+    CHECK(fake_run_until(w.fake, 5 * SECOND_MS, has_ended, &released));
+    CHECK_OK(released.result.error.code == ERROR_NONE, &released.result.error);
+    CHECK_INT(finalizers(&w), 1);
+    release_free(r);
+    k8s_free(front.k8s);
+    world_done(&w);
+}
+
+/* That of a lost node stays: nothing is gained by waiting for ever.  What is not even told to end
+ * does. */
+TEST(an_operator_that_stays_is_not_waited_for)
+{
+    for (int replicas = 0; replicas <= 1; replicas++) {
+        struct world w;
+        struct released released = {0};
+
+        begin_with_operator(&w, replicas);
+        struct front front = {.base.ops = &front_ops, .k8s = fake_client(w.fake, "release")};
+        struct release *r = release_new(w.loop, &front.base, &w.settings[0].namespaces,
+                                        WORLD_NS "/op", on_end, &released);
+        CHECK(fake_run_until(w.fake, 70 * SECOND_MS, has_ended, &released));
+        CHECK_INT(finalizers(&w), 1 + replicas);
+        if (replicas)
+            CHECK_HAS(released.result.error.text, WORLD_NS "/op still runs");
+        else
+            CHECK_OK(released.result.error.code == ERROR_NONE, &released.result.error);
+        release_free(r);
+        k8s_free(front.k8s);
+        world_done(&w);
+    }
+}
