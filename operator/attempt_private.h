@@ -15,7 +15,7 @@
 
 #include <string.h>
 
-/* Creates in a row without an answer, for so long. */
+/* Creates of a pod without an answer, for so long. */
 #define HOPELESS    3
 #define HOPELESS_MS (30 * SECOND_MS)
 
@@ -55,7 +55,7 @@ struct attempt_ctl {
     int64_t wf_asked_at;  /* the instance's generation; what was read before is of another time */
     char *wf_asked_uid;   /* of the copy's workflow when it was asked for; "": it had none */
     char *create_refused; /* by a quota, in the server's words, or the name is taken; NULL: no */
-    int n_unanswered;     /* creates in a row that neither made the pod nor were refused */
+    int n_unanswered;     /* creates of the pod that neither made it nor were refused */
     int64_t unanswered_since; /* LOOP_MONOTONIC: the first of them */
     instant pod_read_at;      /* INSTANT_NONE: it was not */
     struct unsettled unsettled;
