@@ -26,7 +26,7 @@ struct job {
     struct request *req;
     struct api *api;
     int attempts;  /* for job_again */
-    bool in_doubt; /* the answer to what was asked for was lost: it may have been done */
+    bool in_doubt; /* for job_fail: an answer was lost, and what was asked for may be done */
 
     /* private */
     struct k8s_call *call;

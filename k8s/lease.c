@@ -212,7 +212,7 @@ static bool goes_on(const struct lease *l)
            l->transitions == l->held_transitions && l->transitions < INT32_MAX;
 }
 
-/* One look that fails is not long; while it holds the lease, it does not look. */
+/* One look that fails is not long.  A holder looks when a renewal fails, or when he has lost it. */
 static void note_look(struct lease *l)
 {
     int64_t now = boot(l);
