@@ -56,11 +56,6 @@ bool run_state_terminal(enum run_state s)
     return s == RUN_ERROR || s == RUN_DONE;
 }
 
-bool run_state_holds_limits(enum run_state s)
-{
-    return s == RUN_PREPARE || s == RUN_SUBMITTING || s == RUN_SUBMITTED || s == RUN_RUNNING;
-}
-
 const char *event_type_name(enum event_type t)
 {
     return event_names[t];

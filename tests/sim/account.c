@@ -94,7 +94,8 @@ static void check_answered(const json_t *object, void *arg)
     struct storm *s = arg;
     CLEANUP(instance_free) struct instance *inst = instance_decode(object);
 
-    if (is_of(inst->id.name, s->no_account) && inst->run.halted_through < inst->halt_through)
+    if (is_of(inst->id.name, s->no_account) && !instance_held(inst) && /* that says why it waits */
+        inst->run.halted_through < inst->halt_through)
         observer_blame(&s->o, "%s, whose pods are refused: nobody answered the halt",
                        inst->id.name);
 }
