@@ -141,7 +141,7 @@ struct run {
 
 const char *run_state_name(enum run_state s);
 bool run_state_parse(const char *name, enum run_state *ret_state);
-bool run_state_terminal(enum run_state s);     /* ERROR, DONE */
+bool run_state_terminal(enum run_state s); /* ERROR, DONE */
 const char *event_type_name(enum event_type t);
 bool event_type_parse(const char *name, enum event_type *ret_type);
 const char *trigger_type_name(enum trigger_type t);
