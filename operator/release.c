@@ -3,7 +3,6 @@
 
 #include "base/buf.h"
 #include "base/log.h"
-#include "base/text.h"
 #include "operator/operator.h"
 
 #include <string.h>
@@ -78,14 +77,22 @@ static char *without_finalizer(const json_t *object)
     return json_print(patch);
 }
 
-static void on_pod(enum k8s_event event, const char *text, size_t len, void *arg)
+/* NULL: nobody can read it. */
+static json_t *parse_item(const char *text, size_t len)
 {
-    CLEANUP(json_decref) json_t *object = NULL;
-    struct release *r = arg;
+    json_t *object;
     struct error ignored;
 
+    return json_parse(text, len, &object, &ignored) ? object : NULL;
+}
+
+static void on_pod(enum k8s_event event, const char *text, size_t len, void *arg)
+{
+    CLEANUP(json_decref) json_t *object = parse_item(text, len);
+    struct release *r = arg;
+
     (void) event;
-    if (!json_parse(text, len, &object, &ignored))
+    if (!object)
         return;
     CLEANUP(pod_free) struct pod *pod = pod_decode(object);
     if (!pod->has_finalizer || !pod_is_ours(pod))
@@ -246,15 +253,14 @@ static void ask_operators(void *arg);
 
 static void on_operator(enum k8s_event event, const char *text, size_t len, void *arg)
 {
-    CLEANUP(json_decref) json_t *object = NULL;
+    CLEANUP(json_decref) json_t *object = parse_item(text, len);
     struct release *r = arg;
-    struct error ignored;
 
     (void) event;
-    if (!json_parse(text, len, &object, &ignored))
+    if (!object)
         return;
-    const char *phase = json_text_at(object, "status.phase");
-    r->n_operators += !text_equal(phase, "Succeeded") && !text_equal(phase, "Failed");
+    CLEANUP(pod_free) struct pod *pod = pod_decode(object);
+    r->n_operators += !pod_gone(pod);
 }
 
 /* That of a node that is lost does not go: nobody can tell whether it runs. */
@@ -289,13 +295,13 @@ static void ask_operators(void *arg)
                        &handler, r);
 }
 
-static char *print_selector(const json_t *labels)
+static char *print_selector(json_t *labels)
 {
     struct buf b = BUF_INIT;
     const char *key;
     json_t *value;
 
-    json_object_foreach ((json_t *) (uintptr_t) labels, key, value)
+    json_object_foreach (labels, key, value)
         buf_addf(&b, "%s%s=%s", b.len ? "," : "", key, json_string_value(value));
     return buf_take(&b);
 }
