@@ -387,6 +387,11 @@ const char *world_text(struct world *w, const struct k8s_resource *resource, con
     return text;
 }
 
+const char *world_line(struct world *w, const char *instance)
+{
+    return world_text(w, &instance_resource, instance, "status.message.line");
+}
+
 struct count {
     const char *state;
     int n;

@@ -93,6 +93,8 @@ const json_t *world_get(struct world *w, const struct k8s_resource *resource, co
 /* A member of an object as text, "" if it is absent; valid until the next call. */
 const char *world_text(struct world *w, const struct k8s_resource *resource, const char *name,
                        const char *path);
+/* The message of an instance, likewise. */
+const char *world_line(struct world *w, const char *instance);
 
 /* Instances in a state; NULL: all. */
 int world_count(struct world *w, const char *state);

@@ -242,7 +242,8 @@ class Verdict:
         self.told = told_by_pod(self.writes)
         self.judge_pods(pods, found.asked)
         self.overlapping = overlapping(self.writes, self.told, instances)
-        self.too_many = sorted(n for n, spans in self.active().items() if most_at_once(spans) > self.by_workflow[n].most)
+        self.spans = self.active()
+        self.too_many = sorted(n for n, spans in self.spans.items() if most_at_once(spans) > self.by_workflow[n].most)
         self.reigns = reigns(self.writes)
         self.stale, self.stale_refused = stale(self.writes, self.reigns)
 
@@ -292,11 +293,9 @@ class Verdict:
     def latest(self, begin, end):
         """How late the latest run of that time was made, after it was due and those before it had left room for it:
         it depends on others when their pods begin."""
-        spans = self.active()
-
         def room(w):
             workflow = self.by_workflow[w.name.rpartition(".")[0]]
-            ends = sorted((last for first, last in spans[workflow.name] if first < w.answered), reverse=True)
+            ends = sorted((last for first, last in self.spans[workflow.name] if first < w.answered), reverse=True)
             return ends[workflow.most - 1] if len(ends) >= workflow.most else 0
         late = [w.answered - max(self.wanted[w.name], room(w)) for w in self.created
                 if begin <= self.wanted.get(w.name, 0) < end]

@@ -174,6 +174,23 @@ TEST_UNUSED static struct answer *ask(const char *method, const char *target, co
     return w.last;
 }
 
+/* The answer to a write (`lost`) does not come, and then Kubernetes cannot be asked (`next`):
+ * nobody who obeys the answer sends it again. */
+TEST_UNUSED static void check_not_known(const char *method, const char *target, const char *body,
+                                        const char *plural, enum k8s_verb lost, enum k8s_verb next)
+{
+    fake_fail_next(w.fake, FAKE_LOSE_REPLY, 1, lost, plural);
+    struct answer *a = begin(method, target, body);
+    fake_run(w.fake, 100);
+    CHECK(!a->answered);
+    fake_fail_next(w.fake, FAKE_REFUSE, 1, next, plural);
+    fake_run(w.fake, ANSWER_WITHIN_MS);
+    CHECK_INT(a->status, 504);
+    CHECK(!a->retry_after);
+    CHECK_HAS(a->body, "whether it was done before is not known");
+    answer_free(a);
+}
+
 /* What nobody can know beforehand in the id of a trigger becomes "T". */
 TEST_UNUSED static const char *mask(char *text)
 {

@@ -510,17 +510,12 @@ TEST(a_holder_that_an_outage_ended_is_replaced_soon)
     tear_down();
 }
 
-static int64_t now(void)
-{
-    return loop_now(loop, LOOP_BOOT);
-}
-
 /* A candidate that stood by has seen it all the time, and nobody has through an outage. */
 TEST(since_when_it_was_in_sight)
 {
     set_up();
     begin_both();
-    int64_t began = now();
+    int64_t began = loop_now(loop, LOOP_BOOT);
     fake_run(fake, 60000);
     lease_release(a.lease);
     fake_run(fake, 1000);

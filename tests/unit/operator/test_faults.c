@@ -7,11 +7,6 @@
 
 #define SPEC "{'schedule': 'yearly', 'template': {'image': 'b:1', 'runningTimeout': 'PT3M'}}"
 
-static const char *line_of(struct world *w, const char *instance)
-{
-    return world_text(w, &instance_resource, instance, "status.message.line");
-}
-
 /* A run whose first pod is asked for by operator 0; the create takes effect some seconds later. */
 static void begin_late_create(struct world *w, uint64_t seed)
 {
@@ -76,7 +71,7 @@ TEST(a_time_out_waits_for_what_could_not_be_heard)
     world_run(&w, 4 * MINUTE_MS + 20 * SECOND_MS);
     CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.state"), "RUNNING");
     CHECK(world_run_until(&w, 15 * SECOND_MS, "job.2025", "QUEUED"));
-    CHECK_STR(line_of(&w, "job.2025"), "Timed out in RUNNING");
+    CHECK_STR(world_line(&w, "job.2025"), "Timed out in RUNNING");
     world_done(&w);
 }
 
@@ -89,7 +84,7 @@ TEST(a_time_out_waits_for_no_new_leader)
     world_run(&w, 3 * MINUTE_MS - 5 * SECOND_MS);
     world_kill(&w, 0);
     CHECK(world_run_until(&w, 13 * SECOND_MS, "job.2025", "QUEUED"));
-    CHECK_STR(line_of(&w, "job.2025"), "Timed out in RUNNING");
+    CHECK_STR(world_line(&w, "job.2025"), "Timed out in RUNNING");
     world_done(&w);
 }
 
@@ -318,7 +313,7 @@ static void begin_without_answers(struct world *w, uint64_t seed, int *late)
 
 static bool says_why(void *arg)
 {
-    const char *text = world_text(arg, &instance_resource, "job.2025", "status.message.line");
+    const char *text = world_line(arg, "job.2025");
 
     return text && strstr(text, "the request for its pod fails");
 }

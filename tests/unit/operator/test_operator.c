@@ -12,11 +12,6 @@ static const char *state_of(struct world *w, const char *instance)
     return world_text(w, &instance_resource, instance, "status.state");
 }
 
-static const char *line_of(struct world *w, const char *instance)
-{
-    return world_text(w, &instance_resource, instance, "status.message.line");
-}
-
 static void begin(struct world *w)
 {
     world_init(w, test_seed());
@@ -100,7 +95,7 @@ TEST(a_failure_is_tried_again)
     world_deploy(&w, "job", BY_HAND);
     world_run_by_hand(&w, "job", "2025");
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "QUEUED"));
-    CHECK_STR(line_of(&w, "job.2025"), "Exit code: 1");
+    CHECK_STR(world_line(&w, "job.2025"), "Exit code: 1");
     CHECK_INT(w.n_started, 1);
     world_run(&w, 170 * SECOND_MS);
     CHECK_STR(state_of(&w, "job.2025"), "QUEUED");
@@ -149,7 +144,7 @@ TEST(exit_50_is_final)
     world_deploy(&w, "job", BY_HAND);
     world_run_by_hand(&w, "job", "2025");
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "ERROR"));
-    CHECK_STR(line_of(&w, "job.2025"), "Exit code: 50");
+    CHECK_STR(world_line(&w, "job.2025"), "Exit code: 50");
     world_run(&w, DAY_MS);
     CHECK_INT(w.n_started, 1);
     world_done(&w);
@@ -168,7 +163,7 @@ TEST(a_run_that_takes_too_long_times_out)
     world_run_by_hand(&w, "job", "2025");
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
     CHECK(world_run_until(&w, 6 * MINUTE_MS, "job.2025", "QUEUED"));
-    CHECK_STR(line_of(&w, "job.2025"), "Timed out in RUNNING");
+    CHECK_STR(world_line(&w, "job.2025"), "Timed out in RUNNING");
     world_run(&w, 8 * MINUTE_MS);
     CHECK_INT(w.n_started, 2);
     CHECK_INT(w.n_most_at_once, 1);
@@ -185,7 +180,7 @@ TEST(an_image_that_does_not_exist_is_a_failed_try)
     world_deploy(&w, "job", BY_HAND);
     world_run_by_hand(&w, "job", "2025");
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "QUEUED"));
-    CHECK_HAS(line_of(&w, "job.2025"),
+    CHECK_HAS(world_line(&w, "job.2025"),
               "Failed to pull image busybox:1 of container styx-run, reason: ErrImagePull");
     world_run(&w, 2 * MINUTE_MS); /* its name is not set free before */
     CHECK_INT(world_pods(&w), 0);
@@ -282,7 +277,7 @@ TEST(a_deleted_workflow_halts_its_runs)
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "RUNNING"));
     world_delete(&w, &workflow_resource, "job");
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "ERROR"));
-    CHECK_STR(line_of(&w, "job.2025"), "Halted: the workflow was deleted");
+    CHECK_STR(world_line(&w, "job.2025"), "Halted: the workflow was deleted");
     world_run(&w, 5 * MINUTE_MS);
     CHECK_INT(world_pods(&w), 0);
     world_done(&w);
@@ -714,8 +709,7 @@ TEST(a_quota_that_others_use_is_told_once)
 
     begin_refused(&w, FAKE_FORBID, 100000);
     world_run(&w, 10 * MINUTE_MS);
-    CHECK_HAS(world_text(&w, &instance_resource, "job.2025", "status.message.line"),
-              "exceeded quota: q, requested: pods=1, limited: pods=1");
+    CHECK_HAS(world_line(&w, "job.2025"), "exceeded quota: q, requested: pods=1, limited: pods=1");
     CHECK(fake_count_requests(w.fake, K8S_PATCH, "workflowinstances/status") < 5);
     world_done(&w);
 }
@@ -932,8 +926,8 @@ TEST(what_is_no_partition_is_not_run_however_it_is_triggered)
                 " \"spec\": {\"workflow\": \"job\", \"parameter\": \"banana\","
                 " \"trigger\": {\"seq\": 1, \"type\": \"adhoc\", \"id\": \"me\"}}}");
     world_run(&w, MINUTE_MS);
-    CHECK_HAS(line_of(&w, "job.yesterday"), "Halted: Cannot parse time parameter yesterday - ");
-    CHECK_HAS(line_of(&w, "job.banana"), "Halted: Cannot parse time parameter banana - ");
+    CHECK_HAS(world_line(&w, "job.yesterday"), "Halted: Cannot parse time parameter yesterday - ");
+    CHECK_HAS(world_line(&w, "job.banana"), "Halted: Cannot parse time parameter banana - ");
     world_patch(&w, &instance_resource, "job.yesterday", "{'spec': {'trigger': {'seq': 2}}}");
     world_run(&w, MINUTE_MS);
     CHECK_STR(world_text(&w, &instance_resource, "job.yesterday", "status.seq"), "2");
@@ -1050,7 +1044,7 @@ TEST(a_workflow_in_the_wrong_namespace_runs_nothing_by_hand)
                  "{'componentId': 'money', 'schedule': 'yearly', 'template': {'image': 'b:1'}}");
     world_run_by_hand(&w, "job", "2025");
     CHECK(world_run_until(&w, MINUTE_MS, "job.2025", "ERROR"));
-    CHECK_STR(line_of(&w, "job.2025"),
+    CHECK_STR(world_line(&w, "job.2025"),
               "Halted: component money belongs to namespace kharon, not " WORLD_NS);
     CHECK_INT(w.n_started, 0);
     world_done(&w);
@@ -1070,7 +1064,7 @@ TEST(of_two_workflows_with_one_pair_the_older_one_runs)
     world_run_by_hand(&w, "first", "2025");
     CHECK(world_run_until(&w, MINUTE_MS, "first.2025", "DONE"));
     CHECK(world_run_until(&w, MINUTE_MS, "second.2025", "ERROR"));
-    CHECK_STR(line_of(&w, "second.2025"),
+    CHECK_STR(world_line(&w, "second.2025"),
               "Halted: workflow " WORLD_NS "/first is older and has the same component and id");
     CHECK_INT(w.n_started, 1);
     world_done(&w);
@@ -1136,7 +1130,7 @@ TEST(a_pod_that_was_gated_for_hours_is_not_late_when_its_gates_open)
         xstrdup(world_text(&w, &instance_resource, "job.2025", "status.executionId"));
     gate(&w, pod, "SchedulingGated");
     world_run(&w, 5 * HOUR_MS);
-    CHECK_HAS(line_of(&w, "job.2025"), "its scheduling gates are closed");
+    CHECK_HAS(world_line(&w, "job.2025"), "its scheduling gates are closed");
     world_kill(&w, 0);
     gate(&w, pod, "Unschedulable");
     world_start(&w, 0);
@@ -1148,7 +1142,7 @@ TEST(a_pod_that_was_gated_for_hours_is_not_late_when_its_gates_open)
     CHECK_STR(state_of(&w, "job.2025"), "SUBMITTED");
     world_run(&w, 2 * MINUTE_MS);
     CHECK_STR(state_of(&w, "job.2025"), "QUEUED");
-    CHECK_HAS(line_of(&w, "job.2025"), "Timed out in SUBMITTED: no node takes it");
+    CHECK_HAS(world_line(&w, "job.2025"), "Timed out in SUBMITTED: no node takes it");
     CHECK_STR(world_text(&w, &instance_resource, "job.2025", "status.ungatedAt"), "");
     world_done(&w);
 }
@@ -1216,8 +1210,8 @@ TEST(a_pod_of_somebody_else_with_our_name_is_told)
     world_start(&w, 0);
     world_run(&w, MINUTE_MS);
     CHECK_STR(state_of(&w, "job.2025"), "SUBMITTING");
-    CHECK_HAS(line_of(&w, "job.2025"), "Waiting: a pod that is not ours has its name: ");
-    CHECK_HAS(line_of(&w, "job.2025"), pod);
+    CHECK_HAS(world_line(&w, "job.2025"), "Waiting: a pod that is not ours has its name: ");
+    CHECK_HAS(world_line(&w, "job.2025"), pod);
     CHECK_INT(n_told(&w, "PodNotCreated"), 1);
     CHECK(fake_count_requests(w.fake, K8S_CREATE, "pods") - before < 20);
     CHECK(fake_delete_now(w.fake, &pod_resource, WORLD_NS, pod));

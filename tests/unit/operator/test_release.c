@@ -71,12 +71,18 @@ static bool has_ended(void *arg)
     return ((struct released *) arg)->ended;
 }
 
+static struct release *begin_release(struct world *w, struct k8s *k8s, const char *deployment,
+                                     struct released *released)
+{
+    *released = (struct released) {0};
+    return release_new(w->loop, k8s, &w->settings[0].namespaces, deployment, on_end, released);
+}
+
 static struct released release(struct world *w, int64_t within_ms)
 {
-    struct released released = {0};
+    struct released released;
     struct k8s *k8s = fake_client(w->fake, "release");
-    struct release *r =
-        release_new(w->loop, k8s, &w->settings[0].namespaces, NULL, on_end, &released);
+    struct release *r = begin_release(w, k8s, NULL, &released);
 
     CHECK(fake_run_until(w->fake, within_ms, has_ended, &released));
     release_free(r);
@@ -207,12 +213,11 @@ static void begin_with_operator(struct world *w, int replicas)
 TEST(pods_are_held_until_the_last_operator_is_gone)
 {
     struct world w;
-    struct released released = {0};
+    struct released released;
 
     begin_with_operator(&w, 0);
     struct front front = {.base.ops = &front_ops, .k8s = fake_client(w.fake, "release")};
-    struct release *r = release_new(w.loop, &front.base, &w.settings[0].namespaces, WORLD_NS "/op",
-                                    on_end, &released);
+    struct release *r = begin_release(&w, &front.base, WORLD_NS "/op", &released);
     world_run(&w, 20 * SECOND_MS);
     CHECK(!released.ended);
     CHECK_INT(finalizers(&w), 2);
@@ -232,12 +237,11 @@ TEST(an_operator_that_stays_is_not_waited_for)
 {
     for (int replicas = 0; replicas <= 1; replicas++) {
         struct world w;
-        struct released released = {0};
+        struct released released;
 
         begin_with_operator(&w, replicas);
         struct front front = {.base.ops = &front_ops, .k8s = fake_client(w.fake, "release")};
-        struct release *r = release_new(w.loop, &front.base, &w.settings[0].namespaces,
-                                        WORLD_NS "/op", on_end, &released);
+        struct release *r = begin_release(&w, &front.base, WORLD_NS "/op", &released);
         CHECK(fake_run_until(w.fake, 70 * SECOND_MS, has_ended, &released));
         CHECK_INT(finalizers(&w), 1 + replicas);
         if (replicas)
