@@ -589,6 +589,9 @@ TEST(generations_and_versions)
     CHECK(!json_at(heard.object, "spec.n"));
     CHECK(!json_at(heard.object, "spec.zzz"));
     CHECK_STR(at("spec.preset"), "x"); /* a default comes back */
+    version = number(heard.version);
+    PATCH(.name = "w.g", .body = J("{'spec':{'preset':null}}")); /* and if that is all: nothing */
+    CHECK_INT(number(heard.version), version);
     drop("w.g");
 }
 

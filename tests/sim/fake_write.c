@@ -213,7 +213,7 @@ static struct fake_answer change(struct fake_server *s, struct fake_object *o,
 
     if (o->kind->schema)
         json = fake_schema_defaulted(o->kind->schema, json);
-    if (json == o->json)
+    if (json == o->json || (json != next && json_equal(json, o->json))) /* a default came back */
         return fake_done(200, o->json);
     CLEANUP(free) char *wrong = fake_admission_judge(o->kind, o->json, json);
     if (wrong)
