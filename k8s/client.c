@@ -4,7 +4,6 @@
 #include "base/buf.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -286,14 +285,15 @@ char *k8s_delete_options(const char *uid, const char *resource_version, int64_t 
 
 bool k8s_version_parse(const char *text, uint64_t *ret_version)
 {
-    char *end;
+    uint64_t n = 0;
 
-    if (!text || *text < '0' || *text > '9')
+    if (!text || !*text)
         return false;
-    errno = 0;
-    unsigned long long n = strtoull(text, &end, 10);
-    if (errno || *end)
-        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9' || __builtin_mul_overflow(n, 10, &n) ||
+            __builtin_add_overflow(n, (uint64_t) (*text - '0'), &n))
+            return false;
+    }
     *ret_version = n;
     return true;
 }

@@ -2,6 +2,7 @@
 #include "k8s/informer.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "k8s/selector.h"
 #include "k8s/store.h"
 
@@ -553,7 +554,7 @@ struct k8s_object *k8s_informer_get_key(const struct k8s_informer *inf, const ch
 struct k8s_object *k8s_informer_get(const struct k8s_informer *inf, const char *ns,
                                     const char *name)
 {
-    CLEANUP(free) char *key = xasprintf("%s/%s", ns, name);
+    CLEANUP(free) char *key = text_join(ns, '/', name);
 
     return k8s_store_get(&inf->store, key);
 }
@@ -697,7 +698,7 @@ void k8s_informer_observe(struct k8s_informer *inf, const json_t *object)
 void k8s_informer_observe_gone(struct k8s_informer *inf, const char *ns, const char *name,
                                const char *uid)
 {
-    CLEANUP(free) char *key = xasprintf("%s/%s", ns, name);
+    CLEANUP(free) char *key = text_join(ns, '/', name);
 
     k8s_store_bury(&inf->store, key, uid);
 }

@@ -181,14 +181,20 @@ static bool is_older(const struct lease *l, const json_t *object)
     return versions(l, object, &known, &version) && version < known;
 }
 
-static void observe(struct lease *l, const json_t *object)
+static bool is_known(const struct lease *l, const json_t *object)
+{
+    const char *version = json_text_at(object, "metadata.resourceVersion");
+
+    return l->exists && version && strcmp(version, l->version) == 0;
+}
+
+/* Of one that is not known yet. */
+static void note_state(struct lease *l, const json_t *object)
 {
     const json_t *annotations = json_at(object, "metadata.annotations");
     const char *version = json_text_at(object, "metadata.resourceVersion");
     int64_t seconds = json_int_at(object, "spec.leaseDurationSeconds", l->duration_ms / 1000);
 
-    if (l->exists && version && strcmp(version, l->version) == 0)
-        return;
     l->back = l->back || is_older(l, object);
     l->exists = true;
     l->seen_at = boot(l);
@@ -198,6 +204,12 @@ static void observe(struct lease *l, const json_t *object)
     replace(&l->version, version);
     replace(&l->holder, json_text_at(object, "spec.holderIdentity"));
     replace(&l->record, json_string_value(json_object_get(annotations, RECORD_ANNOTATION)));
+}
+
+static void observe(struct lease *l, const json_t *object)
+{
+    if (!is_known(l, object))
+        note_state(l, object);
 }
 
 static bool is_mine(const struct lease *l)
@@ -297,10 +309,10 @@ static void on_watch_over(const struct k8s_reply *reply, void *arg)
 static void begin_watch(struct lease *l)
 {
     static const struct k8s_handler handler = {on_watched, on_watch_over};
-    CLEANUP(free) char *selector = xasprintf("metadata.name=%s", l->name);
 
     if (l->watch || !l->exists || boot(l) < l->watch_after)
         return;
+    CLEANUP(free) char *selector = xasprintf("metadata.name=%s", l->name);
     l->watch = k8s_call(l->k8s,
                         &(struct k8s_request) {
                             .verb = K8S_WATCH,
@@ -403,8 +415,8 @@ static void on_seen(const struct k8s_reply *reply, void *arg)
     if (reply->error.code == ERROR_NONE || reply->error.code == ERROR_NOT_FOUND)
         note_look(l);
     if (reply->error.code == ERROR_NONE) {
-        if (!is_late(l, reply->object))
-            observe(l, reply->object);
+        if (!is_known(l, reply->object) && !is_late(l, reply->object))
+            note_state(l, reply->object);
     } else if (reply->error.code == ERROR_NOT_FOUND) {
         l->exists = false;
     } else {

@@ -12,7 +12,7 @@ struct grave {
 
 static char *key_of(const struct k8s_meta *meta)
 {
-    return xasprintf("%s/%s", meta->ns, meta->name);
+    return text_join(meta->ns, '/', meta->name);
 }
 
 static void index_object(struct k8s_store *s, struct k8s_object *o)

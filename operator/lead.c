@@ -3,6 +3,7 @@
 #include "operator/operator.h"
 
 #include "base/log.h"
+#include "base/text.h"
 #include "operator/unsettled.h"
 
 #include <string.h>
@@ -17,12 +18,12 @@ const struct k8s_resource pod_resource = {"", "v1", "pods", "Pod"};
 
 char *pair_key(const char *component, const char *workflow)
 {
-    return xasprintf("%s#%s", component, workflow);
+    return text_join(component, '#', workflow);
 }
 
 char *object_key(const char *ns, const char *name)
 {
-    return xasprintf("%s/%s", ns, name);
+    return text_join(ns, '/', name);
 }
 
 /* ---- kinds ---- */

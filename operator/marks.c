@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "operator/marks.h"
 
-#include "base/alloc.h"
+#include "base/text.h"
 #include "k8s/client.h"
 
 #include <inttypes.h>
@@ -33,7 +33,7 @@ void marks_clear(struct marks *m)
 
 void marks_note(struct marks *m, const char *plural, const char *ns, uint64_t version)
 {
-    CLEANUP(free) char *key = xasprintf("%s/%s", plural, ns);
+    CLEANUP(free) char *key = text_join(plural, '/', ns);
     struct map_node *node = map_get(&m->by_key, key);
     struct mark *mark = node ? container_of(node, struct mark, by_key) : NEW(struct mark);
 

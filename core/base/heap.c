@@ -70,8 +70,3 @@ void heap_remove(struct heap *h, struct heap_node *node)
     else
         sift_down(h, i, last);
 }
-
-struct heap_node *heap_top(const struct heap *h)
-{
-    return h->n ? h->nodes[0] : NULL;
-}

@@ -25,7 +25,12 @@ struct heap {
 void heap_done(struct heap *h); /* frees no node */
 void heap_add(struct heap *h, struct heap_node *node, int64_t key);
 void heap_remove(struct heap *h, struct heap_node *node); /* nothing if it is in no heap */
-struct heap_node *heap_top(const struct heap *h);         /* NULL when empty */
+
+/* NULL when empty. */
+static inline struct heap_node *heap_top(const struct heap *h)
+{
+    return h->n ? h->nodes[0] : NULL;
+}
 
 static inline bool heap_linked(const struct heap_node *node)
 {

@@ -47,4 +47,7 @@ json_t *json_text(const char *text);
  * digits, so that 0.1 is printed as 0.1, or all have 17 if one of them needs those. */
 char *json_print(const json_t *json) __attribute__((returns_nonnull));
 
+/* The length of that text; where numbers have fractions it may be less. */
+size_t json_printed_size(const json_t *json);
+
 #endif

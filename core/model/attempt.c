@@ -15,14 +15,15 @@
 const char *attempt_execution_id(const char *instance_uid, int64_t seq, int attempt,
                                  char text[EXECUTION_ID_MAX])
 {
-    char name[64], uuid[UUID_TEXT_SIZE];
+    static const char prefix[] = "styx-run-";
+    char name[64], *uuid = text + strlen(prefix);
 
+    memcpy(text, prefix, strlen(prefix));
     snprintf(name, sizeof(name), "%" PRId64 "/%d", seq, attempt);
     if (!uuid5(instance_uid, name, uuid)) { /* Kubernetes promises that it is one */
         CLEANUP(free) char *whole = xasprintf("%s/%s", instance_uid, name);
         uuid5(NO_UUID, whole, uuid);
     }
-    snprintf(text, EXECUTION_ID_MAX, "styx-run-%s", uuid);
     return text;
 }
 
@@ -30,7 +31,7 @@ const char *attempt_execution_id(const char *instance_uid, int64_t seq, int atte
 
 static size_t printed_size_take(json_t *json)
 {
-    size_t size = json_dumpb(json, NULL, 0, JSON_COMPACT | JSON_ENCODE_ANY);
+    size_t size = json_printed_size(json);
 
     json_decref(json);
     return size;

@@ -262,10 +262,11 @@ static bool decode(const json_t *object, struct instance *inst, struct error *er
 
 static bool orphans(const json_t *object)
 {
+    const json_t *finalizers = json_at(object, "metadata.finalizers");
     size_t i;
     json_t *finalizer;
 
-    json_array_foreach (json_at(object, "metadata.finalizers"), i, finalizer)
+    json_array_foreach (finalizers, i, finalizer)
         if (json_is_string(finalizer) && strcmp(json_string_value(finalizer), "orphan") == 0)
             return true;
     return false;

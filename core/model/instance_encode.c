@@ -124,21 +124,16 @@ static json_t *event_encode(const struct event *e)
     return json;
 }
 
-static size_t printed_size(const json_t *json)
-{
-    return json_dumpb(json, NULL, 0, JSON_COMPACT);
-}
-
 /* A trigger's environment is in spec for as long as it runs: what does not fit is left out here. */
 static json_t *encode_trigger_event(const struct event *e, size_t max)
 {
     json_t *json = event_encode(e), *env = json_object_get(json, "env");
-    size_t size = printed_size(json);
+    size_t size = json_printed_size(json);
 
     while (size > max && json_array_size(env) > 0) {
         size_t last = json_array_size(env) - 1;
 
-        size -= printed_size(json_array_get(env, last)) + 1;
+        size -= json_printed_size(json_array_get(env, last)) + 1;
         json_array_remove(env, last);
     }
     return json;
@@ -182,13 +177,13 @@ static json_t *encode_events(const struct run *run, const struct description *la
 
     if (at != SIZE_MAX) {
         trigger = encode_trigger_event(&run->events[at], max - END_ROOM);
-        size += printed_size(trigger) + 1;
+        size += json_printed_size(trigger) + 1;
     }
     for (size_t i = run->n_events; i-- > 0 && (!full || trigger);) {
         json_t *json = i == at ? TAKE(trigger) : encode_among(&run->events[i], &later);
 
         if (i != at)
-            size += printed_size(json) + 1;
+            size += json_printed_size(json) + 1;
         full |= size > max;
         if (full && i != at)
             json_decref(json);
@@ -321,7 +316,7 @@ static void set_counters(json_t *status, const struct run *run)
 static size_t events_budget(const struct run *run, const json_t *status)
 {
     json_t *trigger = run_trigger_encode(&run->trigger); /* as spec has it */
-    size_t rest = OBJECT_REST + printed_size(trigger) + printed_size(status);
+    size_t rest = OBJECT_REST + json_printed_size(trigger) + json_printed_size(status);
 
     json_decref(trigger);
     if (rest + EVENTS_MIN > INSTANCE_MAX)

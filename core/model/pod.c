@@ -28,28 +28,28 @@ static instant read_instant(const json_t *json, const char *path)
     return t;
 }
 
-static const char *annotation(const json_t *object, const char *name)
+static const char *text_in(const json_t *annotations, const char *name)
 {
-    return json_string_value(json_object_get(json_at(object, "metadata.annotations"), name));
+    return json_string_value(json_object_get(annotations, name));
 }
 
-static int64_t number_annotation(const json_t *object, const char *name)
+static int64_t number_in(const json_t *annotations, const char *name)
 {
-    const char *text = annotation(object, name);
+    const char *text = text_in(annotations, name);
 
     return text ? strtoll(text, NULL, 10) : 0;
 }
 
-static void decode_record(const json_t *object, struct pod *pod)
+static void decode_record(const json_t *annotations, struct pod *pod)
 {
-    const char *record = annotation(object, "kharon.dev/record");
+    const char *record = text_in(annotations, "kharon.dev/record");
     int64_t at[3];
 
-    pod->seq = number_annotation(object, "kharon.dev/seq");
-    pod->attempt = (int) (number_annotation(object, "kharon.dev/attempt") & INT32_MAX);
-    pod->run_key = xstrdup(annotation(object, "styx-workflow-instance"));
-    pod->description_hash = xstrdup(annotation(object, "kharon.dev/description"));
-    const char *logging = annotation(object, "styx-docker-termination-logging");
+    pod->seq = number_in(annotations, "kharon.dev/seq");
+    pod->attempt = (int) (number_in(annotations, "kharon.dev/attempt") & INT32_MAX);
+    pod->run_key = xstrdup(text_in(annotations, "styx-workflow-instance"));
+    pod->description_hash = xstrdup(text_in(annotations, "kharon.dev/description"));
+    const char *logging = text_in(annotations, "styx-docker-termination-logging");
     pod->termination_logging = logging && strcmp(logging, "true") == 0;
     pod->triggered_at = pod->dequeued_at = pod->submitted_at = INSTANT_NONE;
     if (!record || sscanf(record, "%" SCNd64 ",%" SCNd64 ",%" SCNd64, &at[0], &at[1], &at[2]) != 3)
@@ -69,15 +69,15 @@ static bool is_our_owner(const json_t *owner)
 }
 
 /* Deleting an instance with --cascade=orphan takes the reference off its pods. */
-static void decode_owner(const json_t *object, struct pod *pod)
+static void decode_owner(const json_t *owners, const json_t *annotations, struct pod *pod)
 {
-    const char *uid = annotation(object, "kharon.dev/instance-uid");
-    const char *name = annotation(object, "kharon.dev/instance");
+    const char *uid = text_in(annotations, "kharon.dev/instance-uid");
+    const char *name = text_in(annotations, "kharon.dev/instance");
     size_t i;
     json_t *owner;
 
     pod->orphaned = true;
-    json_array_foreach (json_at(object, "metadata.ownerReferences"), i, owner) {
+    json_array_foreach (owners, i, owner) {
         if (!is_our_owner(owner))
             continue;
         uid = json_text_at(owner, "uid");
@@ -91,12 +91,12 @@ static void decode_owner(const json_t *object, struct pod *pod)
     pod->instance = xstrdup(name);
 }
 
-static void decode_finalizers(const json_t *object, struct pod *pod)
+static void decode_finalizers(const json_t *finalizers, struct pod *pod)
 {
     size_t i;
     json_t *name;
 
-    json_array_foreach (json_at(object, "metadata.finalizers"), i, name)
+    json_array_foreach (finalizers, i, name)
         if (!json_is_string(name))
             continue;
         else if (strcmp(json_string_value(name), POD_FINALIZER) == 0)
@@ -181,13 +181,13 @@ static size_t count_alive(const json_t *statuses)
 }
 
 /* Sidecars that were put beside our container run for as long as they like. */
-static bool others_alive(const json_t *object)
+static bool others_alive(const json_t *status, size_t n_containers)
 {
-    const json_t *statuses = json_at(object, "status.containerStatuses");
+    const json_t *statuses = json_at(status, "containerStatuses");
 
-    return json_array_size(statuses) < json_array_size(json_at(object, "spec.containers")) ||
-           count_alive(statuses) + count_alive(json_at(object, "status.initContainerStatuses")) +
-                   count_alive(json_at(object, "status.ephemeralContainerStatuses")) >
+    return json_array_size(statuses) < n_containers ||
+           count_alive(statuses) + count_alive(json_at(status, "initContainerStatuses")) +
+                   count_alive(json_at(status, "ephemeralContainerStatuses")) >
                0;
 }
 
@@ -207,29 +207,37 @@ static bool is_ours(const struct pod *pod)
                                                                        pod->attempt, name)) == 0;
 }
 
+static void decode_status(const json_t *status, size_t n_containers, struct pod *pod)
+{
+    const json_t *conditions = json_at(status, "conditions");
+    size_t i;
+    json_t *condition;
+
+    pod->phase = read_phase(json_text_at(status, "phase"));
+    pod->reason = xstrdup(json_text_at(status, "reason"));
+    pod->message = xstrdup(json_text_at(status, "message"));
+    pod->finished_at = pod->scheduled_at = INSTANT_NONE;
+    json_array_foreach (conditions, i, condition)
+        decode_condition(condition, pod);
+    decode_main(named(json_at(status, "containerStatuses"), MAIN_CONTAINER), pod);
+    pod->all_terminated = pod->main_terminated && !others_alive(status, n_containers);
+}
+
 struct pod *pod_decode(const json_t *object)
 {
     struct pod *pod = NEW(struct pod);
-    size_t i;
-    json_t *item;
+    const json_t *meta = json_at(object, "metadata"), *annotations = json_at(meta, "annotations");
+    const json_t *spec = json_at(object, "spec"), *containers = json_at(spec, "containers");
 
     identity_decode(object, &pod->id);
-    decode_record(object, pod);
-    decode_owner(object, pod);
-    decode_finalizers(object, pod);
-    pod->deleting_since = read_instant(object, "metadata.deletionTimestamp");
-    pod->deleted_at_once = json_int_at(object, "metadata.deletionGracePeriodSeconds", -1) == 0;
-    pod->phase = read_phase(json_text_at(object, "status.phase"));
-    pod->reason = xstrdup(json_text_at(object, "status.reason"));
-    pod->message = xstrdup(json_text_at(object, "status.message"));
-    pod->finished_at = pod->scheduled_at = INSTANT_NONE;
-    json_array_foreach (json_at(object, "status.conditions"), i, item)
-        decode_condition(item, pod);
-    pod->node = xstrdup(json_text_at(object, "spec.nodeName"));
-    pod->image =
-        xstrdup(json_text_at(named(json_at(object, "spec.containers"), MAIN_CONTAINER), "image"));
-    decode_main(named(json_at(object, "status.containerStatuses"), MAIN_CONTAINER), pod);
-    pod->all_terminated = pod->main_terminated && !others_alive(object);
+    decode_record(annotations, pod);
+    decode_owner(json_at(meta, "ownerReferences"), annotations, pod);
+    decode_finalizers(json_at(meta, "finalizers"), pod);
+    pod->deleting_since = read_instant(meta, "deletionTimestamp");
+    pod->deleted_at_once = json_int_at(meta, "deletionGracePeriodSeconds", -1) == 0;
+    pod->node = xstrdup(json_text_at(spec, "nodeName"));
+    pod->image = xstrdup(json_text_at(named(containers, MAIN_CONTAINER), "image"));
+    decode_status(json_at(object, "status"), json_array_size(containers), pod);
     pod->is_ours = is_ours(pod);
     return pod;
 }

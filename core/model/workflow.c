@@ -36,17 +36,18 @@ void identity_decode(const json_t *object, struct identity *id)
 {
     struct error ignored;
     instant created = 0;
-    const char *text = json_text_at(object, "metadata.creationTimestamp");
+    const json_t *meta = json_at(object, "metadata");
+    const char *text = json_text_at(meta, "creationTimestamp");
 
     if (text)
         instant_parse(text, &created, &ignored);
     *id = (struct identity) {
-        .ns = text_or_empty(object, "metadata.namespace"),
-        .name = text_or_empty(object, "metadata.name"),
-        .uid = text_or_empty(object, "metadata.uid"),
-        .generation = json_int_at(object, "metadata.generation", 0),
+        .ns = text_or_empty(meta, "namespace"),
+        .name = text_or_empty(meta, "name"),
+        .uid = text_or_empty(meta, "uid"),
+        .generation = json_int_at(meta, "generation", 0),
         .created = created > 0 ? created : 0,
-        .deleting = json_at(object, "metadata.deletionTimestamp") != NULL,
+        .deleting = json_at(meta, "deletionTimestamp") != NULL,
     };
 }
 

@@ -717,7 +717,7 @@ static void check_size(struct observer *o, const struct instance *inst, const js
 {
     if (inst->run.n_events < 25 && inst->run.events_dropped == 0)
         return;
-    size_t size = json_dumpb(object, NULL, 0, JSON_COMPACT);
+    size_t size = json_printed_size(object);
     if (size > INSTANCE_MAX)
         observer_blame(o, "%s has %zu bytes", inst->id.name, size);
 }

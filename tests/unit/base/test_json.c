@@ -29,6 +29,7 @@ static void check_parses(int line, const char *text, size_t len, const char *wan
     }
     CLEANUP(free) char *printed = json_print(json);
     CHECK_STR_AT(line, printed, want);
+    CHECK_AT(line, json_printed_size(json) >= strlen(want));
 }
 
 TEST(parsing_and_printing)
@@ -159,6 +160,31 @@ TEST(strict_readers_name_what_is_wrong)
     CHECK_STR(text, "old");
     CHECK_INT(number, -1);
     CHECK(flag && !value);
+}
+
+/* As long as what is printed, whatever has to be escaped. */
+TEST(printed_sizes)
+{
+    static const char *const texts[] = {
+        "{}",          "[]",          "null",
+        "true",        "false",       "0",
+        "-1",          "10",          "-9223372036854775808",
+        "\"\"",        "[[],{},[1]]", "{\"a\":{\"b\":[false,\"\xC3\xA9\"]},\"c\":null}",
+        "{\"\\n\":1}",
+    };
+    char all[256] = "";
+
+    for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+        struct error err;
+        CLEANUP(json_decref) json_t *json = NULL;
+        CHECK(json_parse(texts[i], strlen(texts[i]), &json, &err));
+        CHECK_INT(json_printed_size(json), strlen(texts[i]));
+    }
+    for (int c = 0; c < 128; c++)
+        all[c] = (char) (127 - c);
+    CLEANUP(json_decref) json_t *json = json_stringn(all, 128);
+    CLEANUP(free) char *printed = json_print(json);
+    CHECK_INT(json_printed_size(json), strlen(printed));
 }
 
 TEST(setting_members)
