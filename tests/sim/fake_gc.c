@@ -94,7 +94,9 @@ void fake_gc_added(struct fake_server *s, struct fake_object *o)
 
 void fake_gc_changed(struct fake_server *s, struct fake_object *o, const json_t *old)
 {
-    if (!json_equal(owners_of(old), owners_of(o->json)) && (owners_of(old) || owners_of(o->json))) {
+    const json_t *before = owners_of(old), *now = owners_of(o->json);
+
+    if (before != now && !json_equal(before, now)) {
         unlink_owners(s, o);
         link_owners(s, o);
     }

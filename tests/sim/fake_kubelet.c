@@ -170,7 +170,7 @@ static void write_status(struct pod *p, json_t *status)
     CLEANUP(json_decref) json_t *patch = json_object();
 
     json_set_take(patch, "status", status);
-    CLEANUP(free) char *text = fake_print(patch);
+    CLEANUP(free) char *text = json_print(patch);
     if (is_there(p) && !is_lost(p))
         fake_patch_status(p->kubelet->fake, &pods, p->ns, p->name, text);
 }

@@ -165,8 +165,7 @@ static void set_subtract(json_t *set, const json_t *less)
     json_t *fields;
     void *next;
 
-    json_object_foreach_safe(set, next, key, fields)
-    {
+    json_object_foreach_safe (set, next, key, fields) {
         const json_t *other = json_object_get(less, key);
 
         if (!other)
@@ -335,9 +334,8 @@ static bool touches_fields(const json_t *old, const json_t *new)
 /* Takes json; returns it with other entries, which are taken. */
 static json_t *with_entries(json_t *json, json_t *entries)
 {
-    json_t *own = fake_store_editable(json);
+    json_t *own = fake_store_own(json);
 
-    json_decref(json);
     if (json_array_size(entries))
         json_object_set(fake_meta(own), "managedFields", entries);
     else
@@ -548,8 +546,7 @@ static json_t *with_fields(const json_t *live, const json_t *tree)
         set_value(fake_meta(json), owned_metadata[i],
                   json_object_get(json_object_get(tree, "f:metadata"), name));
     }
-    json_object_foreach_safe(json, next, key, fields)
-    {
+    json_object_foreach_safe (json, next, key, fields) {
         CLEANUP(free) char *name = xasprintf("f:%s", key);
 
         if (strcmp(key, "metadata") != 0 && strcmp(key, "status") != 0 &&

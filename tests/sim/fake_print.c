@@ -7,24 +7,27 @@
 #include <inttypes.h>
 #include <string.h>
 
-static bool is_plain(const char *text, size_t len)
+static void put(struct buf *b, char c)
 {
-    unsigned char bad = 0;
-
-    for (size_t i = 0; i < len; i++)
-        bad |= (unsigned char) text[i] < ' ' || text[i] == '"' || text[i] == '\\';
-    return !bad;
+    if (b->len + 2 > b->cap)
+        buf_reserve(b, 1);
+    b->data[b->len++] = c;
 }
 
 static void print_text(struct buf *b, const char *text, size_t len)
 {
-    if (!is_plain(text, len)) {
-        buf_add_json(b, text);
-        return;
+    buf_reserve(b, len + strlen("\"\""));
+    char *to = b->data + b->len;
+    *to++ = '"';
+    for (size_t i = 0; i < len; i++) {
+        if ((unsigned char) text[i] < ' ' || text[i] == '"' || text[i] == '\\') {
+            buf_add_json(b, text);
+            return;
+        }
+        to[i] = text[i];
     }
-    buf_addc(b, '"');
-    buf_add(b, text, len);
-    buf_addc(b, '"');
+    to[len] = '"';
+    b->len += len + strlen("\"\"");
 }
 
 static void print_int(struct buf *b, json_int_t n)
@@ -48,10 +51,10 @@ static void print_object(struct buf *b, json_t *json)
     char sign = '{';
 
     for (void *i = json_object_iter(json); i; i = json_object_iter_next(json, i)) {
-        buf_addc(b, sign);
+        put(b, sign);
         sign = ',';
         print_text(b, json_object_iter_key(i), json_object_iter_key_len(i));
-        buf_addc(b, ':');
+        put(b, ':');
         print(b, json_object_iter_value(i));
     }
     buf_adds(b, sign == '{' ? "{}" : "}");
@@ -59,13 +62,13 @@ static void print_object(struct buf *b, json_t *json)
 
 static void print_array(struct buf *b, const json_t *json)
 {
-    buf_addc(b, '[');
+    put(b, '[');
     for (size_t i = 0; i < json_array_size(json); i++) {
         if (i)
-            buf_addc(b, ',');
+            put(b, ',');
         print(b, json_array_get(json, i));
     }
-    buf_addc(b, ']');
+    put(b, ']');
 }
 
 static void print(struct buf *b, const json_t *json)
@@ -104,5 +107,6 @@ char *fake_print(const json_t *json)
 
     buf_reserve(&b, 2048);
     print(&b, json);
+    buf_adds(&b, ""); /* the NUL */
     return buf_take(&b);
 }

@@ -213,10 +213,11 @@ static bool applies(const json_t *rule, const json_t *old)
 void fake_rules_ask(const json_t *node, const json_t *old, const json_t *value, const char *path,
                     const json_t *object, struct fake_faults *faults)
 {
+    const json_t *asked = json_object_get(node, "x-kubernetes-validations");
     size_t i;
     json_t *rule;
 
-    json_array_foreach (json_object_get(node, "x-kubernetes-validations"), i, rule) {
+    json_array_foreach (asked, i, rule) {
         judge_rule *judge = rules[json_integer_value(json_object_get(rule, "fake"))].judge;
 
         if (!judge || !applies(rule, old))

@@ -15,12 +15,19 @@ static bool flag(const json_t *node, const char *name)
     return json_is_true(json_object_get(node, name));
 }
 
+static json_t *member_of(const json_t *node, const json_t *properties, const char *key)
+{
+    json_t *child = json_object_get(properties, key);
+
+    if (child)
+        return child;
+    child = json_object_get(node, "additionalProperties");
+    return json_is_object(child) ? child : NULL;
+}
+
 json_t *fake_schema_child(const json_t *node, const char *key)
 {
-    json_t *child = json_object_get(json_object_get(node, "properties"), key);
-    json_t *other = json_object_get(node, "additionalProperties");
-
-    return child ? child : json_is_object(other) ? other : NULL;
+    return member_of(node, json_object_get(node, "properties"), key);
 }
 
 const char *fake_schema_list_type(const json_t *node)
@@ -85,18 +92,23 @@ char *fake_schema_unknown(const struct fake_schema *s, const json_t *object)
 static void prune(const json_t *node, json_t *value, bool nulls, bool root)
 {
     const char *key;
-    json_t *member;
+    json_t *member, *inner;
     void *next;
     size_t i;
 
-    json_array_foreach (value, i, member)
-        prune(json_object_get(node, "items"), member, nulls, false);
-    json_object_foreach_safe(value, next, key, member)
-    {
-        json_t *child = fake_schema_child(node, key);
-
+    if (json_is_array(value)) {
+        inner = json_object_get(node, "items");
+        json_array_foreach (value, i, member)
+            prune(inner, member, nulls, false);
+        return;
+    }
+    if (!json_is_object(value))
+        return;
+    inner = json_object_get(node, "properties");
+    json_object_foreach_safe (value, next, key, member) {
         if (root && is_common(key))
             continue;
+        json_t *child = member_of(node, inner, key);
         if ((!child && !is_open(node)) ||
             (nulls && json_is_null(member) && !flag(child, "nullable")))
             json_object_del(value, key);
@@ -144,10 +156,10 @@ static void set_member(json_t **object, json_t *original, const char *key, json_
 
 static json_t *defaulted_object(const json_t *node, json_t *value)
 {
-    json_t *result = value, *child;
+    json_t *result = value, *properties = json_object_get(node, "properties"), *child;
     const char *key;
 
-    json_object_foreach (json_object_get(node, "properties"), key, child) {
+    json_object_foreach (properties, key, child) {
         if (!json_object_get(child, HAS_DEFAULTS))
             continue;
         json_t *member = json_object_get(value, key), *preset = json_object_get(child, "default");
@@ -356,16 +368,15 @@ static void judge_enum(const json_t *values, const char *text, const char *path,
     struct buf all = BUF_INIT;
     size_t i;
     json_t *one;
-    bool found = json_array_size(values) == 0;
 
-    json_array_foreach (values, i, one) {
-        found = found || strcmp(json_string_value(one), text) == 0;
+    json_array_foreach (values, i, one)
+        if (strcmp(json_string_value(one), text) == 0)
+            return;
+    json_array_foreach (values, i, one)
         buf_addf(&all, "%s\"%s\"", i ? ", " : "", json_string_value(one));
-    }
-    faults->blocking |= !found;
-    if (!found)
-        fake_fault_add(faults, "%s: Unsupported value: \"%s\": supported values: %s", path, text,
-                       buf_text(&all));
+    faults->blocking = true;
+    fake_fault_add(faults, "%s: Unsupported value: \"%s\": supported values: %s", path, text,
+                   buf_text(&all));
     buf_done(&all);
 }
 
@@ -410,10 +421,12 @@ static void judge_text(const json_t *node, const char *text, const char *path,
 {
     const json_t *low = json_object_get(node, "minLength"),
                  *high = json_object_get(node, "maxLength");
+    const json_t *values = json_object_get(node, "enum");
     const char *pattern = json_string_value(json_object_get(node, "pattern"));
     const char *format = json_string_value(json_object_get(node, "format"));
 
-    judge_enum(json_object_get(node, "enum"), text, path, faults);
+    if (values)
+        judge_enum(values, text, path, faults);
     if (low && (json_int_t) strlen(text) < json_integer_value(low))
         fake_fault_add(faults,
                        "%s: Invalid value: \"%s\": %s in body should be at least "
@@ -518,21 +531,25 @@ static void join(char at[PATH_MAX_LEN], const char *path, const char *key)
 static void judge_object(const json_t *node, const json_t *old, const json_t *value,
                          const char *path, struct fake_faults *faults)
 {
+    const json_t *properties = json_object_get(node, "properties");
+    const json_t *required = json_object_get(node, "required");
     const char *key;
     size_t i;
     json_t *member;
 
-    json_array_foreach (json_object_get(node, "required"), i, member)
+    json_array_foreach (required, i, member)
         if (!json_object_get(value, json_string_value(member))) {
             faults->blocking = true;
             fake_fault_add(faults, "%s%s%s: Required value", path, *path ? "." : "",
                            json_string_value(member));
         }
     json_object_foreach ((json_t *) (uintptr_t) value, key, member) {
-        json_t *child = *path || !is_common(key) ? fake_schema_child(node, key) : NULL;
         const json_t *before = json_object_get(old, key);
 
-        if (!child || before == member || is_same_scalar(before, member))
+        if (before == member || is_same_scalar(before, member) || (!*path && is_common(key)))
+            continue;
+        const json_t *child = member_of(node, properties, key);
+        if (!child)
             continue;
         char at[PATH_MAX_LEN];
         join(at, path, key);
@@ -579,8 +596,8 @@ static bool mark_rules(json_t *node)
 static void ask_rules(const json_t *node, const json_t *old, const json_t *value, const char *path,
                       const json_t *object, struct fake_faults *faults)
 {
+    json_t *properties = json_object_get(node, "properties"), *child;
     const char *key;
-    json_t *child;
     size_t i;
 
     fake_rules_ask(node, old, value, path, object, faults);
@@ -590,7 +607,7 @@ static void ask_rules(const json_t *node, const json_t *old, const json_t *value
             ask_rules(json_object_get(node, "items"), json_array_get(old, i), child, at, object,
                       faults);
         }
-    json_object_foreach (json_object_get(node, "properties"), key, child) {
+    json_object_foreach (properties, key, child) {
         const json_t *before = json_object_get(old, key), *now = json_object_get(value, key);
 
         if (!now || now == before || !json_object_get(child, HAS_RULES))

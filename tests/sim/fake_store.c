@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sim/fake_store.h"
 
+#include "base/text.h"
 #include "sim/fake_schema.h"
 
 #include <inttypes.h>
@@ -27,20 +28,9 @@ int64_t fake_server_now(const struct fake_server *s)
     return loop_now(s->loop, LOOP_OF_DAY) + s->skew_ms;
 }
 
-static char *key_of(const char *ns, const char *name)
-{
-    size_t n = ns ? strlen(ns) : 0, m = strlen(name);
-    char *key = xcalloc(1, n + m + 2);
-
-    memcpy(key, ns ? ns : "", n);
-    key[n] = '/';
-    memcpy(key + n + 1, name, m);
-    return key;
-}
-
 struct fake_object *fake_store_find(const struct fake_kind *kind, const char *ns, const char *name)
 {
-    CLEANUP(free) char *key = key_of(ns, name);
+    CLEANUP(free) char *key = text_join(ns, '/', name);
     struct map_node *node = map_get(&kind->objects, key);
 
     return node ? container_of(node, struct fake_object, by_key) : NULL;
@@ -52,6 +42,19 @@ json_t *fake_store_editable(const json_t *json)
 
     json_object_set_new(copy, "metadata", json_copy(fake_meta(json)));
     return copy;
+}
+
+json_t *fake_store_own(json_t *json)
+{
+    json_t *own = json;
+
+    if (json->refcount > 1) {
+        own = json_copy(json);
+        json_decref(json);
+    }
+    if (fake_meta(own)->refcount > 1)
+        json_object_set_new_nocheck(own, "metadata", json_copy(fake_meta(own)));
+    return own;
 }
 
 /* ---- history ---- */
@@ -168,7 +171,7 @@ static struct fake_object *insert(struct fake_server *s, struct fake_kind *kind,
 
     o->kind = kind;
     o->json = json;
-    o->key = key_of(fake_meta_text(json, "namespace"), fake_meta_text(json, "name"));
+    o->key = text_join(fake_meta_text(json, "namespace"), '/', fake_meta_text(json, "name"));
     o->uid = xstrdup(fake_meta_text(json, "uid"));
     map_add(&kind->objects, &o->by_key, o->key);
     map_add(&s->by_uid, &o->by_uid, o->uid);
@@ -209,10 +212,9 @@ struct fake_object *fake_store_add(struct fake_server *s, struct fake_kind *kind
 
 void fake_store_change(struct fake_server *s, struct fake_object *o, json_t *json)
 {
-    CLEANUP(json_decref) json_t *shared = json;
     json_t *old = o->json;
 
-    o->json = fake_store_editable(shared);
+    o->json = fake_store_own(json);
     stamp(s, o->json);
     fake_gc_changed(s, o, old);
     remember(s, o->kind, old, o->json);

@@ -38,6 +38,8 @@ void fake_store_change(struct fake_server *s, struct fake_object *object, json_t
 json_t *fake_store_remove(struct fake_server *s, struct fake_object *object);
 /* A copy whose metadata may be changed; what is below is shared. */
 json_t *fake_store_editable(const json_t *json);
+/* Takes json, and returns it if nobody else has it or its metadata; else such a copy. */
+json_t *fake_store_own(json_t *json);
 
 /* The garbage collector: fake_gc.c. */
 void fake_gc_init(struct fake_server *s);

@@ -168,10 +168,12 @@ static bool fields_match(const char *selector, const json_t *object)
 
 bool fake_server_selects(const struct k8s_request *r, const json_t *object)
 {
-    const char *ns = fake_meta_text(object, "namespace");
+    const json_t *meta = fake_meta(object);
+    const char *ns = json_string_value(json_object_get(meta, "namespace"));
 
     return object && (!r->ns || (ns && strcmp(ns, r->ns) == 0)) &&
-           k8s_selector_matches(r->label_selector, json_object_get(fake_meta(object), "labels")) &&
+           (!r->label_selector ||
+            k8s_selector_matches(r->label_selector, json_object_get(meta, "labels"))) &&
            fields_match(r->field_selector, object);
 }
 
@@ -373,9 +375,12 @@ struct fake_kind *fake_server_kind(const struct fake_server *s, const struct k8s
 {
     struct fake_kind *kind;
 
+    list_foreach (kind, &s->kinds, link) /* a linker keeps one of each text */
+        if (kind->resource->plural == resource->plural && kind->resource->group == resource->group)
+            return kind;
     list_foreach (kind, &s->kinds, link)
-        if (kind->resource == resource || (strcmp(kind->resource->plural, resource->plural) == 0 &&
-                                           strcmp(kind->resource->group, resource->group) == 0))
+        if (strcmp(kind->resource->plural, resource->plural) == 0 &&
+            strcmp(kind->resource->group, resource->group) == 0)
             return kind;
     return NULL;
 }

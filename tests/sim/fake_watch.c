@@ -83,11 +83,14 @@ static bool send_event(struct fake_call *c, struct fake_event *e)
 
 static bool send_bookmark(struct fake_call *c)
 {
-    const struct k8s_resource *kind = c->request.resource;
-    CLEANUP(json_decref) json_t *bookmark =
-        json_pack("{s:s, s:{s:o}}", "kind", kind->kind, "metadata", "resourceVersion",
-                  json_sprintf("%" PRIu64, c->version));
+    CLEANUP(json_decref) json_t *bookmark = json_object();
+    json_t *meta = json_object();
+    char version[24];
 
+    snprintf(version, sizeof(version), "%" PRIu64, c->version);
+    json_set_text(meta, "resourceVersion", version);
+    json_set_text(bookmark, "kind", c->request.resource->kind);
+    json_set_take(bookmark, "metadata", meta);
     c->marked = c->version;
     return send_object(c, K8S_BOOKMARK, bookmark);
 }

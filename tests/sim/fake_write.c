@@ -47,7 +47,7 @@ static json_t *merged(json_t *target, json_t *patch)
 }
 
 /* What no client may write. */
-static void drop_server_fields(json_t *body)
+static bool is_the_servers(const char *field)
 {
     static const char *const fields[] = {"uid",
                                          "name",
@@ -57,10 +57,22 @@ static void drop_server_fields(json_t *body)
                                          "resourceVersion",
                                          "deletionTimestamp",
                                          "deletionGracePeriodSeconds"};
-    json_t *meta = fake_meta(body);
 
     for (size_t i = 0; i < ARRAY_SIZE(fields); i++)
-        json_object_del(meta, fields[i]);
+        if (strcmp(field, fields[i]) == 0)
+            return true;
+    return false;
+}
+
+static void drop_server_fields(json_t *body)
+{
+    json_t *meta = fake_meta(body), *value;
+    const char *key;
+    void *next;
+
+    json_object_foreach_safe (meta, next, key, value)
+        if (is_the_servers(key))
+            json_object_del(meta, key);
     json_object_del(body, "apiVersion");
     json_object_del(body, "kind");
 }
@@ -219,10 +231,7 @@ static struct fake_answer change(struct fake_server *s, struct fake_object *o,
     if (wrong)
         return fake_invalid(r, r->name, wrong);
     if (!r->subresource && !same_but_metadata(json, o->json)) {
-        json_t *own = fake_store_editable(json);
-
-        json_decref(json);
-        json = own;
+        json = fake_store_own(json);
         bump_generation(json);
     }
     if (!r->subresource && r->verb != K8S_APPLY)

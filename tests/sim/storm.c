@@ -153,6 +153,8 @@ static bool has_callers(const struct storm *s)
 void storm_begin(struct storm *s, const struct plan *plan, struct trace *trace)
 {
     *s = (struct storm) {.plan = *plan, .trace = trace};
+    if (plan_is_calm(plan))
+        s->plan.storm_percent = 0; /* nothing to be mended every few hours */
     map_init(&s->due);
     rng_init(&s->rng, plan->seed + 1000);
     rng_init(&s->ids, plan->seed + 2000);
