@@ -86,6 +86,21 @@ static bool text_is(const json_t *object, const char *path, const char *text)
     return value && strcmp(value, text) == 0;
 }
 
+/* An object's name, as the API makes it; and what the API calls the workflow of an object. */
+#define REST_PREFIX WORLD_NS "."
+
+static char *rest_name(int i)
+{
+    return xasprintf(REST_PREFIX "rest-%d", i);
+}
+
+static const char *id_of(const char *name)
+{
+    size_t len = strlen(REST_PREFIX);
+
+    return strncmp(name, REST_PREFIX, len) == 0 ? name + len : name;
+}
+
 /* Known by its marker alone: the parameter may have been aligned. */
 static void see_trigger(struct asked *a, const json_t *object)
 {
@@ -158,17 +173,40 @@ static const struct k8s_resource *kind_of(const struct asked *a)
     return of_instance ? &instance_resource : &workflow_resource;
 }
 
+/* Of two objects that say they are the same workflow the API takes the older. */
+static bool concerns(const struct asked *a, const json_t *object)
+{
+    return a->question == ASK_TRIGGER || text_is(object, "metadata.name", a->name) ||
+           text_is(object, "spec.workflowId", id_of(a->name));
+}
+
 static void on_change(const struct k8s_resource *resource, const json_t *old, const json_t *new,
                       void *arg)
 {
     struct callers *c = arg;
-    const char *name = json_text_at(new ? new : old, "metadata.name");
     struct asked *a;
 
     list_foreach (a, &c->asked, link)
-        if (strcmp(kind_of(a)->plural, resource->plural) == 0 &&
-            (a->question == ASK_TRIGGER || strcmp(a->name, name) == 0))
+        if (strcmp(kind_of(a)->plural, resource->plural) == 0 && concerns(a, new ? new : old))
             see(a, new);
+}
+
+static void see_twin(const json_t *object, void *arg)
+{
+    struct asked *a = arg;
+
+    if (concerns(a, object))
+        see(a, object);
+}
+
+/* As it is when the question is asked. */
+static void see_now(struct asked *a)
+{
+    struct world *w = &a->s->w;
+
+    see(a, world_get(w, kind_of(a), a->name));
+    if (a->question == ASK_ENABLE)
+        fake_foreach(w->fake, &workflow_resource, see_twin, a);
 }
 
 /* ---- answers ---- */
@@ -299,7 +337,7 @@ static void ask(struct storm *s, enum question question, const char *method, cha
                                .send = on_answer};
     list_push_back(&c->asked, &a->link);
     c->n_asked++;
-    see(a, world_get(&s->w, kind_of(a), name));
+    see_now(a);
     route_dispatch(&a->req);
 }
 
@@ -314,21 +352,6 @@ static bool can_ask(struct storm *s)
     if (!c->client && storm_now(s) >= c->started_at)
         start_server(c);
     return c->client && c->n_asked < MAX_ASKED;
-}
-
-/* An object's name, as the API makes it; and what the API calls the workflow of an object. */
-#define REST_PREFIX WORLD_NS "."
-
-static char *rest_name(int i)
-{
-    return xasprintf(REST_PREFIX "rest-%d", i);
-}
-
-static const char *id_of(const char *name)
-{
-    size_t len = strlen(REST_PREFIX);
-
-    return strncmp(name, REST_PREFIX, len) == 0 ? name + len : name;
 }
 
 static char *new_marker(struct storm *s, const char *prefix)
