@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * malloc for the program `sim` (KHARON_SIM_FAST): a list of free blocks for each size, and a count
- * of what is in use.  A simulation does little else than making and freeing small trees.  It has
- * one thread.
+ * malloc for the program `sim` (KHARON_SIM_FAST): a list of free blocks for each size, without
+ * anything before them, and a count of what is in use.  A simulation does little else than making
+ * and freeing small trees.  It has one thread.
  */
 #include "sim/pool.h"
 
@@ -11,57 +11,90 @@
 #ifdef KHARON_SIM_FAST
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define STEP    16
 #define POOLED  2048 /* bytes; larger ones are the C library's */
-#define SLAB    (256 * 1024)
 #define N_POOLS (POOLED / STEP + 1)
+#define SLAB    ((size_t) 64 * 1024) /* of blocks of one size */
+#define N_SLABS ((size_t) 256 * 1024)
+#define N_ARENA (N_SLABS * SLAB) /* addresses, not memory */
 
 void *__libc_malloc(size_t size);
 void *__libc_realloc(void *p, size_t size);
 void __libc_free(void *p);
 
-/* Before every block; keeps it aligned. */
+/* Before every block of the C library; keeps it aligned. */
 struct head {
-    uint32_t pool;   /* its size / STEP; 0: of the C library */
-    uint32_t before; /* bytes between what that gave and the head */
-    size_t size;
+    size_t size, before; /* bytes; those between what the library gave and the head */
 };
 
-union block {
-    struct head head;
-    union block *next; /* while it is free */
+struct block {
+    struct block *next; /* while it is free */
 };
 
-static union block *pools[N_POOLS];
-static char *slab, *slab_end;
-static size_t in_use;
+static struct {
+    struct block *free;
+    char *slab, *slab_end; /* what was never given away */
+} pools[N_POOLS];
+
+static char *arena;
+static size_t n_slabs, in_use;
+static uint8_t pool_of_slab[N_SLABS];
 
 size_t pool_in_use(void)
 {
     return in_use;
 }
 
-static void *carve(size_t bytes)
+static bool is_pooled(const void *p)
 {
-    if ((size_t) (slab_end - slab) < bytes) {
-        slab = __libc_malloc(SLAB);
-        if (!slab)
+    return (uintptr_t) p - (uintptr_t) arena < N_ARENA && arena;
+}
+
+/* The size of the block. */
+static size_t size_of(const void *p)
+{
+    if (!is_pooled(p))
+        return ((const struct head *) p - 1)->size;
+    return (size_t) pool_of_slab[((uintptr_t) p - (uintptr_t) arena) / SLAB] * STEP;
+}
+
+static bool open_arena(void)
+{
+    void *p = mmap(NULL, N_ARENA, PROT_READ | PROT_WRITE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    arena = p == MAP_FAILED ? NULL : p;
+    return arena;
+}
+
+static void *carve(size_t pool)
+{
+    if ((size_t) (pools[pool].slab_end - pools[pool].slab) < pool * STEP) {
+        if ((!arena && !open_arena()) || n_slabs == N_SLABS)
             return NULL;
-        slab_end = slab + SLAB;
+        pool_of_slab[n_slabs] = (uint8_t) pool;
+        pools[pool].slab = arena + n_slabs++ * SLAB;
+        pools[pool].slab_end = pools[pool].slab + SLAB;
     }
-    void *p = slab;
-    slab += bytes;
+    void *p = pools[pool].slab;
+    pools[pool].slab += pool * STEP;
     return p;
 }
 
-static void *finish(struct head *h, uint32_t pool, uint32_t before, size_t size)
+static void *of_library(size_t align, size_t size)
 {
-    if (!h)
+    char *raw = __libc_malloc(sizeof(struct head) + align + size);
+
+    if (!raw)
         return NULL;
-    *h = (struct head) {.pool = pool, .before = before, .size = size};
+    uintptr_t at = ((uintptr_t) raw + sizeof(struct head) + align - 1) & ~(uintptr_t) (align - 1);
+    struct head *h = (struct head *) at - 1;
+    *h = (struct head) {.size = size, .before = (size_t) ((char *) h - raw)};
     in_use += size;
     return h + 1;
 }
@@ -71,29 +104,30 @@ void *malloc(size_t size)
     size_t pool = size ? (size + STEP - 1) / STEP : 1;
 
     if (pool >= N_POOLS)
-        return finish(__libc_malloc(sizeof(struct head) + size), 0, 0, size);
-    union block *b = pools[pool];
+        return of_library(STEP, size);
+    struct block *b = pools[pool].free;
     if (b)
-        pools[pool] = b->next;
-    else
-        b = carve(sizeof(struct head) + pool * STEP);
-    return finish((struct head *) b, (uint32_t) pool, 0, size);
+        pools[pool].free = b->next;
+    else if (!(b = carve(pool)))
+        return NULL;
+    in_use += pool * STEP;
+    return b;
 }
 
 void free(void *p)
 {
     if (!p)
         return;
-    struct head *h = (struct head *) p - 1;
-    in_use -= h->size;
-    if (h->pool == 0) {
+    size_t size = size_of(p);
+    in_use -= size;
+    if (!is_pooled(p)) {
+        struct head *h = (struct head *) p - 1;
         __libc_free((char *) h - h->before);
         return;
     }
-    union block *b = (union block *) h;
-    uint32_t pool = h->pool;
-    b->next = pools[pool];
-    pools[pool] = b;
+    struct block *b = p;
+    b->next = pools[size / STEP].free;
+    pools[size / STEP].free = b;
 }
 
 void *calloc(size_t n, size_t size)
@@ -110,29 +144,20 @@ void *realloc(void *p, size_t size)
 {
     if (!p)
         return malloc(size);
-    struct head *h = (struct head *) p - 1;
-    if (h->pool && size <= (size_t) h->pool * STEP) {
-        in_use += size - h->size;
-        h->size = size;
+    size_t before = size_of(p);
+    if (is_pooled(p) && size <= before)
         return p;
-    }
     void *q = malloc(size);
     if (!q)
         return NULL;
-    memcpy(q, p, h->size < size ? h->size : size);
+    memcpy(q, p, before < size ? before : size);
     free(p);
     return q;
 }
 
 void *memalign(size_t align, size_t size)
 {
-    char *raw = __libc_malloc(sizeof(struct head) + align + size);
-
-    if (!raw)
-        return NULL;
-    uintptr_t at = ((uintptr_t) raw + sizeof(struct head) + align - 1) & ~(uintptr_t) (align - 1);
-    struct head *h = (struct head *) at - 1;
-    return finish(h, 0, (uint32_t) ((char *) h - raw), size);
+    return of_library(align < STEP ? STEP : align, size);
 }
 
 void *aligned_alloc(size_t align, size_t size)
@@ -148,7 +173,7 @@ int posix_memalign(void **ret, size_t align, size_t size)
 
 size_t malloc_usable_size(void *p)
 {
-    return p ? ((struct head *) p - 1)->size : 0;
+    return p ? size_of(p) : 0;
 }
 
 #else
