@@ -151,18 +151,22 @@ int storm_account_judge(struct storm *s, const struct k8s_request *r); /* the fa
 void storm_end_without_account(struct storm *s); /* when all other faults are over */
 void storm_account_found(struct storm *s);
 
-/* people.c: what is deployed in the beginning, and again; housekeeping. */
+/* people_workflows.c: what is deployed in the beginning, and again. */
 void storm_deploy_all(struct storm *s);
 void storm_mend_all(struct storm *s); /* after edits: all are as they were */
-void storm_tidy(struct storm *s);
 void storm_suspend_all(struct storm *s);
+/* The cursor is set to what has run; false: it cannot be. */
+bool storm_set_back(struct storm *s, const struct instance *inst);
+
+/* people.c: what is done to runs; housekeeping. */
+void storm_tidy(struct storm *s);
 void storm_halt(struct storm *s, const struct instance *inst);
 void storm_trigger_again(struct storm *s, const struct instance *inst);
 void storm_halt_and_trigger(struct storm *s, const struct instance *inst);
 void storm_delete_and_run(struct storm *s, const struct instance *inst); /* by hand */
 void storm_force_delete(struct storm *s, const char *pod); /* unless that is nobody's business */
-/* The cursor is set to what has run; false: it cannot be. */
-bool storm_set_back(struct storm *s, const struct instance *inst);
+
+/* people_races.c */
 /* An operator sends this now. */
 void storm_people_see(struct storm *s, const struct k8s_request *r);
 /* What was begun is left at that. */
