@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rules of definitions, which are in CEL, as functions in C. */
-#include "sim/fake_schema.h"
+#include "sim/fake_schema_internal.h"
 
 #include <ctype.h>
 #include <inttypes.h>

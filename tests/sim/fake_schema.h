@@ -10,7 +10,6 @@
 #ifndef KHARON_SIM_FAKE_SCHEMA_H
 #define KHARON_SIM_FAKE_SCHEMA_H
 
-#include "base/buf.h"
 #include "k8s/client.h"
 
 struct fake_schema {
@@ -45,18 +44,4 @@ json_t *fake_schema_child(const json_t *node, const char *key);
 const char *fake_schema_list_type(const json_t *node);
 bool fake_schema_is_atomic_map(const json_t *node);
 
-/* What is wrong with an object. */
-struct fake_faults {
-    struct buf text;
-    int n;
-    bool blocking; /* with such a fault, rules are not asked */
-};
-void fake_fault_add(struct fake_faults *faults, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-/* fake_rules.c: finds each rule's counterpart, once. */
-void fake_rules_prepare(json_t *root);
-/* Asks the rules of a node: adds what they say of the value at `path`. */
-void fake_rules_ask(const json_t *node, const json_t *old, const json_t *value, const char *path,
-                    const json_t *object, struct fake_faults *faults);
 #endif
