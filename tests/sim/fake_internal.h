@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the parts of the fake's network share: fake.c (calls), fake_watch.c, fake_faults.c, and
- * fake_people.c (everybody else). */
+/* What the parts of the fake's network share: fake.c (the whole), fake_call.c, fake_ghost.c,
+ * fake_watch.c, fake_faults.c, and fake_people.c (everybody else). */
 #ifndef KHARON_SIM_FAKE_INTERNAL_H
 #define KHARON_SIM_FAKE_INTERNAL_H
 
 #include "sim/fake_server.h"
+
+#define FAKE_TIMEOUT_MS 2000 /* of a call that says nothing */
+#define FAKE_AMBUSH_MS  1000 /* from a 404 to the create that it did not see */
 
 struct fake {
     struct loop *loop;
@@ -73,6 +76,21 @@ void fake_call_set(struct fake_call *c, enum fake_phase phase, int64_t at);
 /* They end the call. */
 void fake_call_answer(struct fake_call *c);
 void fake_call_fail(struct fake_call *c, int status, enum error_code code, const char *text);
+
+/* Texts are copied; the caller frees. */
+struct k8s_request fake_request_copy(const struct k8s_request *r);
+void fake_request_free(struct k8s_request *r);
+/* Tells the watchers how it was answered; status 0: nobody waits for that. */
+void fake_request_tell(struct fake *f, const char *user, const struct k8s_request *request,
+                       int status);
+
+/* It is carried out then, and nobody hears of it. */
+void fake_ghost_send(struct fake *f, const struct k8s_request *request, int64_t at);
+/* The request of this call is carried out after its time-out. */
+void fake_ghost_send_late(struct fake_call *c);
+/* Somebody was just told that there is no such object: one that makes it may come now. */
+void fake_ghost_spring_ambush(struct fake *f, const struct k8s_request *get);
+void fake_ghost_drop_all(struct fake *f);
 
 void fake_watch_begin(struct fake_call *c);
 void fake_watch_deliver(struct fake_call *c);

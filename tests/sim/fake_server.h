@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The API server inside the fake: objects, versions, history; verbs as functions of a request.
- * Knows no network: see fake.c for that.
+ * Knows no network: see fake_call.c for that.
  *
  * Objects are trees that share what did not change with their predecessors: a tree is never changed
  * once it is stored.
