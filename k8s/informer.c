@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The copy of all namespaces, and what replies say of it. */
-#include "k8s/informer_internal.h"
+#include "k8s/informer_private.h"
 
 #include "base/text.h"
 #include "k8s/selector.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One namespace's list and watch, and when to go on with which of them. */
-#include "k8s/informer_internal.h"
+#include "k8s/informer_private.h"
 
 #include "base/log.h"
 

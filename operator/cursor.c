@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Time → triggers.  Create the instance, then advance the cursor (design, section 4). */
-#include "operator/cursor_internal.h"
+#include "operator/cursor_private.h"
 
 #include <string.h>
 

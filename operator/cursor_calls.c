@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a cursor asks of Kubernetes, and what became of the partition that it asked for. */
-#include "operator/cursor_internal.h"
+#include "operator/cursor_private.h"
 #include "operator/unsettled.h"
 
 #include <inttypes.h>

@@ -5,8 +5,8 @@
  *     cursor.c          the life of a cursor in memory, its place among all, what it does next
  *     cursor_calls.c    what is asked of Kubernetes, and what the replies make known
  */
-#ifndef KHARON_OPERATOR_CURSOR_INTERNAL_H
-#define KHARON_OPERATOR_CURSOR_INTERNAL_H
+#ifndef KHARON_OPERATOR_CURSOR_PRIVATE_H
+#define KHARON_OPERATOR_CURSOR_PRIVATE_H
 
 #include "operator/operator.h"
 #include "operator/trigger.h"

@@ -5,8 +5,8 @@
  *     informer.c           the copy of all namespaces, and what replies say of it
  *     informer_stream.c    one namespace: its list, its watch, and when to go on with which
  */
-#ifndef KHARON_K8S_INFORMER_INTERNAL_H
-#define KHARON_K8S_INFORMER_INTERNAL_H
+#ifndef KHARON_K8S_INFORMER_PRIVATE_H
+#define KHARON_K8S_INFORMER_PRIVATE_H
 
 #include "k8s/informer.h"
 #include "k8s/store.h"
