@@ -133,7 +133,7 @@ bool json_read_object(const json_t *json, const char *path, json_t **ret, struct
 
 void json_set_take(json_t *object, const char *key, json_t *value)
 {
-    if (value && json_object_set_new(object, key, value) != 0)
+    if (value && json_object_set_new_nocheck(object, key, value) != 0)
         abort();
 }
 

@@ -34,7 +34,8 @@ bool json_read_bool(const json_t *json, const char *path, bool *ret, struct erro
 bool json_read_array(const json_t *json, const char *path, json_t **ret, struct error *err);
 bool json_read_object(const json_t *json, const char *path, json_t **ret, struct error *err);
 
-/* Sets object[key]; NULL or absent values leave the key out. */
+/* Sets object[key]; NULL or absent values leave the key out.  Keys are UTF-8, as our own words and
+ * those of texts that were parsed are. */
 void json_set_text(json_t *object, const char *key, const char *text);
 void json_set_int(json_t *object, const char *key, int64_t value);
 void json_set_bool(json_t *object, const char *key, bool value);

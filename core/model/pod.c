@@ -5,8 +5,6 @@
 #include "base/buf.h"
 #include "model/styxjson.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
 static const char *const phase_names[] = {[POD_PENDING] = "Pending",
@@ -40,9 +38,22 @@ static int64_t number_in(const json_t *annotations, const char *name)
     return text ? strtoll(text, NULL, 10) : 0;
 }
 
+/* "1767225600000,1767225600001,1767225600002": when it was triggered, dequeued and submitted. */
+static bool read_record(const char *text, int64_t at[3])
+{
+    char *end;
+
+    for (int i = 0; text && i < 3; i++) {
+        at[i] = strtoll(text, &end, 10);
+        if (end == text || (i < 2 && *end != ','))
+            return false;
+        text = end + 1;
+    }
+    return text;
+}
+
 static void decode_record(const json_t *annotations, struct pod *pod)
 {
-    const char *record = text_in(annotations, "kharon.dev/record");
     int64_t at[3];
 
     pod->seq = number_in(annotations, "kharon.dev/seq");
@@ -52,7 +63,7 @@ static void decode_record(const json_t *annotations, struct pod *pod)
     const char *logging = text_in(annotations, "styx-docker-termination-logging");
     pod->termination_logging = logging && strcmp(logging, "true") == 0;
     pod->triggered_at = pod->dequeued_at = pod->submitted_at = INSTANT_NONE;
-    if (!record || sscanf(record, "%" SCNd64 ",%" SCNd64 ",%" SCNd64, &at[0], &at[1], &at[2]) != 3)
+    if (!read_record(text_in(annotations, "kharon.dev/record"), at))
         return;
     pod->triggered_at = instant_clamp(at[0]);
     pod->dequeued_at = instant_clamp(at[1]);
