@@ -72,6 +72,7 @@ static void call_free(struct fake_call *c)
     loop_timer_cancel(loop, &c->end);
     fake_request_free(&c->request);
     fake_answer_done(&c->answer);
+    json_decref(c->mark);
     free(c);
 }
 

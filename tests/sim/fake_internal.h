@@ -63,6 +63,7 @@ struct fake_call {
     const struct fake_kind *kind;
     uint64_t version; /* everything up to here has been delivered */
     uint64_t marked;  /* the last bookmark, or where it began */
+    json_t *mark;     /* that bookmark; NULL: there was none */
     int64_t lag;      /* of the next delivery */
     bool silent;
     int64_t dead_at; /* 0: its connection is not lost */

@@ -131,6 +131,7 @@ char *fake_print(const json_t *json);
 const char *fake_offer(const json_t *object);
 /* ms UTC as "2026-01-01T00:00:00Z"; the time as the API server sees it. */
 void fake_time_text(int64_t ms, char text[32]);
+void fake_version_text(uint64_t version, char text[24]);
 int64_t fake_server_now(const struct fake_server *s);
 
 #endif

@@ -23,6 +23,18 @@ void fake_time_text(int64_t ms, char text[32])
     strftime(text, 32, "%Y-%m-%dT%H:%M:%SZ", &tm);
 }
 
+void fake_version_text(uint64_t version, char text[24])
+{
+    char digits[24];
+    size_t at = sizeof(digits) - 1;
+
+    digits[at] = '\0';
+    do
+        digits[--at] = (char) ('0' + version % 10);
+    while ((version /= 10));
+    memcpy(text, digits + at, sizeof(digits) - at);
+}
+
 int64_t fake_server_now(const struct fake_server *s)
 {
     return loop_now(s->loop, LOOP_OF_DAY) + s->skew_ms;
@@ -151,7 +163,7 @@ static void stamp(struct fake_server *s, json_t *json)
 {
     char text[24];
 
-    snprintf(text, sizeof(text), "%" PRIu64, s->version += s->version_step);
+    fake_version_text(s->version += s->version_step, text);
     json_object_set_new_nocheck(fake_meta(json), "resourceVersion", json_string_nocheck(text));
 }
 

@@ -274,7 +274,7 @@ static struct fake_answer page(const struct fake_kind *kind, const struct k8s_re
 
     for (size_t i = from; i < to; i++)
         json_array_append_new(answer.items, list_item(kind, json_array_get(p->items, i)));
-    snprintf(text, sizeof(text), "%" PRIu64, p->version);
+    fake_version_text(p->version, text);
     json_set_text(meta, "resourceVersion", text);
     if (to < n) {
         CLEANUP(free) char *key = key_of_item(p, to);

@@ -81,17 +81,29 @@ static bool send_event(struct fake_call *c, struct fake_event *e)
            (!twice || (int) rng_below(&f->rng, 1000) >= twice || send_once(c, e));
 }
 
-static bool send_bookmark(struct fake_call *c)
+static json_t *new_bookmark(const struct fake_call *c)
 {
-    CLEANUP(json_decref) json_t *bookmark = json_object();
-    json_t *meta = json_object();
-    char version[24];
+    json_t *bookmark = json_object(), *meta = json_object();
 
-    snprintf(version, sizeof(version), "%" PRIu64, c->version);
-    json_set_text(meta, "resourceVersion", version);
+    json_set_text(meta, "resourceVersion", "");
     json_set_text(bookmark, "kind", c->request.resource->kind);
     json_set_take(bookmark, "metadata", meta);
+    return bookmark;
+}
+
+/* The same object each time, unless somebody has kept it. */
+static bool send_bookmark(struct fake_call *c)
+{
+    char version[24];
+
+    if (!c->mark || c->mark->refcount > 1) {
+        json_decref(c->mark);
+        c->mark = new_bookmark(c);
+    }
+    fake_version_text(c->version, version);
+    json_string_set_nocheck(json_at(c->mark, "metadata.resourceVersion"), version);
     c->marked = c->version;
+    CLEANUP(json_decref) json_t *bookmark = json_incref(c->mark);
     return send_object(c, K8S_BOOKMARK, bookmark);
 }
 

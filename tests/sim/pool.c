@@ -50,17 +50,20 @@ size_t pool_in_use(void)
     return in_use;
 }
 
-static bool is_pooled(const void *p)
+/* Where a block comes from; 0: the C library. */
+static size_t pool_of(const void *p)
 {
-    return (uintptr_t) p - (uintptr_t) arena < N_ARENA && arena;
+    uintptr_t at = (uintptr_t) p - (uintptr_t) arena;
+
+    return at < n_slabs * SLAB ? pool_of_slab[at / SLAB] : 0;
 }
 
 /* The size of the block. */
 static size_t size_of(const void *p)
 {
-    if (!is_pooled(p))
-        return ((const struct head *) p - 1)->size;
-    return (size_t) pool_of_slab[((uintptr_t) p - (uintptr_t) arena) / SLAB] * STEP;
+    size_t pool = pool_of(p);
+
+    return pool ? pool * STEP : ((const struct head *) p - 1)->size;
 }
 
 static bool open_arena(void)
@@ -116,18 +119,21 @@ void *malloc(size_t size)
 
 void free(void *p)
 {
+    size_t pool = pool_of(p);
+
     if (!p)
         return;
-    size_t size = size_of(p);
-    in_use -= size;
-    if (!is_pooled(p)) {
-        struct head *h = (struct head *) p - 1;
-        __libc_free((char *) h - h->before);
+    if (pool) {
+        struct block *b = p;
+
+        b->next = pools[pool].free;
+        pools[pool].free = b;
+        in_use -= pool * STEP;
         return;
     }
-    struct block *b = p;
-    b->next = pools[size / STEP].free;
-    pools[size / STEP].free = b;
+    struct head *h = (struct head *) p - 1;
+    in_use -= h->size;
+    __libc_free((char *) h - h->before);
 }
 
 void *calloc(size_t n, size_t size)
@@ -145,7 +151,7 @@ void *realloc(void *p, size_t size)
     if (!p)
         return malloc(size);
     size_t before = size_of(p);
-    if (is_pooled(p) && size <= before)
+    if (size <= before && pool_of(p))
         return p;
     void *q = malloc(size);
     if (!q)
