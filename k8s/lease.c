@@ -181,20 +181,14 @@ static bool is_older(const struct lease *l, const json_t *object)
     return versions(l, object, &known, &version) && version < known;
 }
 
-static bool is_known(const struct lease *l, const json_t *object)
+static void observe(struct lease *l, const json_t *object)
 {
     const char *version = json_text_at(object, "metadata.resourceVersion");
 
-    return l->exists && version && strcmp(version, l->version) == 0;
-}
-
-/* Of one that is not known yet. */
-static void note_state(struct lease *l, const json_t *object)
-{
+    if (l->exists && version && strcmp(version, l->version) == 0)
+        return;
     const json_t *annotations = json_at(object, "metadata.annotations");
-    const char *version = json_text_at(object, "metadata.resourceVersion");
     int64_t seconds = json_int_at(object, "spec.leaseDurationSeconds", l->duration_ms / 1000);
-
     l->back = l->back || is_older(l, object);
     l->exists = true;
     l->seen_at = boot(l);
@@ -204,12 +198,6 @@ static void note_state(struct lease *l, const json_t *object)
     replace(&l->version, version);
     replace(&l->holder, json_text_at(object, "spec.holderIdentity"));
     replace(&l->record, json_string_value(json_object_get(annotations, RECORD_ANNOTATION)));
-}
-
-static void observe(struct lease *l, const json_t *object)
-{
-    if (!is_known(l, object))
-        note_state(l, object);
 }
 
 static bool is_mine(const struct lease *l)
@@ -402,7 +390,7 @@ static void stand_by(struct lease *l)
 /* The watch was faster than this answer. */
 static bool is_late(const struct lease *l, const json_t *object)
 {
-    return is_older(l, object) && l->seen_at >= l->sent_at;
+    return l->seen_at >= l->sent_at && is_older(l, object);
 }
 
 /* A lease that went back is another one, whoever holds it: what was written since did not happen,
@@ -415,8 +403,8 @@ static void on_seen(const struct k8s_reply *reply, void *arg)
     if (reply->error.code == ERROR_NONE || reply->error.code == ERROR_NOT_FOUND)
         note_look(l);
     if (reply->error.code == ERROR_NONE) {
-        if (!is_known(l, reply->object) && !is_late(l, reply->object))
-            note_state(l, reply->object);
+        if (!is_late(l, reply->object))
+            observe(l, reply->object);
     } else if (reply->error.code == ERROR_NOT_FOUND) {
         l->exists = false;
     } else {
