@@ -2,6 +2,7 @@
 #include "apiserver/store.h"
 
 #include "apiserver/shelf.h"
+#include "base/text.h"
 #include "model/styxjson.h"
 #include "model/validate.h"
 
@@ -69,7 +70,7 @@ static const struct workflow *workflow_of(const struct k8s_object *object)
 /* A component has no '#', a workflow may. */
 static char *pair_key(const char *component, const char *id)
 {
-    return xasprintf("%s#%s", component, id);
+    return text_join(component, '#', id);
 }
 
 static char *key_pair(const struct k8s_object *object)
@@ -118,7 +119,7 @@ static const struct instance *instance_of(const struct k8s_object *object)
 
 static char *object_key(const char *ns, const char *name)
 {
-    return xasprintf("%s/%s", ns, name);
+    return text_join(ns, '/', name);
 }
 
 static char *pair_shelf(const char *ns, const char *component, const char *id)

@@ -32,7 +32,6 @@ void buf_clear(struct buf *b); /* keeps the memory */
 void buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_adds(struct buf *b, const char *s);
-void buf_addc(struct buf *b, char c);
 void buf_addf(struct buf *b, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 bool utf8_valid(const char *s);
@@ -45,6 +44,14 @@ void buf_add_json(struct buf *b, const char *s);
 void buf_remove_front(struct buf *b, size_t n);
 const char *buf_text(const struct buf *b);
 char *buf_take(struct buf *b) __attribute__((returns_nonnull)); /* empties b; the caller frees */
+
+static inline void buf_addc(struct buf *b, char c)
+{
+    if (b->len + 2 > b->cap)
+        buf_reserve(b, 1);
+    b->data[b->len++] = c;
+    b->data[b->len] = '\0';
+}
 
 static inline void buf_done_cleanup(struct buf *b)
 {

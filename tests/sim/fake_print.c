@@ -7,13 +7,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-static void put(struct buf *b, char c)
-{
-    if (b->len + 2 > b->cap)
-        buf_reserve(b, 1);
-    b->data[b->len++] = c;
-}
-
 static void print_text(struct buf *b, const char *text, size_t len)
 {
     buf_reserve(b, len + strlen("\"\""));
@@ -26,22 +19,18 @@ static void print_text(struct buf *b, const char *text, size_t len)
         }
         to[i] = text[i];
     }
-    to[len] = '"';
-    b->len += len + strlen("\"\"");
+    b->len += 1 + len;
+    buf_addc(b, '"');
 }
 
 static void print_int(struct buf *b, json_int_t n)
 {
     char digits[24];
-    size_t at = sizeof(digits);
-    uint64_t rest = n < 0 ? -(uint64_t) n : (uint64_t) n;
 
-    do
-        digits[--at] = (char) ('0' + rest % 10);
-    while ((rest /= 10));
     if (n < 0)
-        digits[--at] = '-';
-    buf_add(b, digits + at, sizeof(digits) - at);
+        buf_addc(b, '-');
+    fake_version_text(n < 0 ? -(uint64_t) n : (uint64_t) n, digits);
+    buf_adds(b, digits);
 }
 
 static void print(struct buf *b, const json_t *json);
@@ -51,10 +40,10 @@ static void print_object(struct buf *b, json_t *json)
     char sign = '{';
 
     for (void *i = json_object_iter(json); i; i = json_object_iter_next(json, i)) {
-        put(b, sign);
+        buf_addc(b, sign);
         sign = ',';
         print_text(b, json_object_iter_key(i), json_object_iter_key_len(i));
-        put(b, ':');
+        buf_addc(b, ':');
         print(b, json_object_iter_value(i));
     }
     buf_adds(b, sign == '{' ? "{}" : "}");
@@ -62,13 +51,13 @@ static void print_object(struct buf *b, json_t *json)
 
 static void print_array(struct buf *b, const json_t *json)
 {
-    put(b, '[');
+    buf_addc(b, '[');
     for (size_t i = 0; i < json_array_size(json); i++) {
         if (i)
-            put(b, ',');
+            buf_addc(b, ',');
         print(b, json_array_get(json, i));
     }
-    put(b, ']');
+    buf_addc(b, ']');
 }
 
 static void print(struct buf *b, const json_t *json)
@@ -107,6 +96,5 @@ char *fake_print(const json_t *json)
 
     buf_reserve(&b, 2048);
     print(&b, json);
-    buf_adds(&b, ""); /* the NUL */
     return buf_take(&b);
 }

@@ -2,6 +2,7 @@
 /* Reading, and what all verbs share. */
 #include "sim/fake_store.h"
 
+#include "base/text.h"
 #include "k8s/selector.h"
 #include "sim/fake_schema.h"
 
@@ -260,7 +261,7 @@ static char *key_of_item(const struct pages *p, size_t i)
     const json_t *item = json_array_get(p->items, i);
     const char *ns = fake_meta_text(item, "namespace");
 
-    return xasprintf("%s/%s", ns ? ns : "", fake_meta_text(item, "name"));
+    return text_join(ns, '/', fake_meta_text(item, "name"));
 }
 
 static struct fake_answer page(const struct fake_kind *kind, const struct k8s_request *r,
@@ -375,12 +376,9 @@ struct fake_kind *fake_server_kind(const struct fake_server *s, const struct k8s
 {
     struct fake_kind *kind;
 
-    list_foreach (kind, &s->kinds, link) /* a linker keeps one of each text */
-        if (kind->resource->plural == resource->plural && kind->resource->group == resource->group)
-            return kind;
     list_foreach (kind, &s->kinds, link)
-        if (strcmp(kind->resource->plural, resource->plural) == 0 &&
-            strcmp(kind->resource->group, resource->group) == 0)
+        if (text_equal(kind->resource->plural, resource->plural) &&
+            text_equal(kind->resource->group, resource->group))
             return kind;
     return NULL;
 }

@@ -2,6 +2,7 @@
 /* Workflows: where their cursors go, and what is triggered. */
 #include "sim/observer_internal.h"
 
+#include "base/text.h"
 #include "model/partition.h"
 #include "operator/trigger.h"
 #include "sim/tally.h"
@@ -50,7 +51,7 @@ void observer_forget_workflows(struct observer *o)
 
 static char *partition_key(const char *trigger_key, const char *parameter)
 {
-    return xasprintf("%s %s", trigger_key, parameter);
+    return text_join(trigger_key, ' ', parameter);
 }
 
 /* NULL: by nobody. */
@@ -306,7 +307,7 @@ static bool is_passed(struct observer *o, const struct instance *inst)
 
     if (!wf || !wf->status.observed_schedule)
         return false;
-    CLEANUP(free) char *key = xasprintf("%s/%" PRId64, wf->id.uid, wf->status.cursor.epoch);
+    CLEANUP(free) char *key = trigger_key(wf, wf->status.cursor.epoch);
     return strcmp(inst->trigger.key, key) == 0 &&
            schedule_parse(wf->status.observed_schedule, &schedule, &ignored) &&
            partition_parse(&schedule, inst->parameter, &t, &ignored) && t < wf->status.cursor.next;
