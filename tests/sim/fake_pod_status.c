@@ -88,14 +88,22 @@ bool fake_pod_is_lost(const struct fake_pod *p)
     return p->node && p->node->lost;
 }
 
-void fake_pod_write_status(struct fake_pod *p, json_t *status)
+/* Takes the status. */
+static void send(struct fake_pod *p, json_t *status)
 {
     CLEANUP(json_decref) json_t *patch = json_object();
 
     json_set_take(patch, "status", status);
     CLEANUP(free) char *text = json_print(patch);
+    fake_patch_status(p->kubelet->fake, &pods, p->ns, p->name, text);
+}
+
+void fake_pod_write_status(struct fake_pod *p, json_t *status)
+{
     if (fake_pod_is_there(p) && !fake_pod_is_lost(p))
-        fake_patch_status(p->kubelet->fake, &pods, p->ns, p->name, text);
+        send(p, status);
+    else
+        json_decref(status);
 }
 
 void fake_pod_show_unscheduled(struct fake_pod *p, const char *reason)
@@ -127,7 +135,5 @@ void fake_pod_mark_disrupted(struct fake_pod *p, const char *reason, const char 
 
     json_set_text(status, "phase", phase);
     json_set_take(status, "conditions", conditions(p, condition("DisruptionTarget", true, reason)));
-    CLEANUP(json_decref) json_t *patch = json_pack("{s:o}", "status", status);
-    CLEANUP(free) char *text = fake_print(patch);
-    fake_patch_status(p->kubelet->fake, &pods, p->ns, p->name, text);
+    send(p, status);
 }

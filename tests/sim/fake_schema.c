@@ -136,21 +136,6 @@ bool fake_schema_selects_by(const struct fake_schema *s, const char *path)
 /* What has no default below it is not walked through. */
 #define HAS_DEFAULTS "fake-defaults"
 
-static bool mark_defaults(json_t *node)
-{
-    json_t *child;
-    const char *key;
-    bool any = json_object_get(node, "default") != NULL;
-
-    json_object_foreach (json_object_get(node, "properties"), key, child)
-        any |= mark_defaults(child);
-    if ((child = json_object_get(node, "items")))
-        any |= mark_defaults(child);
-    if (any)
-        json_object_set_new(node, HAS_DEFAULTS, json_true());
-    return any;
-}
-
 static json_t *defaulted(const json_t *node, json_t *value);
 
 /* Sets a member in a copy that is made when it is needed. */
@@ -303,6 +288,22 @@ const struct fake_schema *fake_schema_of(const struct k8s_resource *r)
 
 /* ---- life ---- */
 
+/* Marks the nodes at or below which one has this member; is there any here? */
+static bool mark(json_t *node, const char *member, const char *as)
+{
+    json_t *child;
+    const char *key;
+    bool any = json_object_get(node, member) != NULL;
+
+    json_object_foreach (json_object_get(node, "properties"), key, child)
+        any |= mark(child, member, as);
+    if ((child = json_object_get(node, "items")))
+        any |= mark(child, member, as);
+    if (any)
+        json_object_set_new(node, as, json_true());
+    return any;
+}
+
 struct fake_schema *fake_schema_new(const json_t *definition)
 {
     struct fake_schema *s = NEW(struct fake_schema);
@@ -317,8 +318,8 @@ struct fake_schema *fake_schema_new(const json_t *definition)
                                          json_text_at(s->definition, "spec.names.plural"),
                                          json_text_at(s->definition, "spec.names.kind")};
     fake_rules_prepare(s->root);
-    fake_schema_mark_rules(s->root);
-    mark_defaults(s->root);
+    mark(s->root, "x-kubernetes-validations", FAKE_SCHEMA_RULES);
+    mark(s->root, "default", HAS_DEFAULTS);
     return s;
 }
 

@@ -13,6 +13,9 @@ json_t *fake_schema_member(const json_t *node, const json_t *properties, const c
 /* At the root: these are the same in every kind. */
 bool fake_schema_is_common(const char *key);
 
+/* A mark of the nodes at or below which there are rules: elsewhere nobody asks them. */
+#define FAKE_SCHEMA_RULES "fake-rules"
+
 /* fake_schema_judge.c: what is wrong with an object. */
 struct fake_faults {
     struct buf text;
@@ -21,9 +24,6 @@ struct fake_faults {
 };
 void fake_fault_add(struct fake_faults *faults, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-
-/* Notes below which nodes there are rules; are there any here? */
-bool fake_schema_mark_rules(json_t *node);
 
 /* fake_rules.c: finds each rule's counterpart, once. */
 void fake_rules_prepare(json_t *root);

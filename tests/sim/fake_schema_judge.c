@@ -166,14 +166,14 @@ static void judge(const json_t *node, const json_t *old, const json_t *value, co
 /* The keys of an item of a map list, {"name":"A"}; of a set, the item. */
 static json_t *identity(const json_t *node, const json_t *item)
 {
-    json_t *keys = json_object(), *key;
+    const json_t *names = json_object_get(node, "x-kubernetes-list-map-keys");
+    json_t *keys, *key;
     size_t i;
 
-    if (strcmp(fake_schema_list_type(node), "map") != 0) {
-        json_decref(keys);
+    if (strcmp(fake_schema_list_type(node), "map") != 0)
         return json_incref((json_t *) (uintptr_t) item);
-    }
-    json_array_foreach (json_object_get(node, "x-kubernetes-list-map-keys"), i, key)
+    keys = json_object();
+    json_array_foreach (names, i, key)
         json_object_set(keys, json_string_value(key),
                         json_object_get(item, json_string_value(key)));
     return keys;
@@ -202,7 +202,7 @@ static void judge_duplicates(const json_t *node, const json_t *list, const char 
 static void judge_list(const json_t *node, const json_t *old, const json_t *list, const char *path,
                        struct fake_faults *faults)
 {
-    const json_t *high = json_object_get(node, "maxItems");
+    const json_t *high = json_object_get(node, "maxItems"), *items = json_object_get(node, "items");
     size_t i;
     json_t *item;
 
@@ -221,7 +221,7 @@ static void judge_list(const json_t *node, const json_t *old, const json_t *list
         if (before && json_equal(before, item))
             continue;
         snprintf(at, sizeof(at), "%s[%zu]", path, i);
-        judge(json_object_get(node, "items"), before, item, at, faults);
+        judge(items, before, item, at, faults);
     }
 }
 
@@ -290,42 +290,24 @@ static void judge(const json_t *node, const json_t *old, const json_t *value, co
         judge_text(node, json_string_value(value), path, faults);
 }
 
-/* Where there are no rules below nobody looks. */
-#define HAS_RULES "fake-rules"
-
-bool fake_schema_mark_rules(json_t *node)
-{
-    json_t *child;
-    const char *key;
-    bool any = json_object_get(node, "x-kubernetes-validations") != NULL;
-
-    json_object_foreach (json_object_get(node, "properties"), key, child)
-        any |= fake_schema_mark_rules(child);
-    if ((child = json_object_get(node, "items")))
-        any |= fake_schema_mark_rules(child);
-    if (any)
-        json_object_set_new(node, HAS_RULES, json_true());
-    return any;
-}
-
 static void ask_rules(const json_t *node, const json_t *old, const json_t *value, const char *path,
                       const json_t *object, struct fake_faults *faults)
 {
     json_t *properties = json_object_get(node, "properties"), *child;
+    const json_t *items = json_object_get(node, "items");
+    const json_t *asked = json_object_get(items, FAKE_SCHEMA_RULES) ? value : NULL;
     const char *key;
     size_t i;
 
     fake_rules_ask(node, old, value, path, object, faults);
-    json_array_foreach (json_is_array(value) ? value : NULL, i, child)
-        if (json_object_get(json_object_get(node, "items"), HAS_RULES)) {
-            CLEANUP(free) char *at = xasprintf("%s[%zu]", path, i);
-            ask_rules(json_object_get(node, "items"), json_array_get(old, i), child, at, object,
-                      faults);
-        }
+    json_array_foreach (asked, i, child) {
+        CLEANUP(free) char *at = xasprintf("%s[%zu]", path, i);
+        ask_rules(items, json_array_get(old, i), child, at, object, faults);
+    }
     json_object_foreach (properties, key, child) {
         const json_t *before = json_object_get(old, key), *now = json_object_get(value, key);
 
-        if (!now || now == before || !json_object_get(child, HAS_RULES))
+        if (!now || now == before || !json_object_get(child, FAKE_SCHEMA_RULES))
             continue;
         CLEANUP(free) char *at = xasprintf("%s%s%s", path, *path ? "." : "", key);
         ask_rules(child, before, now, at, object, faults);

@@ -48,14 +48,6 @@ struct fake_object *fake_store_find(const struct fake_kind *kind, const char *ns
     return node ? container_of(node, struct fake_object, by_key) : NULL;
 }
 
-json_t *fake_store_editable(const json_t *json)
-{
-    json_t *copy = json_copy((json_t *) (uintptr_t) json);
-
-    json_object_set_new(copy, "metadata", json_copy(fake_meta(json)));
-    return copy;
-}
-
 json_t *fake_store_own(json_t *json)
 {
     json_t *own = json;
@@ -67,6 +59,11 @@ json_t *fake_store_own(json_t *json)
     if (fake_meta(own)->refcount > 1)
         json_object_set_new_nocheck(own, "metadata", json_copy(fake_meta(own)));
     return own;
+}
+
+json_t *fake_store_editable(const json_t *json)
+{
+    return fake_store_own(json_incref((json_t *) (uintptr_t) json));
 }
 
 /* ---- history ---- */

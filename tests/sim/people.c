@@ -130,17 +130,6 @@ bool people_instance_comes_back(struct storm *s, const char *name)
     return fake_is_coming(s->w.fake, &instance_resource, name);
 }
 
-static void delete_instance(struct storm *s)
-{
-    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
-
-    if (!inst || people_instance_comes_back(s, inst->id.name))
-        return;
-    world_delete(&s->w, &instance_resource, inst->id.name);
-    if (storm_one_of(s, 2) && !world_get(&s->w, &instance_resource, inst->id.name))
-        world_run_by_hand(&s->w, inst->workflow, inst->parameter);
-}
-
 void storm_delete_and_run(struct storm *s, const struct instance *inst)
 {
     if (people_instance_comes_back(s, inst->id.name))
@@ -148,6 +137,18 @@ void storm_delete_and_run(struct storm *s, const struct instance *inst)
     world_delete(&s->w, &instance_resource, inst->id.name);
     if (!world_get(&s->w, &instance_resource, inst->id.name))
         world_run_by_hand(&s->w, inst->workflow, inst->parameter);
+}
+
+static void delete_instance(struct storm *s)
+{
+    CLEANUP(instance_free) struct instance *inst = storm_pick_instance(s);
+
+    if (!inst || people_instance_comes_back(s, inst->id.name))
+        return;
+    if (storm_one_of(s, 2))
+        storm_delete_and_run(s, inst);
+    else
+        world_delete(&s->w, &instance_resource, inst->id.name);
 }
 
 static void delete_cascading(struct storm *s)

@@ -4,7 +4,6 @@
 
 #include "model/validate.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 static void delete_first(void *arg)
@@ -72,15 +71,10 @@ void people_hold(struct storm *s)
     world_run_by_hand(&s->w, "hand", parameter);
     world_run(&s->w, storm_between(s, SECOND_MS, 5 * SECOND_MS));
     const json_t *object = world_get(&s->w, &instance_resource, name);
-    const char *uid = world_text(&s->w, &workflow_resource, "hand", "metadata.uid");
-    if (!object || !*uid)
+    if (!object || !world_get(&s->w, &workflow_resource, "hand"))
         return;
     CLEANUP(instance_free) struct instance *inst = instance_decode(object);
-    CLEANUP(free) char *patch =
-        xasprintf("{'spec': {'trigger': {'seq': %" PRId64 ", 'type': 'adhoc', 'id': 'held-%d',"
-                  " 'key': 'held-%d', 'workflowUID': '%s'}}}",
-                  instance_last_seq(inst) + 1, n, n, uid);
-    world_patch(&s->w, &instance_resource, name, patch);
+    people_trigger_named(s, inst);
     world_delete(&s->w, &workflow_resource, "hand");
     storm_deploy_all(s);
     kill_operators(s);

@@ -24,7 +24,6 @@
 #define N_ARENA (N_SLABS * SLAB) /* addresses, not memory */
 
 void *__libc_malloc(size_t size);
-void *__libc_realloc(void *p, size_t size);
 void __libc_free(void *p);
 
 /* Before every block of the C library; keeps it aligned. */
@@ -119,10 +118,9 @@ void *malloc(size_t size)
 
 void free(void *p)
 {
-    size_t pool = pool_of(p);
-
     if (!p)
         return;
+    size_t pool = pool_of(p);
     if (pool) {
         struct block *b = p;
 
